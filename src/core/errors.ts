@@ -1,0 +1,62 @@
+/** @file The one shape of a user-facing error: where, what was expected, what was found, what to do. */
+
+export interface Problem {
+  /** File, key or function in which the fault lies. */
+  where: string;
+  expected: string;
+  found: string;
+  /** What the user can do about it. */
+  fix?: string;
+}
+
+function sentence({ where, expected, found, fix }: Problem): string {
+  return `${where}: expected ${expected}, found ${found}.${fix ? ` ${fix}` : ""}`;
+}
+
+/** A fault in what the user gave (a file, a setting, a flag). The command line prints its message alone, without a stack. */
+export class InputError extends Error {
+  override readonly name: string = "InputError";
+  constructor(
+    readonly problem: Problem,
+    options?: ErrorOptions,
+  ) {
+    super(sentence(problem), options);
+  }
+}
+
+/** A fault in how graph-building code was called (shapes, types): a bug of the caller. */
+export class ShapeError extends Error {
+  override readonly name = "ShapeError";
+  constructor(where: string, expected: string, found: string) {
+    super(sentence({ where, expected, found }));
+  }
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
+
+/** The choice nearest to `name` by edit distance, or undefined when none is close enough to be a typo of it. */
+export function nearest(name: string, choices: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.ceil(name.length / 3)) + 1;
+  for (const choice of choices) {
+    const distance = editDistance(name.toLowerCase(), choice.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [choice, distance];
+  }
+  return best;
+}
+
+/** `Did you mean "x"?` or the list of choices: the usual end of an unknown-name error. */
+export function suggestion(name: string, choices: readonly string[]): string {
+  const near = nearest(name, choices);
+  return near ? `Did you mean "${near}"?` : `Valid choices: ${choices.join(", ")}.`;
+}
