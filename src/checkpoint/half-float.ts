@@ -1,0 +1,25 @@
+/** @file 16-bit floating-point numbers, widened to float32. */
+
+/** IEEE 754 binary16: sign 1, exponent 5 (bias 15), fraction 10. */
+function halfValue(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  if (exponent === 0) return sign * fraction * 2 ** -24; // subnormal, and zero
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+let halfTable: Float32Array | undefined;
+
+/** binary16 bit patterns to numbers. `out` has the length of `bits`. */
+export function widenHalf(bits: Uint16Array, out: Float32Array): void {
+  halfTable ??= Float32Array.from({ length: 2 ** 16 }, (_, pattern) => halfValue(pattern));
+  for (let i = 0; i < bits.length; i++) out[i] = halfTable[bits[i]];
+}
+
+/** bfloat16 is the upper half of a float32. `out` has the length of `bits`. */
+export function widenBfloat(bits: Uint16Array, out: Float32Array): void {
+  const words = new Uint32Array(out.buffer, out.byteOffset, out.length);
+  for (let i = 0; i < bits.length; i++) words[i] = bits[i] << 16;
+}

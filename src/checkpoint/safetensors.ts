@@ -1,0 +1,187 @@
+/** @file Reading and writing safetensors files, one tensor at a time. */
+
+import { createHash } from "node:crypto";
+import { type FileHandle, open, stat } from "node:fs/promises";
+import { InputError, suggestion } from "../core/errors.js";
+import { type Shape, sizeOf, type TensorData, viewAs, zeros } from "../core/tensor-data.js";
+import { writeFileAtomic } from "../io/atomic-file.js";
+import { fileFault } from "../io/file-fault.js";
+import { widenBfloat, widenHalf } from "./half-float.js";
+import {
+  buildHeader,
+  damaged,
+  type Entry,
+  type Header,
+  LENGTH_BYTES,
+  parseHeader,
+  parseLength,
+  quote,
+  STORED,
+} from "./safetensors-header.js";
+
+/** One system call reads less than 2 GiB. */
+const CHUNK = 2 ** 28;
+
+/** What tells a flipped byte: kept in the JSON state beside the file. */
+export interface FileDigest {
+  readonly bytes: number;
+  /** Hexadecimal. */
+  readonly sha256: string;
+}
+
+export interface SafetensorsFile {
+  readonly path: string;
+  /** Shapes by name, in the order of the header. */
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Reads one tensor into shared memory; F16 and BF16 become float32. Throws `InputError`. */
+  tensor(name: string): Promise<TensorData>;
+  /** All tensors in the order of the header. Throws `InputError`. */
+  readAll(): Promise<Map<string, TensorData>>;
+  close(): Promise<void>;
+}
+
+async function readExactly(file: FileHandle, target: Uint8Array, position: number, path: string): Promise<void> {
+  for (let done = 0; done < target.length; ) {
+    const { bytesRead } = await file.read(target, done, Math.min(CHUNK, target.length - done), position + done);
+    if (bytesRead === 0) throw damaged(path, `its end at byte ${position + done}, after it was checked`);
+    done += bytesRead;
+  }
+}
+
+async function readHeader(file: FileHandle, path: string): Promise<{ header: Header; dataStart: number }> {
+  const { size } = await file.stat();
+  const prefix = new Uint8Array(Math.min(size, LENGTH_BYTES));
+  await readExactly(file, prefix, 0, path);
+  const json = new Uint8Array(parseLength(prefix, size, path));
+  await readExactly(file, json, LENGTH_BYTES, path);
+  const dataStart = LENGTH_BYTES + json.length;
+  return { header: parseHeader(json, size - dataStart, path), dataStart };
+}
+
+async function readTensor(
+  file: FileHandle,
+  start: number,
+  name: string,
+  entry: Entry,
+  path: string,
+): Promise<TensorData> {
+  const { stored, shape } = entry;
+  const dtype = STORED.get(stored)?.as;
+  if (!dtype) {
+    const readable = [...STORED].flatMap(([type, { as }]) => (as ? [type] : []));
+    throw new InputError({ where: path, expected: `tensor ${quote(name)} as ${readable.join(", ")}`, found: stored });
+  }
+  if (stored === "F16" || stored === "BF16") {
+    const bits = new Uint16Array(sizeOf(shape));
+    await readExactly(file, new Uint8Array(bits.buffer), start + entry.begin, path);
+    const tensor = zeros("float32", shape);
+    (stored === "F16" ? widenHalf : widenBfloat)(bits, tensor.data);
+    return tensor;
+  }
+  const buffer = new SharedArrayBuffer(entry.end - entry.begin);
+  await readExactly(file, new Uint8Array(buffer), start + entry.begin, path);
+  return { dtype, shape, data: viewAs(dtype, buffer) };
+}
+
+/**
+ * Opens a safetensors file and checks its header against every rule of the format; tensors are read when asked for.
+ * @throws InputError naming the file and the reason
+ */
+export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+  const guarded = async <T>(action: () => Promise<T>): Promise<T> => {
+    try {
+      return await action();
+    } catch (error) {
+      throw fileFault(error, path, "a safetensors file that can be read");
+    }
+  };
+  const file = await guarded(async () => {
+    if (!(await stat(path)).isFile()) throw damaged(path, "a folder or device"); // opening a pipe would wait for ever
+    return open(path);
+  });
+  const { header, dataStart } = await guarded(() => readHeader(file, path)).catch(async (error) => {
+    await file.close();
+    throw error;
+  });
+  const tensor = async (name: string) => {
+    const entry = header.entries.get(name);
+    if (entry) return guarded(() => readTensor(file, dataStart, name, entry, path));
+    const fix = suggestion(name, [...header.entries.keys()].slice(0, 1000));
+    throw new InputError({ where: path, expected: `a tensor ${quote(name)}`, found: "no such tensor", fix });
+  };
+  return {
+    path,
+    shapes: new Map([...header.entries].map(([name, { shape }]) => [name, shape])),
+    metadata: header.metadata,
+    tensor,
+    async readAll() {
+      const all = new Map<string, TensorData>();
+      for (const name of header.entries.keys()) all.set(name, await tensor(name));
+      return all;
+    },
+    close: () => file.close(),
+  };
+}
+
+/** Reads a whole file. Throws `InputError`. */
+export async function readSafetensors(path: string): Promise<Map<string, TensorData>> {
+  const file = await openSafetensors(path);
+  try {
+    return await file.readAll();
+  } finally {
+    await file.close();
+  }
+}
+
+function bytesOf({ data }: TensorData): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/**
+ * Writes tensors in the given order, straight from their memory, atomically. They must not change until the promise settles.
+ * @returns length and checksum of the file
+ * @throws InputError when the file cannot be written; an earlier file then stays
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, TensorData>,
+  metadata: Record<string, string> = {},
+): Promise<FileDigest> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  await writeFileAtomic(path, async (write) => {
+    const put = async (piece: Uint8Array) => {
+      const written = write(piece); // on another thread, while this one hashes
+      hash.update(piece);
+      bytes += piece.length;
+      await written;
+    };
+    await put(buildHeader(tensors, metadata));
+    for (const tensor of tensors.values()) await put(bytesOf(tensor));
+  });
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+/** Length and checksum of a file, read in pieces. Throws `InputError`. */
+export async function digestFile(path: string): Promise<FileDigest> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  try {
+    const file = await open(path);
+    try {
+      const piece = new Uint8Array(2 ** 22);
+      for (;;) {
+        const { bytesRead } = await file.read(piece, 0, piece.length, null);
+        if (bytesRead === 0) break;
+        hash.update(piece.subarray(0, bytesRead));
+        bytes += bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw fileFault(error, path, "a file that can be read");
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}

@@ -1,0 +1,67 @@
+/** @file The command line: commands, and how faults become messages and exit codes. */
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { InputError } from "../core/errors.js";
+import { addDoctor } from "./doctor.js";
+import { addPretrain } from "./pretrain.js";
+import { addQuickstart } from "./quickstart.js";
+import { addSampleData } from "./sample-data.js";
+import { addVisualize } from "./visualize.js";
+
+/** 0 done, 1 the work failed, 2 the command line was not understood. */
+export type ExitCode = 0 | 1 | 2;
+
+interface Manifest {
+  version: string;
+  description: string;
+}
+
+function manifest(): Manifest {
+  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as Manifest;
+}
+
+function createProgram(): Command {
+  const { version, description } = manifest();
+  const program = new Command("mask-jepa")
+    .description(description)
+    .version(version)
+    .option("--debug", "show the stack of an error")
+    .exitOverride()
+    .showHelpAfterError("Run it with --help to see what there is.");
+  for (const add of [addPretrain, addSampleData, addVisualize, addQuickstart, addDoctor]) add(program);
+  return program;
+}
+
+function report(error: unknown, debug: boolean): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed it
+  if (error instanceof InputError) console.error(`error: ${debug ? error.stack : error.message}`);
+  else console.error("unexpected error:", error);
+  return 1;
+}
+
+/** Who closes our output early (`| head`) has seen enough; that must not end a training run. */
+function ignoreClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+}
+
+/**
+ * Runs one command line.
+ * @param argv arguments after the program's name
+ * @returns the process's exit code; never throws
+ */
+export async function main(argv: readonly string[]): Promise<ExitCode> {
+  const program = createProgram();
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return 0;
+  } catch (error) {
+    return report(error, program.opts<{ debug?: boolean }>().debug === true);
+  }
+}
+
+ignoreClosedPipes();

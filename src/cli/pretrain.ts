@@ -1,0 +1,98 @@
+/** @file `mask-jepa pretrain` */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { InputError } from "../core/errors.js";
+import { PRESET_NAMES } from "../pretrain/presets.js";
+import type { PretrainSettings } from "../pretrain/settings.js";
+import { INTERRUPTED } from "../pretrain/stop-request.js";
+import {
+  resolveSettings,
+  resumeSettings,
+  SETTINGS_FILE,
+  type SettingsOverrides,
+} from "../pretrain/settings-resolution.js";
+import { append, type SettingFlags, settingsOf } from "./arguments.js";
+
+interface Flags extends SettingFlags {
+  preset?: string;
+  config?: string;
+  set?: string[];
+  out: string;
+  resume?: string;
+  overwrite?: boolean;
+  dryRun?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  mask-jepa pretrain --images photos --preset r50 --out runs/a
+  mask-jepa pretrain --resume runs/a
+  mask-jepa pretrain --images photos --preset paper-r50 --weights resnet50.safetensors --dry-run
+  mask-jepa pretrain --config recipes/pretrain-r50-cpu.yaml --images photos --set optim.lr=2e-4 --steps 500`;
+
+function storedSettings(run: string, overrides: SettingsOverrides): PretrainSettings {
+  const stored = join(run, SETTINGS_FILE);
+  if (!existsSync(stored)) {
+    throw new InputError({
+      where: `--resume ${run}`,
+      expected: "the folder of a pretraining run",
+      found: `no ${SETTINGS_FILE} in it`,
+      fix: "Start a new run with --images DIR --out DIR.",
+    });
+  }
+  return resumeSettings(stored, overrides);
+}
+
+async function pretrain({
+  preset,
+  config,
+  set,
+  out,
+  resume,
+  overwrite,
+  dryRun = false,
+  ...flags
+}: Flags): Promise<void> {
+  const overrides = { file: config, sets: set, flags: settingsOf(flags) };
+  const settings = resume === undefined ? resolveSettings({ preset, ...overrides }) : storedSettings(resume, overrides);
+  if (settings.data.images.length === 0 && !dryRun) {
+    throw new InputError({
+      where: "pretrain",
+      expected: "a folder of images",
+      found: "none",
+      fix: "Give one with --images DIR; `mask-jepa sample-data DIR` makes one.",
+    });
+  }
+  const start = resume !== undefined ? "resume" : overwrite ? "overwrite" : "new";
+  const { runPretraining } = await import("../pretrain/run.js");
+  const { interrupted } = await runPretraining({ settings, out: resume ?? out, start, dryRun });
+  if (interrupted) process.exitCode = INTERRUPTED;
+}
+
+export function addPretrain(program: Command): void {
+  program
+    .command("pretrain")
+    .description("pretrain a mask-classification model on a folder of images with Mask-JEPA")
+    .option("--images <dir>", "folder of images, searched with its subfolders (repeatable)", append)
+    .option("--preset <name>", `settings to start from: ${PRESET_NAMES.join(", ")} (default: r50)`)
+    .option("--config <file>", "YAML file with settings over the preset")
+    .option("--set <key=value>", "one setting over the file, e.g. optim.lr=2e-4 (repeatable)", append)
+    .option("--out <dir>", "folder of the run", "runs/pretrain")
+    .addOption(
+      new Option("--resume <dir>", "go on with the run in this folder").conflicts(["preset", "out", "overwrite"]),
+    )
+    .option("--overwrite", "replace the run that --out holds")
+    .option("--dry-run", "print settings, parameters, and estimates of memory and time, and stop")
+    .option("--steps <n>", "optimiser steps")
+    .option("--epochs <n>", "passes over the images, instead of --steps")
+    .option("--seed <n>", "seed of everything random")
+    .option("--cores <n>", "CPU cores to use, 0 for all")
+    .option("--device <name>", "cpu, webgpu or cuda")
+    .option("--batch <n>", "images per optimiser step")
+    .option("--size <pixels>", "side of the square crops, a multiple of 32")
+    .option("--weights <file>", "backbone weights (safetensors); add --set backbone.frozen=true to keep them fixed")
+    .addHelpText("after", EXAMPLES)
+    .action(pretrain);
+}

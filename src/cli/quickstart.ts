@@ -1,0 +1,30 @@
+/** @file `mask-jepa quickstart` */
+
+import type { Command } from "commander";
+import { append } from "./arguments.js";
+
+interface Flags {
+  images?: string[];
+  out: string;
+}
+
+const EXAMPLES = `
+Examples:
+  mask-jepa quickstart
+  mask-jepa quickstart --images photos --out runs/photos`;
+
+async function quickstart({ images, out }: Flags): Promise<void> {
+  // @ts-expect-error until the module is there
+  const { runQuickstart } = await import("../pretrain/quickstart.js");
+  await runQuickstart({ images, out });
+}
+
+export function addQuickstart(program: Command): void {
+  program
+    .command("quickstart")
+    .description("pretrain a small model in about 3 minutes and show what it learned in report.html")
+    .option("--images <dir>", "your own images instead of generated scenes (repeatable)", append)
+    .option("--out <dir>", "folder of the run and the report", "runs/quickstart")
+    .addHelpText("after", EXAMPLES)
+    .action(quickstart);
+}

@@ -1,0 +1,34 @@
+/** @file `mask-jepa sample-data` */
+
+import type { Command } from "commander";
+import { wholeNumber } from "./arguments.js";
+
+interface Flags {
+  images: number;
+  size: number;
+  seed: number;
+  overwrite?: boolean;
+}
+
+const EXAMPLES = `
+Example:
+  mask-jepa sample-data scenes --images 200 --size 256`;
+
+async function sampleData(dir: string, { images, size, seed, overwrite = false }: Flags): Promise<void> {
+  // @ts-expect-error until the module is there
+  const { writeSampleData } = await import("../data/scenes/dataset.js");
+  await writeSampleData(dir, { images, size, seed, overwrite });
+}
+
+export function addSampleData(program: Command): void {
+  program
+    .command("sample-data")
+    .description("write generated scenes with COCO panoptic, instance and semantic labels")
+    .argument("<dir>", "folder to write")
+    .option("--images <n>", "number of images", wholeNumber(1), 200)
+    .option("--size <pixels>", "side of the square images", wholeNumber(16), 256)
+    .option("--seed <n>", "seed of the scenes", wholeNumber(0), 0)
+    .option("--overwrite", "replace what the folder holds")
+    .addHelpText("after", EXAMPLES)
+    .action(sampleData);
+}

@@ -1,0 +1,33 @@
+/** @file `mask-jepa visualize` */
+
+import type { Command } from "commander";
+import { append, wholeNumber } from "./arguments.js";
+
+interface Flags {
+  checkpoint: string;
+  images: string[];
+  out: string;
+  count: number;
+}
+
+const EXAMPLES = `
+Example:
+  mask-jepa visualize --checkpoint runs/a --images photos --out pictures`;
+
+async function visualize({ checkpoint, images, out, count }: Flags): Promise<void> {
+  // @ts-expect-error until the module is there
+  const { runVisualization } = await import("../pretrain/visualize.js");
+  await runVisualization({ checkpoint, images, out, count });
+}
+
+export function addVisualize(program: Command): void {
+  program
+    .command("visualize")
+    .description("draw k-means and PCA pictures of a run's features, before and after pretraining")
+    .requiredOption("--checkpoint <run>", "folder of a pretraining run")
+    .requiredOption("--images <dir>", "folder of images (repeatable)", append)
+    .requiredOption("--out <dir>", "folder for the pictures")
+    .option("--count <n>", "number of images", wholeNumber(1), 8)
+    .addHelpText("after", EXAMPLES)
+    .action(visualize);
+}

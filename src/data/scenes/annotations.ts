@@ -1,0 +1,132 @@
+/** @file Labels in COCO's forms, all derived from one map of panoptic ids, so that they agree pixel for pixel. */
+import { encode } from "fast-png";
+import { CLASSES } from "./classes.js";
+
+/** A map of panoptic ids, row-major, 0 where nothing is labelled. */
+export interface SegmentMap {
+  readonly ids: Uint32Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+type Box = [x: number, y: number, width: number, height: number];
+
+export interface SegmentInfo {
+  readonly id: number;
+  readonly category_id: number;
+  /** Pixels. */
+  readonly area: number;
+  readonly bbox: Box;
+  readonly iscrowd: 0;
+}
+
+/** COCO's uncompressed run lengths: column by column, beginning with the pixels outside the mask. */
+export interface RunLengths {
+  readonly counts: number[];
+  readonly size: [height: number, width: number];
+}
+
+/** Value of unlabelled pixels in a semantic map. */
+export const IGNORE = 255;
+
+export const categoryOf = (id: number) => Math.floor(id / 1000);
+
+/** The segments of a map by rising id: category, area and tight box. */
+export function segmentsOf({ ids, width, height }: SegmentMap): SegmentInfo[] {
+  const found = new Map<number, { area: number; left: number; top: number; right: number; bottom: number }>();
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const id = ids[y * width + x];
+      if (id === 0) continue;
+      const segment = found.get(id) ?? { area: 0, left: x, top: y, right: x, bottom: y };
+      if (segment.area === 0) found.set(id, segment);
+      segment.area++;
+      segment.left = Math.min(segment.left, x);
+      segment.right = Math.max(segment.right, x);
+      segment.bottom = y;
+    }
+  }
+  return [...found]
+    .sort(([a], [b]) => a - b)
+    .map(([id, { area, left, top, right, bottom }]) => {
+      const bbox: Box = [left, top, right - left + 1, bottom - top + 1];
+      return { id, category_id: categoryOf(id), area, bbox, iscrowd: 0 };
+    });
+}
+
+/** Run lengths of the pixels whose id is `id`. */
+export function runLengths({ ids, width, height }: SegmentMap, id: number): RunLengths {
+  const counts: number[] = [];
+  let inside = false;
+  let run = 0;
+  for (let x = 0; x < width; x++) {
+    for (let y = 0; y < height; y++) {
+      if ((ids[y * width + x] === id) !== inside) {
+        counts.push(run);
+        run = 0;
+        inside = !inside;
+      }
+      run++;
+    }
+  }
+  counts.push(run);
+  return { counts, size: [height, width] };
+}
+
+/** RGB PNG with id = R + 256 G + 65536 B. */
+export function panopticPng({ ids, width, height }: SegmentMap): Uint8Array {
+  const data = new Uint8Array(3 * ids.length);
+  ids.forEach((id, i) => {
+    data.set([id & 255, (id >> 8) & 255, (id >> 16) & 255], 3 * i);
+  });
+  return encode({ width, height, data, channels: 3, depth: 8 });
+}
+
+/** 8-bit greyscale PNG of class indices (category id - 1), IGNORE where nothing is labelled. */
+export function semanticPng({ ids, width, height }: SegmentMap): Uint8Array {
+  const data = Uint8Array.from(ids, (id) => (id === 0 ? IGNORE : categoryOf(id) - 1));
+  return encode({ width, height, data, channels: 1, depth: 8 });
+}
+
+interface ImageRecord {
+  readonly id: number;
+  readonly file_name: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+const INFO = { description: "Generated scenes of mask-jepa sample-data", version: "1.0" };
+const LICENSES = [{ id: 1, name: "CC0 1.0", url: "https://creativecommons.org/publicdomain/zero/1.0/" }];
+
+/** Collects the annotations of one split and turns them into COCO's panoptic and instances documents. */
+export function createAnnotations() {
+  const images: ImageRecord[] = [];
+  const panoptic: { image_id: number; file_name: string; segments_info: SegmentInfo[] }[] = [];
+  const instances: (SegmentInfo & { image_id: number; segmentation: RunLengths })[] = [];
+  return {
+    add(imageId: number, photograph: string, labels: string, map: SegmentMap): void {
+      const segments = segmentsOf(map);
+      images.push({ id: imageId, file_name: photograph, width: map.width, height: map.height });
+      panoptic.push({ image_id: imageId, file_name: labels, segments_info: segments });
+      for (const segment of segments) {
+        if (!CLASSES[segment.category_id - 1].isThing) continue;
+        const segmentation = runLengths(map, segment.id);
+        instances.push({ ...segment, id: instances.length + 1, image_id: imageId, segmentation });
+      }
+    },
+    panoptic: () => ({
+      info: INFO,
+      licenses: LICENSES,
+      images,
+      annotations: panoptic,
+      categories: CLASSES.map(({ name, isThing, color }, i) => ({ id: i + 1, name, isthing: Number(isThing), color })),
+    }),
+    instances: () => ({
+      info: INFO,
+      licenses: LICENSES,
+      images,
+      annotations: instances,
+      categories: CLASSES.flatMap(({ name, isThing }, i) => (isThing ? [{ id: i + 1, name }] : [])),
+    }),
+  };
+}

@@ -1,0 +1,198 @@
+/** @file Where images come from: anything that hands out the bytes of its i-th image. */
+import type { Dirent } from "node:fs";
+import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { InputError } from "../core/errors.js";
+import { READABLE_SUFFIXES } from "../io/image-file.js";
+
+/** A file that was passed over, and why. */
+export interface BadFile {
+  readonly file: string;
+  readonly reason: string;
+}
+
+/** A fixed, ordered collection of encoded images: a folder, tar shards, a bucket. */
+export interface ImageSource {
+  readonly length: number;
+  /** What a report calls the image; unique within the source. */
+  name(index: number): string;
+  /**
+   * The encoded bytes of an image.
+   * @throws InputError when this image cannot be had: the loader puts another in its place. Any other error ends the run.
+   */
+  read(index: number): Promise<Uint8Array>;
+}
+
+export interface FolderSource extends ImageSource {
+  /** Entries that look like images and are none: broken links, folders and pipes with an image's name, unread folders. */
+  readonly faults: readonly BadFile[];
+}
+
+const READABLE = new Set(READABLE_SUFFIXES);
+const UNSUPPORTED = new Set([
+  "bmp",
+  "heic",
+  "heif",
+  "jp2",
+  "jxl",
+  "ppm",
+  "pgm",
+  "exr",
+  "psd",
+  "dng",
+  "cr2",
+  "nef",
+  "arw",
+]);
+
+/** Faults of one file, as opposed to faults of the machine (out of descriptors or memory). */
+const FILE_FAULTS = new Set([
+  "ENOENT",
+  "EACCES",
+  "EPERM",
+  "EIO",
+  "EISDIR",
+  "ELOOP",
+  "ENOTDIR",
+  "ENAMETOOLONG",
+  "ENXIO",
+]);
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+const isDigit = (code: number) => code >= 48 && code <= 57;
+
+/**
+ * Orders names as a person does: runs of digits by value, all else by UTF-16 code unit, so that the order is the same
+ * on every machine and locale. "img2" < "img10".
+ */
+export function compareNatural(a: string, b: string): number {
+  let [i, j] = [0, 0];
+  while (i < a.length && j < b.length) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(j)];
+    if (isDigit(x) && isDigit(y)) {
+      const [first, second] = [/^\d+/.exec(a.slice(i))![0], /^\d+/.exec(b.slice(j))![0]];
+      const [m, n] = [first.replace(/^0+/, ""), second.replace(/^0+/, "")];
+      if (m.length !== n.length) return m.length - n.length;
+      if (m !== n) return m < n ? -1 : 1;
+      i += first.length;
+      j += second.length;
+    } else {
+      if (x !== y) return x - y;
+      i++;
+      j++;
+    }
+  }
+  return a.length - i - (b.length - j) || (a < b ? -1 : Number(a > b));
+}
+
+interface Walk {
+  readonly files: string[];
+  readonly faults: BadFile[];
+  /** Real paths of the folders entered, so that a link back up does not loop. */
+  readonly entered: Set<string>;
+}
+
+type EntryKind = "file" | "folder" | "other" | "broken link";
+
+async function kindOf(entry: Dirent, path: string): Promise<EntryKind> {
+  let target: Pick<Dirent, "isFile" | "isDirectory"> = entry;
+  if (entry.isSymbolicLink()) {
+    try {
+      target = await stat(path);
+    } catch {
+      return "broken link";
+    }
+  }
+  if (target.isFile()) return "file";
+  return target.isDirectory() ? "folder" : "other";
+}
+
+/** Walks a folder; one that cannot be read is a fault of its own. */
+async function enter(dir: string, found: Walk): Promise<void> {
+  try {
+    await walk(dir, found);
+  } catch (error) {
+    if (!FILE_FAULTS.has(codeOf(error))) throw error;
+    found.faults.push({ file: dir, reason: `the folder cannot be read (${codeOf(error)})` });
+  }
+}
+
+async function walk(dir: string, found: Walk): Promise<void> {
+  const real = await realpath(dir);
+  if (found.entered.has(real)) return;
+  found.entered.add(real);
+  const entries = (await readdir(dir, { withFileTypes: true })).filter((entry) => !entry.name.startsWith("."));
+  for (const entry of entries.sort((a, b) => compareNatural(a.name, b.name))) {
+    const file = join(dir, entry.name);
+    const kind = await kindOf(entry, file);
+    const suffix = extname(entry.name).slice(1).toLowerCase();
+    const fault = (reason: string) => found.faults.push({ file, reason });
+    if (kind === "folder") {
+      if (READABLE.has(suffix)) fault("a folder with an image's name (its content is used)");
+      await enter(file, found);
+    } else if (UNSUPPORTED.has(suffix)) fault(`the format .${suffix} is not supported`);
+    else if (!READABLE.has(suffix)) continue;
+    else if (kind === "file") found.files.push(file);
+    else fault(kind === "other" ? "neither a file nor a folder" : "a broken link");
+  }
+}
+
+async function readImage(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (!FILE_FAULTS.has(codeOf(error))) throw error;
+    const found = `a file that cannot be read (${codeOf(error)})`;
+    throw new InputError({ where: path, expected: "an image file", found }, { cause: error });
+  }
+}
+
+async function requireFolder(dir: string): Promise<void> {
+  const info = await stat(dir).catch(() => undefined);
+  if (info?.isDirectory()) return;
+  const found = info ? "something else" : "nothing there, or no right to look";
+  throw new InputError({ where: dir, expected: "a folder of images", found, fix: "Check the path." });
+}
+
+/**
+ * All images under one or several folders, nested or not, any case of suffix, links followed, hidden entries ignored.
+ * The order is natural (img2 before img10), the same on every machine, and `name` is the path as reached from `dirs`.
+ * Files are opened only by `read`.
+ * @throws InputError when a folder does not exist or no image is found.
+ */
+export async function folderSource(dirs: string | readonly string[]): Promise<FolderSource> {
+  const roots = typeof dirs === "string" ? [dirs] : dirs;
+  const found: Walk = { files: [], faults: [], entered: new Set() };
+  for (const root of roots) {
+    await requireFolder(root);
+    await enter(root, found);
+  }
+  const { files, faults } = found;
+  if (files.length === 0) {
+    const reasons = faults.slice(0, 3).map(({ file, reason }) => `${file}: ${reason}`);
+    throw new InputError({
+      where: roots.join(", "),
+      expected: `at least one image (${READABLE_SUFFIXES.join(", ")})`,
+      found: ["none", ...reasons].join("; "),
+      fix: "Point at a folder that holds photographs, directly or in folders below it.",
+    });
+  }
+  return {
+    length: files.length,
+    faults,
+    name: (index) => files[index],
+    read: (index) => readImage(files[index]),
+  };
+}
+
+/** Some images of a source, in the given order. */
+export function subsetOf(source: ImageSource, indices: readonly number[]): ImageSource {
+  return {
+    length: indices.length,
+    name: (index) => source.name(indices[index]),
+    read: (index) => source.read(indices[index]),
+  };
+}

@@ -1,0 +1,119 @@
+/** @file One function per operator: the vocabulary in which layers and gradients are written. */
+
+import { ShapeError } from "../core/errors.js";
+import type { DType, Shape } from "../core/tensor-data.js";
+import { sizeOf } from "../core/tensor-data.js";
+import type { Tensor } from "./graph.js";
+import type { ConvAttributes, Operators, OpName } from "./operators.js";
+
+type Operand = Tensor | number;
+
+function apply<K extends OpName>(op: K, inputs: readonly Operand[], attributes: Operators[K]): readonly Tensor[] {
+  const owner = inputs.find((x): x is Tensor => typeof x !== "number");
+  if (!owner) throw new ShapeError(op, "at least one tensor", "numbers only");
+  const tensors = inputs.map((x) => (typeof x === "number" ? owner.graph.scalar(x) : x));
+  return owner.graph.apply(op, tensors, attributes);
+}
+
+const binary =
+  (op: "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Greater" | "Less" | "Equal") =>
+  (a: Operand, b: Operand): Tensor =>
+    apply(op, [a, b], {})[0];
+const unary =
+  (op: "Neg" | "Sqrt" | "Floor" | "Relu" | "Softmax") =>
+  (x: Tensor): Tensor =>
+    apply(op, [x], {})[0];
+const reduction =
+  (op: "ReduceSum" | "ReduceMean") =>
+  (x: Tensor, axes: readonly number[] = x.shape.map((_, i) => i), keepdims = false): Tensor =>
+    apply(op, [x], { axes: axes.map((a) => (a < 0 ? a + x.shape.length : a)), keepdims })[0];
+
+export const add = binary("Add");
+export const sub = binary("Sub");
+export const mul = binary("Mul");
+export const div = binary("Div");
+export const max = binary("Max");
+export const min = binary("Min");
+export const greater = binary("Greater");
+export const less = binary("Less");
+export const equal = binary("Equal");
+export const neg = unary("Neg");
+export const sqrt = unary("Sqrt");
+export const floor = unary("Floor");
+export const relu = unary("Relu");
+export const softmax = unary("Softmax");
+export const reduceSum = reduction("ReduceSum");
+export const reduceMean = reduction("ReduceMean");
+
+export const where = (condition: Tensor, a: Operand, b: Operand): Tensor => apply("Where", [condition, a, b], {})[0];
+export const cast = (x: Tensor, to: DType): Tensor => apply("Cast", [x], { to })[0];
+
+/** Normalises over the last axis; returns y, mean and 1 / standard deviation (kept for the gradient). */
+export const layerNormalization = (x: Tensor, scale: Tensor, bias: Tensor, epsilon: number): readonly Tensor[] =>
+  apply("LayerNormalization", [x, scale, bias], { epsilon });
+
+export interface MatMulOptions {
+  transA?: boolean;
+  transB?: boolean;
+  alpha?: number;
+}
+
+/** alpha * op(a) op(b) over the last two axes. */
+export const matMul = (a: Tensor, b: Tensor, { transA = false, transB = false, alpha = 1 }: MatMulOptions = {}) =>
+  apply("FusedMatMul", [a, b], { transA, transB, alpha })[0];
+
+/** op(a) op(b) + c for matrices. */
+export const gemm = (a: Tensor, b: Tensor, c?: Tensor, options: { transA?: boolean; transB?: boolean } = {}): Tensor =>
+  apply("Gemm", c ? [a, b, c] : [a, b], { transA: options.transA ?? false, transB: options.transB ?? false })[0];
+
+/** x [N,C,H,W], weights [O,C,kh,kw], bias [O] -> [N,O,H',W']. */
+export const conv = (x: Tensor, weights: Tensor, attributes: ConvAttributes, bias?: Tensor): Tensor =>
+  apply("Conv", bias ? [x, weights, bias] : [x, weights], attributes)[0];
+
+/** y [N,O,H',W'], weights [O,C,kh,kw] -> [N,C,H,W]: the transpose of conv. */
+export const convTranspose = (y: Tensor, weights: Tensor, attributes: Operators["ConvTranspose"]): Tensor =>
+  apply("ConvTranspose", [y, weights], attributes)[0];
+
+export const maxPool = (x: Tensor, attributes: Operators["MaxPool"]): Tensor => apply("MaxPool", [x], attributes)[0];
+
+/** One size may be -1: it follows from the others. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const known = sizeOf(shape.filter((d) => d !== -1));
+  const full = shape.map((d) => (d === -1 ? sizeOf(x.shape) / known : d));
+  return full.join() === x.shape.join() ? x : apply("Reshape", [x], { shape: full })[0];
+}
+
+export function transpose(x: Tensor, perm: readonly number[]): Tensor {
+  return perm.every((p, i) => p === i) ? x : apply("Transpose", [x], { perm })[0];
+}
+
+export function expand(x: Tensor, shape: Shape): Tensor {
+  return shape.join() === x.shape.join() ? x : apply("Expand", [x], { shape })[0];
+}
+
+export function concat(parts: readonly Tensor[], axis: number): Tensor {
+  return parts.length === 1 ? parts[0] : apply("Concat", parts, { axis })[0];
+}
+
+export function slice(x: Tensor, axis: number, start: number, end: number, step = 1): Tensor {
+  return start === 0 && end === x.shape[axis] && step === 1 ? x : apply("Slice", [x], { axis, start, end, step })[0];
+}
+
+/** Consecutive pieces of the given sizes along `axis`. */
+export function split(x: Tensor, axis: number, sizes: readonly number[]): Tensor[] {
+  const ends = sizes.map((_, i) => sizes.slice(0, i + 1).reduce((a, b) => a + b));
+  return sizes.map((size, i) => slice(x, axis, ends[i] - size, ends[i]));
+}
+
+export function pad(x: Tensor, pads: readonly number[]): Tensor {
+  return pads.every((p) => p === 0) ? x : apply("Pad", [x], { pads })[0];
+}
+
+export const gather = (data: Tensor, indices: Tensor, axis = 0): Tensor =>
+  apply("Gather", [data, indices], { axis })[0];
+
+export const scatterND = (data: Tensor, indices: Tensor, updates: Tensor, reduction: "none" | "add"): Tensor =>
+  apply("ScatterND", [data, indices, updates], { reduction })[0];
+
+/** Zeros; one tensor a shape and graph, so that they occupy memory once. */
+export const zerosLike = (x: Tensor, shape: Shape = x.shape): Tensor => x.graph.zeros(shape);

@@ -1,0 +1,107 @@
+/** @file Elementwise operators, reductions and normalisations, by definition. */
+
+import { type DType, sizeOf } from "../../core/tensor-data.js";
+import type { Operators } from "../operators.js";
+import { broadcastStrides, type Kernel, offsets, pick } from "./value.js";
+
+/** Every input broadcast to the shape of the output, then `f` element by element. */
+function elementwise(f: (values: readonly number[], dtype: DType) => number): Kernel<unknown> {
+  return (inputs, _, [{ shape }]) => {
+    const broadcast = inputs.map((x) => pick(x.data, offsets(shape, broadcastStrides(x.shape, shape))));
+    const dtype = inputs[0].dtype;
+    return [
+      Float64Array.from({ length: sizeOf(shape) }, (_, i) =>
+        f(
+          broadcast.map((x) => x[i]),
+          dtype,
+        ),
+      ),
+    ];
+  };
+}
+
+const CASTS: Record<DType, (x: number) => number> = {
+  float32: (x) => x,
+  int64: Math.trunc,
+  int32: Math.trunc,
+  uint8: Math.trunc,
+  bool: (x) => Number(x !== 0),
+};
+
+const reduceSum: Kernel<Operators["ReduceSum"]> = ([x], { axes }, [{ shape }]) => {
+  const kept = x.shape.map((d, axis) => (axes.includes(axis) ? 1 : d));
+  const target = offsets(x.shape, broadcastStrides(kept, x.shape));
+  const y = new Float64Array(sizeOf(shape));
+  x.data.forEach((v, i) => {
+    y[target[i]] += v;
+  });
+  return [y];
+};
+
+const reduceMean: Kernel<Operators["ReduceMean"]> = (inputs, attributes, outputs) => {
+  const [sum] = reduceSum(inputs, attributes, outputs);
+  return [sum.map((v) => (v * sum.length) / inputs[0].data.length)];
+};
+
+/** The vectors along the last axis. */
+function rows(data: Float64Array, width: number): Float64Array[] {
+  return Array.from({ length: data.length / width }, (_, i) => data.subarray(i * width, (i + 1) * width));
+}
+
+const mean = (row: Float64Array) => row.reduce((a, b) => a + b, 0) / row.length;
+
+const softmax: Kernel<unknown> = ([x]) => {
+  const y = new Float64Array(x.data.length);
+  const width = x.shape.at(-1)!;
+  rows(x.data, width).forEach((row, r) => {
+    const largest = Math.max(...row);
+    const powers = row.map((v) => Math.exp(v - largest));
+    const sum = powers.reduce((a, b) => a + b, 0);
+    y.set(
+      powers.map((p) => p / sum),
+      r * width,
+    );
+  });
+  return [y];
+};
+
+/** y = (x - mean) / sqrt(variance + epsilon) * scale + bias, with the biased variance. */
+const layerNormalization: Kernel<Operators["LayerNormalization"]> = ([x, scale, bias], { epsilon }) => {
+  const width = x.shape.at(-1)!;
+  const means: number[] = [];
+  const inverseDeviations: number[] = [];
+  const y = new Float64Array(x.data.length);
+  rows(x.data, width).forEach((row, r) => {
+    const m = mean(row);
+    const inverse = 1 / Math.sqrt(mean(row.map((v) => (v - m) ** 2)) + epsilon);
+    means.push(m);
+    inverseDeviations.push(inverse);
+    y.set(
+      row.map((v, i) => (v - m) * inverse * scale.data[i] + bias.data[i]),
+      r * width,
+    );
+  });
+  return [y, Float64Array.from(means), Float64Array.from(inverseDeviations)];
+};
+
+export const ELEMENTWISE = {
+  Add: elementwise(([a, b]) => a + b),
+  Sub: elementwise(([a, b]) => a - b),
+  Mul: elementwise(([a, b]) => a * b),
+  Div: elementwise(([a, b], dtype) => CASTS[dtype](a / b)),
+  Max: elementwise(([a, b]) => Math.max(a, b)),
+  Min: elementwise(([a, b]) => Math.min(a, b)),
+  Neg: elementwise(([x]) => -x),
+  Sqrt: elementwise(([x]) => Math.sqrt(x)),
+  Floor: elementwise(([x]) => Math.floor(x)),
+  Relu: elementwise(([x]) => Math.max(x, 0)),
+  Greater: elementwise(([a, b]) => Number(a > b)),
+  Less: elementwise(([a, b]) => Number(a < b)),
+  Equal: elementwise(([a, b]) => Number(a === b)),
+  Where: elementwise(([condition, a, b]) => (condition ? a : b)),
+  Cast: ([x], { to }) => [x.data.map(CASTS[to])],
+  ReduceSum: reduceSum,
+  ReduceMean: reduceMean,
+  Softmax: softmax,
+  LayerNormalization: layerNormalization,
+} satisfies { [K in keyof Operators]?: Kernel<Operators[K]> };

@@ -1,0 +1,38 @@
+/** @file Turns the operating system's error codes into errors that name the file and the reason. */
+
+import { InputError } from "../core/errors.js";
+
+const REASONS: Record<string, { found: string; fix?: string }> = {
+  ENOENT: { found: "nothing of that name", fix: "Check the path." },
+  EACCES: { found: "permission denied", fix: "Change its permissions or choose another place." },
+  EPERM: { found: "operation not permitted", fix: "Change its permissions or choose another place." },
+  EROFS: { found: "a read-only file system", fix: "Choose a place that can be written." },
+  ENOSPC: { found: "no space left on the disk", fix: "Free some space or choose another disk." },
+  EDQUOT: { found: "a disk quota that is used up", fix: "Free some space or choose another disk." },
+  EFBIG: { found: "a file larger than the system allows" },
+  EIO: { found: "a read or write error of the disk", fix: "Check the disk." },
+  EISDIR: { found: "a folder" },
+  ENOTDIR: { found: "a file where a folder should be" },
+  ENOTEMPTY: { found: "a folder that is not empty" },
+  EEXIST: { found: "something of that name already" },
+  EMFILE: { found: "too many open files", fix: "Raise the limit (ulimit -n)." },
+  ENAMETOOLONG: { found: "a name that is too long" },
+  EXDEV: { found: "two places on different disks" },
+};
+
+/** The code of a system error, e.g. "ENOENT"; undefined for any other value. */
+export function errorCode(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+/**
+ * What to throw for an `error` met while using the file `where`: an `InputError` for a system error, else the error itself.
+ * @param expected what the file should have been, e.g. "a file that can be written"
+ */
+export function fileFault(error: unknown, where: string, expected: string): unknown {
+  const code = errorCode(error);
+  if (code === undefined) return error;
+  const { found, fix } = REASONS[code] ?? { found: "a system error" };
+  return new InputError({ where, expected, found: `${found} (${code})`, fix }, { cause: error });
+}

@@ -1,0 +1,60 @@
+/** @file One layer of Mask2Former's transformer decoder: cross-attention, self-attention, feed-forward. */
+
+import * as g from "../graph/build.js";
+import type { Tensor } from "../graph/graph.js";
+import { multiHeadAttention } from "../nn/attention.js";
+import { feedForward, layerNorm } from "../nn/layers.js";
+import type { Scope } from "../nn/scope.js";
+
+export interface DecoderLayerOptions {
+  heads: number;
+  feedForwardDim: number;
+  preNorm?: boolean;
+}
+
+export interface DecoderState {
+  /** Query content [N, Q, C]. */
+  content: Tensor;
+  /** Query position, broadcast to the content. */
+  position: Tensor;
+}
+
+export interface Memory {
+  /** [N, S, C] */
+  values: Tensor;
+  /** Values plus their position embedding. */
+  keys: Tensor;
+  /** Attention mask added to the logits, [N * heads, Q, S]. */
+  bias?: Tensor;
+}
+
+/** Residual around `branch`, with the layer norm after the sum (post-norm) or before the branch (pre-norm). */
+function residual(p: Scope, x: Tensor, preNorm: boolean, branch: (x: Tensor) => Tensor): Tensor {
+  const norm = p.in("norm");
+  return preNorm ? g.add(x, branch(layerNorm(norm, x))) : layerNorm(norm, g.add(x, branch(x)));
+}
+
+/** Layer i under sem_seg_head.predictor; returns the new content [N, Q, C]. */
+export function decoderLayer(
+  p: Scope,
+  i: number,
+  { content, position }: DecoderState,
+  { values, keys, bias }: Memory,
+  { heads, feedForwardDim, preNorm = false }: DecoderLayerOptions,
+): Tensor {
+  const cross = p.in("transformer_cross_attention_layers", i);
+  const self = p.in("transformer_self_attention_layers", i);
+  const ffn = p.in("transformer_ffn_layers", i);
+  let x = residual(cross, content, preNorm, (y) =>
+    multiHeadAttention(
+      cross.in("multihead_attn"),
+      { query: g.add(y, position), key: keys, value: values, bias },
+      heads,
+    ),
+  );
+  x = residual(self, x, preNorm, (y) => {
+    const query = g.add(y, position);
+    return multiHeadAttention(self.in("self_attn"), { query, key: query, value: y }, heads);
+  });
+  return residual(ffn, x, preNorm, (y) => feedForward(ffn, y, feedForwardDim));
+}

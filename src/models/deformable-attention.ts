@@ -1,0 +1,169 @@
+/** @file Multi-scale deformable attention (Zhu et al. 2020, Deformable DETR) in ordinary operators. */
+
+import { floats } from "../core/tensor-data.js";
+import * as g from "../graph/build.js";
+import { recompute } from "../graph/differentiate.js";
+import type { Tensor } from "../graph/graph.js";
+import { type Initialiser, xavierUniform, zeros } from "../nn/init.js";
+import { linear } from "../nn/layers.js";
+import type { Scope } from "../nn/scope.js";
+
+export type GridSize = readonly [height: number, width: number];
+
+export interface DeformableOptions {
+  /** Sizes of the maps that are sampled, in the order of their tokens. */
+  levels: readonly GridSize[];
+  heads: number;
+  /** Sampling points for each head and level. */
+  points: number;
+  /** Sample again for the gradient instead of keeping the sampled rows. */
+  recomputeRows?: boolean;
+}
+
+export interface DeformableInputs {
+  /** [N, Lq, C] */
+  query: Tensor;
+  /** Normalised (x, y) of each query on each level, or boxes (x, y, w, h): [N or 1, Lq, levels, 2 or 4]. */
+  references: Tensor;
+  /** [N, S, C], S = total size of the levels. */
+  value: Tensor;
+  /** 1 where a token counts, 0 in padding: [N, S, 1]. */
+  keep?: Tensor;
+}
+
+/** Points at distances 1..P along the compass direction of each head (Deformable DETR, A.2). */
+const compass =
+  (heads: number, levels: number, points: number): Initialiser =>
+  () =>
+    Float32Array.from({ length: heads * levels * points * 2 }, (_, i) => {
+      const [axis, point] = [i % 2, Math.floor(i / 2) % points];
+      const angle = (2 * Math.PI * Math.floor(i / (2 * points * levels))) / heads;
+      const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+      return ((point + 1) * (axis === 0 ? cos : sin)) / Math.max(Math.abs(cos), Math.abs(sin));
+    });
+
+/** MSDeformAttn with its projections: [N, Lq, C]. */
+export function deformableAttention(p: Scope, inputs: DeformableInputs, options: DeformableOptions): Tensor {
+  const { query, references, value, keep } = inputs;
+  const { levels, heads, points } = options;
+  const [n, lq, c] = query.shape;
+  const samples = heads * levels.length * points;
+  const projected = linear(p.in("value_proj"), value, c, { weight: xavierUniform, bias: zeros });
+  const values = keep ? g.mul(projected, keep) : projected;
+  const offsetInit = { weight: zeros, bias: compass(heads, levels.length, points) };
+  const offsets = linear(p.in("sampling_offsets"), query, 2 * samples, offsetInit);
+  const logits = linear(p.in("attention_weights"), query, samples, { weight: zeros, bias: zeros });
+  const weights = g.reshape(g.softmax(g.reshape(logits, [n, lq, heads, levels.length * points])), [n, lq, samples]);
+  const pairs = g.reshape(offsets, [n, lq, samples, 2]);
+  const [x, y] = g.split(pairs, 3, [1, 1]).map((offset, axis) => {
+    const { centre, scale } = pixelFrame(references, options, axis);
+    const pixels = g.reshape(offset, [n, lq, samples]);
+    return g.add(scale ? g.mul(pixels, scale) : pixels, centre);
+  });
+  const sampled = sampleRows({ values, x, y, weights }, options);
+  return linear(p.in("output_proj"), sampled, c, { weight: xavierUniform, bias: zeros });
+}
+
+/**
+ * Along one axis (0 is x): the pixel coordinate reference * size - 0.5 of each sample, [N or 1, Lq, samples], and for
+ * boxes the factor of the offsets, box size / (2 points) in pixels. Constant references fold into constants.
+ */
+function pixelFrame(references: Tensor, { levels, heads, points }: DeformableOptions, axis: number) {
+  const { graph } = references;
+  const [n, lq, count, dims] = references.shape;
+  const sizes = graph.constant(
+    floats(
+      [count, 1],
+      levels.map((level) => level[1 - axis]),
+    ),
+  );
+  const perSample = (t: Tensor) => {
+    const spread = g.expand(g.reshape(t, [n, lq, 1, count, 1]), [n, lq, heads, count, points]);
+    return g.reshape(spread, [n, lq, heads * count * points]);
+  };
+  const column = (i: number) => g.mul(g.slice(references, 3, i, i + 1), sizes);
+  const scale = dims === 4 ? perSample(g.mul(column(axis + 2), 0.5 / points)) : undefined;
+  return { centre: perSample(g.sub(column(axis), 0.5)), scale };
+}
+
+export interface Samples {
+  /** [N, S, C] */
+  values: Tensor;
+  /** Pixel coordinates and attention weights [N, Lq, heads * levels * points]. */
+  x: Tensor;
+  y: Tensor;
+  weights: Tensor;
+}
+
+/**
+ * Weighted sum of bilinear samples, zero outside the maps: [N, Lq, C]. The four corners of each point are gathered as
+ * rows; bilinear and attention weights fold into one row vector, so a query and head is one vector-matrix product.
+ */
+export function sampleRows({ values, x, y, weights }: Samples, options: DeformableOptions): Tensor {
+  const { levels, heads, points, recomputeRows } = options;
+  const { graph } = values;
+  const [n, tokens, c] = values.shape;
+  const lq = x.shape[1];
+  const perHead = levels.length * points;
+  const perSample = (value: (head: number, level: number) => number) =>
+    graph.constant(
+      floats(
+        [heads * perHead],
+        Array.from({ length: heads * perHead }, (_, i) =>
+          value(Math.floor(i / perHead), Math.floor((i % perHead) / points)),
+        ),
+      ),
+    );
+  const starts = levels.map((_, l) => levels.slice(0, l).reduce((sum, [h, w]) => sum + h * w, 0));
+  const columns = corners(
+    x,
+    perSample((_, l) => levels[l][1] - 1),
+  );
+  const lines = corners(
+    y,
+    perSample((_, l) => levels[l][0] - 1),
+  );
+  // Row of (image, token, head) in the values as [N * S * heads, C / heads].
+  const lineStride = perSample((_, l) => levels[l][1] * heads);
+  const imageStart = graph.constant(
+    floats(
+      [n, 1, 1],
+      Array.from({ length: n }, (_, i) => i * tokens * heads),
+    ),
+  );
+  const origin = g.add(
+    perSample((head, l) => starts[l] * heads + head),
+    imageStart,
+  );
+  const grouped = (t: Tensor) => g.reshape(t, [n * lq * heads, perHead]);
+  const cornerWeights: Tensor[] = [];
+  const cornerRows: Tensor[] = [];
+  for (const line of lines) {
+    const lineWeight = g.mul(weights, line.weight);
+    const lineRow = g.add(g.mul(line.index, lineStride), origin);
+    for (const column of columns) {
+      cornerWeights.push(grouped(g.mul(lineWeight, column.weight)));
+      cornerRows.push(grouped(g.add(lineRow, g.mul(column.index, heads))));
+    }
+  }
+  const indices = g.cast(g.concat(cornerRows, 1), "int64");
+  const rowWeights = g.reshape(g.concat(cornerWeights, 1), [n * lq * heads, 1, 4 * perHead]);
+  const gatherAndSum = () => {
+    const rows = g.gather(g.reshape(values, [n * tokens * heads, c / heads]), indices);
+    return [g.reshape(g.matMul(rowWeights, rows), [n, lq, c])];
+  };
+  return (recomputeRows ? recompute(graph, gatherAndSum) : gatherAndSum())[0];
+}
+
+/** The two grid lines around each coordinate: index clamped to [0, last], weight zero where it lay outside. */
+function corners(coordinate: Tensor, last: Tensor): { index: Tensor; weight: Tensor }[] {
+  const low = g.floor(coordinate);
+  const fraction = g.sub(coordinate, low);
+  return [
+    { line: low, weight: g.sub(1, fraction) },
+    { line: g.add(low, 1), weight: fraction },
+  ].map(({ line, weight }) => {
+    const index = g.max(g.min(line, last), 0);
+    return { index, weight: g.where(g.equal(index, line), weight, 0) };
+  });
+}

@@ -1,0 +1,102 @@
+/** @file MSDeformAttnPixelDecoder of Mask2Former: a deformable encoder over strides 32, 16, 8 and one FPN step to 4. */
+
+import { floats } from "../core/tensor-data.js";
+import * as g from "../graph/build.js";
+import { recompute } from "../graph/differentiate.js";
+import type { Graph, Tensor } from "../graph/graph.js";
+import { caffe2Xavier, normal, xavierUniform, zeros } from "../nn/init.js";
+import { conv2d, feedForward, groupNorm, layerNorm, resizeBilinear, toMap, toTokens } from "../nn/layers.js";
+import type { Scope } from "../nn/scope.js";
+import { deformableAttention, type GridSize } from "./deformable-attention.js";
+import { sinePositions } from "./position-embedding.js";
+import type { Pyramid } from "./resnet.js";
+
+export interface PixelDecoderOptions {
+  hiddenDim: number;
+  heads: number;
+  points: number;
+  layers: number;
+  feedForwardDim: number;
+  /** Groups of the group normalisations. */
+  normGroups: number;
+  recomputeLayers?: boolean;
+  recomputeRows?: boolean;
+}
+
+export interface PixelDecoderOutput {
+  /** Maps at strides 32, 16, 8: [N, C, H/s, W/s]. */
+  multiScale: readonly [Tensor, Tensor, Tensor];
+  /** F_last, stride 4: [N, C, H/4, W/4]. */
+  maskFeatures: Tensor;
+}
+
+const gridOf = (map: Tensor): GridSize => [map.shape[2], map.shape[3]];
+
+/** Parameters under sem_seg_head.pixel_decoder. */
+export function pixelDecoder(p: Scope, [res2, ...rest]: Pyramid, options: PixelDecoderOptions): PixelDecoderOutput {
+  const { hiddenDim, layers, normGroups, recomputeLayers } = options;
+  const { graph } = res2;
+  const inputs = [...rest].reverse();
+  const levels = inputs.map(gridOf);
+  const projected = inputs.map((map, l) => {
+    const scope = p.in("input_proj", l);
+    const convolved = conv2d(scope.in(0), map, hiddenDim, { kernel: 1, init: xavierUniform, bias: zeros });
+    return groupNorm(scope.in(1), convolved, normGroups);
+  });
+  const levelEmbed = p.in("transformer").parameter("level_embed", [levels.length, hiddenDim], normal());
+  const positions = g.concat(
+    levels.map((grid, l) => g.add(graph.constant(sinePositions(grid, hiddenDim)), g.slice(levelEmbed, 0, l, l + 1))),
+    0,
+  );
+  const references = cellCentres(graph, levels);
+  let tokens = g.concat(projected.map(toTokens), 1);
+  for (let i = 0; i < layers; i++) {
+    const input = tokens;
+    const scope = p.in("transformer", "encoder", "layers", i);
+    const layer = () => [encoderLayer(scope, input, { positions, references, levels }, options)];
+    [tokens] = recomputeLayers ? recompute(graph, layer) : layer();
+  }
+  const sizes = levels.map(([h, w]) => h * w);
+  const multiScale = g.split(tokens, 1, sizes).map((t, l) => toMap(t, levels[l]));
+  return {
+    multiScale: multiScale as unknown as PixelDecoderOutput["multiScale"],
+    maskFeatures: maskFeatures(p, res2, multiScale[2], options),
+  };
+}
+
+/** Centre (x, y) of every cell of every level, the same on all levels: [1, S, levels, 2]. */
+function cellCentres(graph: Graph, levels: readonly GridSize[]): Tensor {
+  const centres = levels.flatMap(([h, w]) =>
+    Array.from({ length: h * w }, (_, i) => [((i % w) + 0.5) / w, (Math.floor(i / w) + 0.5) / h]),
+  );
+  const values = centres.flatMap((centre) => levels.flatMap(() => centre));
+  return graph.constant(floats([1, centres.length, levels.length, 2], values));
+}
+
+interface EncoderFrame {
+  /** Sine and level embedding [S, C]. */
+  positions: Tensor;
+  references: Tensor;
+  levels: readonly GridSize[];
+}
+
+/** Post-norm layer of the deformable encoder; x [N, S, C]. */
+function encoderLayer(p: Scope, x: Tensor, frame: EncoderFrame, options: PixelDecoderOptions): Tensor {
+  const { positions, references, levels } = frame;
+  const { heads, points, recomputeRows, feedForwardDim } = options;
+  const inputs = { query: g.add(x, positions), references, value: x };
+  const attended = deformableAttention(p.in("self_attn"), inputs, { levels, heads, points, recomputeRows });
+  const y = layerNorm(p.in("norm1"), g.add(x, attended));
+  return layerNorm(p.in("norm2"), g.add(y, feedForward(p, y, feedForwardDim)));
+}
+
+/** FPN step: lateral res2 + upsampled stride-8 map, 3x3, then the 1x1 convolution that makes F_last. */
+function maskFeatures(p: Scope, res2: Tensor, stride8: Tensor, { hiddenDim, normGroups }: PixelDecoderOptions): Tensor {
+  const adapter = p.in("adapter_1");
+  const output = p.in("layer_1");
+  const lateral = conv2d(adapter, res2, hiddenDim, { kernel: 1, init: caffe2Xavier });
+  const merged = g.add(groupNorm(adapter.in("norm"), lateral, normGroups), resizeBilinear(stride8, gridOf(res2)));
+  const smoothed = conv2d(output, merged, hiddenDim, { kernel: 3, padding: 1, init: caffe2Xavier });
+  const map = g.relu(groupNorm(output.in("norm"), smoothed, normGroups));
+  return conv2d(p.in("mask_features"), map, hiddenDim, { kernel: 1, init: caffe2Xavier, bias: zeros });
+}

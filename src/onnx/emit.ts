@@ -1,0 +1,152 @@
+/** @file A graph as an ONNX model: nearly the identity, as operators are ONNX's own. */
+
+import { type TensorData, viewAs } from "../core/tensor-data.js";
+import { ancestors, type Graph, inputName, type Node, type Tensor } from "../graph/graph.js";
+import type { ConvAttributes, Operators, OpName } from "../graph/operators.js";
+import { ELEMENT_TYPE, type OnnxAttribute, type OnnxInitializer, type OnnxModel, type OnnxNode } from "./protobuf.js";
+
+const OPSET = 21;
+
+interface Emission {
+  opType?: string;
+  domain?: string;
+  attributes?: Record<string, OnnxAttribute>;
+  /** int64 tensors that follow the node's own inputs, such as axes. */
+  integers?: readonly (readonly number[])[];
+}
+
+type Rule<Attributes> = (attributes: Attributes) => Emission;
+
+const plain: Rule<unknown> = () => ({});
+const reduction: Rule<Operators["ReduceSum"]> = ({ axes, keepdims }) => ({
+  attributes: { keepdims: Number(keepdims) },
+  integers: [axes],
+});
+const sliding = ({ strides, pads }: ConvAttributes) => ({ strides, pads });
+
+const RULES: { readonly [K in OpName]: Rule<Operators[K]> } = {
+  Add: plain,
+  Sub: plain,
+  Mul: plain,
+  Div: plain,
+  Max: plain,
+  Min: plain,
+  Neg: plain,
+  Sqrt: plain,
+  Floor: plain,
+  Relu: plain,
+  Greater: plain,
+  Less: plain,
+  Equal: plain,
+  Where: plain,
+  Cast: ({ to }) => ({ attributes: { to: ELEMENT_TYPE[to] } }),
+  ReduceSum: reduction,
+  ReduceMean: reduction,
+  Softmax: () => ({ attributes: { axis: -1 } }),
+  LayerNormalization: ({ epsilon }) => ({ attributes: { axis: -1, epsilon: { float: epsilon } } }),
+  FusedMatMul: ({ transA, transB, alpha }) =>
+    transA || transB || alpha !== 1
+      ? {
+          domain: "com.microsoft",
+          attributes: { transA: Number(transA), transB: Number(transB), alpha: { float: alpha } },
+        }
+      : { opType: "MatMul" },
+  Gemm: ({ transA, transB }) => ({ attributes: { transA: Number(transA), transB: Number(transB) } }),
+  Conv: (attributes) => ({ attributes: sliding(attributes) }),
+  ConvTranspose: (attributes) => ({
+    attributes: { ...sliding(attributes), output_padding: attributes.outputPadding },
+  }),
+  MaxPool: (attributes) => ({ attributes: { ...sliding(attributes), kernel_shape: attributes.kernel } }),
+  Reshape: ({ shape }) => ({ integers: [shape] }),
+  Transpose: ({ perm }) => ({ attributes: { perm } }),
+  Expand: ({ shape }) => ({ integers: [shape] }),
+  Concat: ({ axis }) => ({ attributes: { axis } }),
+  Slice: ({ axis, start, end, step }) => ({ integers: [[start], [end], [axis], [step]] }),
+  Pad: ({ pads }) => ({ integers: [pads] }),
+  Gather: ({ axis }) => ({ attributes: { axis } }),
+  ScatterND: ({ reduction }) => ({ attributes: { reduction } }),
+};
+
+/**
+ * The order in which nodes are numbered. ONNX Runtime starts from the leaf with the highest number and visits a node's
+ * inputs from the highest number down, so: what is recomputed comes before the gradients (it runs as late as
+ * possible), and nodes that only feed outputs come last, the gradients of the first layer before those of the last
+ * (each weight gradient is then computed as soon as its layer is reached, which frees the layer's activations).
+ */
+export function numbered(graph: Graph): Node[] {
+  const needed = ancestors(graph.outputs.values());
+  const alive = graph.nodes.filter((n) => n.outputs.some((t) => needed.has(t)));
+  const consumed = new Set(alive.flatMap((n) => n.inputs));
+  const inner = alive.filter((n) => n.outputs.some((t) => consumed.has(t)));
+  const leaves = alive.filter((n) => !n.outputs.some((t) => consumed.has(t)));
+  const phase = (nodes: readonly Node[], name: Node["phase"]) => nodes.filter((n) => n.phase === name);
+  return [
+    ...phase(inner, "forward"),
+    ...phase(inner, "recompute"),
+    ...phase(inner, "backward"),
+    ...phase(leaves, "recompute"),
+    ...phase(leaves, "backward").reverse(),
+    ...phase(leaves, "forward"),
+  ];
+}
+
+class Namer {
+  readonly initializers: OnnxInitializer[] = [];
+  private readonly names = new Map<Tensor, string>();
+  private readonly integerLists = new Set<string>();
+  constructor(graph: Graph) {
+    for (const [name, tensor] of graph.outputs) {
+      if (tensor.source.kind === "node" && !this.names.has(tensor)) this.names.set(tensor, name);
+    }
+  }
+
+  of(tensor: Tensor): string {
+    let name = this.names.get(tensor);
+    if (name === undefined) {
+      const { source } = tensor;
+      name = source.kind === "input" ? inputName(tensor) : `${source.kind === "constant" ? "c" : "t"}${tensor.id}`;
+      if (source.kind === "constant") this.initializers.push({ name, tensor: source.data });
+      this.names.set(tensor, name);
+    }
+    return name;
+  }
+
+  integers(values: readonly number[]): string {
+    const name = `int64[${values}]`;
+    if (!this.integerLists.has(name)) {
+      this.integerLists.add(name);
+      const data = viewAs("int64", BigInt64Array.from(values, BigInt).buffer);
+      this.initializers.push({ name, tensor: { dtype: "int64", shape: [values.length], data } as TensorData });
+    }
+    return name;
+  }
+}
+
+/** The model of everything that the graph's outputs need. Unused inputs stay, so that the interface is the graph's. */
+export function toOnnx(graph: Graph): OnnxModel {
+  const namer = new Namer(graph);
+  const nodes: OnnxNode[] = [];
+  const order = numbered(graph);
+  const used = new Set([...order.flatMap((n) => n.inputs), ...graph.outputs.values()]);
+  for (const node of order) {
+    const emission = (RULES[node.op] as Rule<unknown>)(node.attributes);
+    nodes.push({
+      opType: emission.opType ?? node.op,
+      domain: emission.domain,
+      inputs: [...node.inputs.map((t) => namer.of(t)), ...(emission.integers ?? []).map((v) => namer.integers(v))],
+      // Optional outputs that nobody reads are left out.
+      outputs: node.outputs.map((t, i) => (i === 0 || used.has(t) ? namer.of(t) : "")),
+      attributes: emission.attributes,
+    });
+  }
+  for (const [name, tensor] of graph.outputs) {
+    if (namer.of(tensor) !== name) nodes.push({ opType: "Identity", inputs: [namer.of(tensor)], outputs: [name] });
+  }
+  return {
+    nodes,
+    inputs: graph.inputs.map((t) => ({ name: inputName(t), dtype: t.dtype, shape: t.shape })),
+    outputs: [...graph.outputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
+    initializers: namer.initializers,
+    opset: OPSET,
+  };
+}

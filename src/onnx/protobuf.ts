@@ -1,0 +1,164 @@
+/** @file Plain data to the bytes of an ONNX file. Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { DType, Shape, TensorData } from "../core/tensor-data.js";
+
+/** An integer is an INT, integers are INTS, text is a STRING; floats are marked, as JavaScript cannot tell 1 from 1.0. */
+export type OnnxAttribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly floats: readonly number[] };
+
+export interface OnnxNode {
+  readonly opType: string;
+  /** "" (the ONNX operators, the default) or "com.microsoft". */
+  readonly domain?: string;
+  readonly name?: string;
+  /** Value names; "" for an optional input that is left out. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
+}
+
+/** A graph input or output. */
+export interface OnnxValue {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+export interface OnnxInitializer {
+  readonly name: string;
+  readonly tensor: TensorData;
+}
+
+export interface OnnxModel {
+  /** In an order in which every value is produced before it is used. */
+  readonly nodes: readonly OnnxNode[];
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+  /** Constants that travel inside the file. */
+  readonly initializers: readonly OnnxInitializer[];
+  /** Version of the ONNX operator set; this project emits 21. */
+  readonly opset: number;
+}
+
+/** TensorProto.DataType, which the C API shares. */
+export const ELEMENT_TYPE: Record<DType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 };
+
+const ATTRIBUTE_TYPE = { FLOAT: 1, INT: 2, STRING: 3, FLOATS: 6, INTS: 7 };
+
+/** protobuf refuses messages of 2 GiB and more. */
+const MAX_BYTES = 2 ** 31 - 1;
+
+type Write = (out: BinaryWriter) => void;
+
+function message(out: BinaryWriter, field: number, body: Write): void {
+  out.tag(field, WireType.LengthDelimited).fork();
+  body(out);
+  out.join();
+}
+
+function text(out: BinaryWriter, field: number, value: string): void {
+  out.tag(field, WireType.LengthDelimited).string(value);
+}
+
+function int(out: BinaryWriter, field: number, value: number): void {
+  out.tag(field, WireType.Varint).int64(value);
+}
+
+function float(out: BinaryWriter, field: number, value: number): void {
+  out.tag(field, WireType.Bit32).float(value);
+}
+
+function writeAttribute(out: BinaryWriter, name: string, value: OnnxAttribute): void {
+  const type = (t: number) => int(out, 20, t);
+  text(out, 1, name);
+  if (typeof value === "number") {
+    if (!Number.isInteger(value)) throw new RangeError(`attribute ${name}: ${value} is no integer; use {float: ...}`);
+    int(out, 3, value);
+    type(ATTRIBUTE_TYPE.INT);
+  } else if (typeof value === "string") {
+    text(out, 4, value);
+    type(ATTRIBUTE_TYPE.STRING);
+  } else if ("float" in value) {
+    float(out, 2, value.float);
+    type(ATTRIBUTE_TYPE.FLOAT);
+  } else if ("floats" in value) {
+    for (const v of value.floats) float(out, 7, v);
+    type(ATTRIBUTE_TYPE.FLOATS);
+  } else {
+    for (const v of value) int(out, 8, v);
+    type(ATTRIBUTE_TYPE.INTS);
+  }
+}
+
+function writeNode(out: BinaryWriter, node: OnnxNode): void {
+  for (const name of node.inputs) text(out, 1, name);
+  for (const name of node.outputs) text(out, 2, name);
+  if (node.name) text(out, 3, node.name);
+  text(out, 4, node.opType);
+  for (const [name, value] of Object.entries(node.attributes ?? {}))
+    message(out, 5, (o) => writeAttribute(o, name, value));
+  if (node.domain) text(out, 7, node.domain);
+}
+
+function writeInitializer(out: BinaryWriter, { name, tensor }: OnnxInitializer): void {
+  for (const dim of tensor.shape) int(out, 1, dim);
+  int(out, 2, ELEMENT_TYPE[tensor.dtype]);
+  text(out, 8, name);
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  // raw_data is little endian, as is every machine that Node runs on.
+  out.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(buffer, byteOffset, byteLength));
+}
+
+function writeValue(out: BinaryWriter, { name, dtype, shape }: OnnxValue): void {
+  text(out, 1, name);
+  const dims: Write = (o) => {
+    for (const dim of shape) message(o, 1, (d) => int(d, 1, dim));
+  };
+  const tensorType: Write = (o) => {
+    int(o, 1, ELEMENT_TYPE[dtype]);
+    message(o, 2, dims);
+  };
+  message(out, 2, (o) => message(o, 1, tensorType));
+}
+
+function writeGraph(out: BinaryWriter, model: OnnxModel): void {
+  for (const node of model.nodes) message(out, 1, (o) => writeNode(o, node));
+  text(out, 2, "graph");
+  for (const initializer of model.initializers) message(out, 5, (o) => writeInitializer(o, initializer));
+  for (const value of model.inputs) message(out, 11, (o) => writeValue(o, value));
+  for (const value of model.outputs) message(out, 12, (o) => writeValue(o, value));
+}
+
+/** The oldest file format that may hold the operator set: 10 up to opset 22, then one more for each opset. */
+function irVersion(opset: number): number {
+  return Math.max(10, opset - 12);
+}
+
+/**
+ * The ONNX file (ModelProto) of a model.
+ * @throws RangeError when a constant set makes it 2 GiB or more, or when a bare attribute is not an integer.
+ */
+export function encodeModel(model: OnnxModel): Uint8Array {
+  const size = model.initializers.reduce((bytes, { tensor }) => bytes + tensor.data.byteLength, 0);
+  if (size > MAX_BYTES) {
+    throw new RangeError(`encodeModel: ${size} bytes of constants do not fit in one file; make weights graph inputs`);
+  }
+  const out = new BinaryWriter();
+  int(out, 1, irVersion(model.opset));
+  text(out, 2, "mask-jepa");
+  message(out, 7, (o) => writeGraph(o, model));
+  for (const [domain, version] of [
+    ["", model.opset],
+    ["com.microsoft", 1],
+  ] as const) {
+    message(out, 8, (o) => {
+      text(o, 1, domain);
+      int(o, 2, version);
+    });
+  }
+  return out.finish();
+}

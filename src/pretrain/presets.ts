@@ -1,0 +1,119 @@
+/** @file The presets: one table of numbers. A derived preset states only what differs. */
+
+import type { PretrainSettings } from "./settings.js";
+
+type Differences<T> = {
+  [K in keyof T]?: T[K] extends readonly unknown[] ? T[K] : T[K] extends object ? Differences<T[K]> : T[K];
+};
+
+/** Every number of the paper; what the paper leaves open is marked [choice]. Needs ImageNet weights (`--weights`). */
+const PAPER_R50: PretrainSettings = {
+  model: {
+    backbone: "resnet50",
+    norm: "frozen",
+    stemChannels: 64,
+    stageBlocks: [3, 4, 6, 3],
+    stageChannels: [256, 512, 1024, 2048],
+    hiddenDim: 256,
+    heads: 8,
+    points: 4,
+    pixelDecoderLayers: 6,
+    pixelDecoderFfn: 1024,
+    decoderLayers: 9,
+    decoderFfn: 2048,
+    normGroups: 32,
+  },
+  pretrain: {
+    selfAttentionBlocks: 2,
+    featureStride: 8,
+    maskRatio: 0.5,
+    maskPatch: 8,
+    sigma: 0.4,
+    noiseBlock: 4,
+    denoiseTarget: "noise",
+    queries: "masked", // [choice] the loss is there alone
+    reconstruction: true,
+    denoising: true,
+    emaStart: 0.996,
+    emaEnd: 1,
+  },
+  backbone: { weights: null, frozen: true },
+  data: { images: [], heldOut: 8, size: 512, cropScale: [0.35, 1], flip: true }, // [choice] augmentation
+  optim: {
+    lr: 1e-4,
+    weightDecay: 0.05, // [choice]
+    clip: 0.01, // [choice]
+    betas: [0.9, 0.999],
+    eps: 1e-8,
+    schedule: "constant", // [choice]
+    warmup: 0.01, // [choice]
+    polyPower: 0.9,
+    milestones: [0.889, 0.963], // of Mask2Former on COCO
+    gamma: 0.1,
+    backboneLrFactor: 1,
+  },
+  run: {
+    batch: 32,
+    microBatch: 1,
+    steps: null,
+    epochs: 5,
+    seed: 0,
+    device: "cpu",
+    cores: 0,
+    recompute: [],
+    checkpointEvery: 1000,
+    logEvery: 1,
+    monitorEvery: 100,
+    keep: 2,
+    collapse: { featureStd: 0.05, effectiveRank: 4 },
+  },
+};
+
+/** The paper's model at sizes that a CPU can train, from random initialisation: the mask grid keeps its 8x8 patches. */
+const R50: Differences<PretrainSettings> = {
+  model: { norm: "batch" },
+  pretrain: { maskPatch: 4 },
+  backbone: { frozen: false },
+  data: { size: 256 },
+  run: { batch: 8, steps: 1000, epochs: null, checkpointEvery: 50, monitorEvery: 10 },
+};
+
+/** The same architecture, small enough for the quickstart and the tests. */
+const TINY: Differences<PretrainSettings> = {
+  model: {
+    norm: "batch",
+    stemChannels: 16,
+    stageBlocks: [1, 1, 1, 1],
+    stageChannels: [32, 64, 128, 256],
+    hiddenDim: 64,
+    heads: 4,
+    pixelDecoderLayers: 2,
+    pixelDecoderFfn: 128,
+    decoderLayers: 3,
+    decoderFfn: 128,
+    normGroups: 8,
+  },
+  pretrain: { maskPatch: 2 },
+  backbone: { frozen: false },
+  data: { size: 128 },
+  optim: { lr: 5e-4 },
+  run: { batch: 8, steps: 200, epochs: null, checkpointEvery: 50, monitorEvery: 10 },
+};
+
+/** The paper's settings with one section's differences over each. */
+function derive({ model, pretrain, backbone, data, optim, run }: Differences<PretrainSettings>): PretrainSettings {
+  const base = PAPER_R50;
+  return {
+    model: { ...base.model, ...model },
+    pretrain: { ...base.pretrain, ...pretrain },
+    backbone: { ...base.backbone, ...backbone },
+    data: { ...base.data, ...data },
+    optim: { ...base.optim, ...optim },
+    run: { ...base.run, ...run, collapse: { ...base.run.collapse, ...run?.collapse } },
+  };
+}
+
+export const PRESETS = { "paper-r50": PAPER_R50, r50: derive(R50), tiny: derive(TINY) } as const;
+
+export type PresetName = keyof typeof PRESETS;
+export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];

@@ -1,0 +1,96 @@
+/** @file What a run tells: the live line, metrics.jsonl, TensorBoard, and the list of images it had to skip. */
+
+import { join } from "node:path";
+import type { BadFile } from "../data/source.js";
+import { type LiveLine, openLiveLine } from "../train/live-line.js";
+import { openMetricsLog, readMetrics } from "../train/metrics-log.js";
+import { openEventLog } from "../train/tensorboard.js";
+import type { HeldOutQuality } from "./held-out.js";
+import type { StepReport } from "./pretrainer.js";
+import { RUN_FILES } from "./run-directory.js";
+
+export interface LoggedStep {
+  /** Finished steps. */
+  step: number;
+  report: StepReport;
+  heldOut?: HeldOutQuality;
+  images: number;
+  seconds: number;
+  /** Seconds in which the step waited for data. */
+  waitSeconds: number;
+  skipped: readonly BadFile[];
+}
+
+/** Metrics of a step by their name in metrics.jsonl and TensorBoard; those that were not measured are left out. */
+export function metricsOf({ report, heldOut, images, seconds, waitSeconds }: LoggedStep): Record<string, number> {
+  const { monitors } = report;
+  const values: Record<string, number | undefined> = {
+    ...report.losses,
+    "gradient-norm": report.gradientNorm,
+    "learning-rate": report.learningRate,
+    tau: report.tau,
+    cosine: report.cosine,
+    "target-std": monitors?.targetStd,
+    "effective-rank": monitors?.effectiveRank,
+    "mean-error": monitors?.meanError,
+    "explained-variance": monitors?.explainedVariance,
+    "held-out-error": heldOut?.reconstruction,
+    "held-out-mean-error": heldOut?.meanError,
+    "images-per-second": images / seconds,
+    "data-wait": waitSeconds / seconds,
+    "memory-gib": process.memoryUsage.rss() / 2 ** 30,
+  };
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== undefined),
+  );
+}
+
+export class RunLog {
+  readonly line: LiveLine;
+  private readonly metrics;
+  private readonly events;
+  private readonly skipped;
+  private readonly skippedNames = new Set<string>();
+
+  /** `lastStep`: finished steps of the checkpoint that the run goes on from; what was logged later is removed. */
+  constructor(directory: string, { lastStep, total, logEvery }: { lastStep: number; total: number; logEvery: number }) {
+    this.logEvery = logEvery;
+    this.line = openLiveLine({ total });
+    this.metrics = openMetricsLog(join(directory, RUN_FILES.metrics), lastStep);
+    this.skipped = openMetricsLog(join(directory, RUN_FILES.skipped), lastStep);
+    this.events = openEventLog(join(directory, RUN_FILES.events), lastStep);
+    for (const { file } of readMetrics(join(directory, RUN_FILES.skipped))) this.skippedNames.add(String(file));
+  }
+  private readonly logEvery: number;
+
+  /** Images that could not be used so far. */
+  get skippedCount(): number {
+    return this.skippedNames.size;
+  }
+
+  step(logged: LoggedStep): void {
+    const { step, report, images, waitSeconds, skipped, heldOut } = logged;
+    if (step % this.logEvery === 0 || report.monitors || heldOut) {
+      const values = metricsOf(logged);
+      this.metrics.append({ step, ...values });
+      this.events.scalars(step, values);
+    }
+    this.skip(step, skipped);
+    this.line.update({ step, losses: report.losses, images, waitSeconds });
+  }
+
+  /** Lists images that were passed over; each is announced once. */
+  skip(step: number, files: readonly BadFile[]): void {
+    for (const { file, reason } of files) {
+      if (this.skippedNames.has(file)) continue;
+      this.skippedNames.add(file);
+      this.skipped.append({ step, file, reason });
+      this.line.print(`Skipped ${file}: ${reason}`);
+    }
+  }
+
+  close(): void {
+    this.line.close();
+    for (const log of [this.metrics, this.skipped, this.events]) log.close();
+  }
+}

@@ -1,0 +1,47 @@
+/** @file The weights before the first step: from the seed, and for the backbone from a file where one is given. */
+
+import { matchWeights } from "../checkpoint/match-weights.js";
+import { readSafetensors } from "../checkpoint/safetensors.js";
+import type { TensorData } from "../core/tensor-data.js";
+import { Graph } from "../graph/graph.js";
+import { asInputs, type Declaration, initialValue, Parameters } from "../nn/scope.js";
+import { backboneFeatures } from "./encoder.js";
+import { backboneOptions } from "./programs.js";
+import type { PretrainSettings } from "./settings.js";
+
+/** What a file may hold besides the backbone: other parts of a model, the classifier, counters. */
+const IGNORED = [/^(?!backbone\.)/, /^backbone\.stem\.fc\./, /\.num_batches_tracked$/];
+
+/** Declarations of the backbone alone. */
+export function backboneDeclarations(settings: PretrainSettings): ReadonlyMap<string, Declaration> {
+  const graph = new Graph("backbone");
+  const parameters = new Parameters(asInputs(graph));
+  backboneFeatures(parameters.root, graph.input("images", "float32", [1, 3, 64, 64]), backboneOptions(settings));
+  return parameters.declarations;
+}
+
+/**
+ * Values of all `declared` tensors and of the backbone.
+ * @throws InputError when the file cannot be read or does not hold exactly the backbone's tensors
+ */
+export async function startingWeights(
+  settings: PretrainSettings,
+  declared: ReadonlyMap<string, Declaration>,
+): Promise<Map<string, TensorData>> {
+  const { seed } = settings.run;
+  const backbone = backboneDeclarations(settings);
+  const all = new Map([...backbone, ...declared]);
+  const values = new Map<string, TensorData>();
+  const file = settings.backbone.weights;
+  if (file !== null) {
+    const stored = await readSafetensors(file);
+    const shapes = <T extends { shape: readonly number[] }>(map: ReadonlyMap<string, T>) =>
+      new Map([...map].map(([name, { shape }]) => [name, shape] as const));
+    const { matched } = matchWeights(shapes(backbone), shapes(stored), { source: file, allowUnexpected: IGNORED });
+    for (const name of matched) values.set(name, stored.get(name) as TensorData);
+  }
+  for (const declaration of all.values()) {
+    if (!values.has(declaration.name)) values.set(declaration.name, initialValue(declaration, seed));
+  }
+  return values;
+}

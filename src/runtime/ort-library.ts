@@ -1,0 +1,131 @@
+/** @file Loads ONNX Runtime's shared library from the npm package `onnxruntime-node` and calls its C API through koffi. */
+import { existsSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import koffi from "koffi";
+import { InputError } from "../core/errors.js";
+import { ORT, ORT_API_VERSION, ORT_FUNCTIONS, type OrtFunction } from "./ort-api.js";
+
+type NativeValue = bigint | number | string | null | NodeJS.ArrayBufferView;
+
+interface NativeFunction {
+  (...values: NativeValue[]): unknown;
+  async(...values: [...NativeValue[], (error: Error | null, result: unknown) => void]): void;
+}
+
+export interface Ort {
+  readonly path: string;
+  /** e.g. "1.30.0". */
+  readonly version: string;
+  readonly buildInfo: string;
+  /** The one OrtEnv of the process. */
+  readonly env: bigint;
+  /** Calls a fallible function. Throws Error with the library's message. */
+  call(name: OrtFunction, ...values: NativeValue[]): void;
+  /** The same on a libuv thread. The typed arrays among `values` are kept alive; memory that they point to is not. */
+  callAsync(name: OrtFunction, ...values: NativeValue[]): Promise<void>;
+  /** Calls a function whose last parameter receives a pointer, and returns that pointer. */
+  create(name: OrtFunction, ...values: NativeValue[]): bigint;
+  release(name: OrtFunction, pointer: bigint): void;
+}
+
+/** koffi's own stack for asynchronous calls is 128 KiB, in which creating a WebGPU session overflows. 16 MiB is its maximum. */
+const STACK_BYTES = 16 * 2 ** 20;
+
+/** File name of the library: libonnxruntime.so.1, libonnxruntime.1.30.0.dylib or onnxruntime.dll. */
+const LIBRARY = /^(libonnxruntime\.so\.\d+|libonnxruntime\.[\d.]+\.dylib|onnxruntime\.dll)$/;
+
+/** Path of the library for this platform. Throws InputError when the package holds none. */
+export function findLibrary(): string {
+  const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
+  const folder = join(root, "bin", "napi-v6", process.platform, process.arch);
+  const file = existsSync(folder)
+    ? readdirSync(folder)
+        .sort()
+        .find((name) => LIBRARY.test(name))
+    : undefined;
+  if (!file) {
+    throw new InputError({
+      where: "ONNX Runtime",
+      expected: `a shared library for ${process.platform}/${process.arch} in the npm package onnxruntime-node`,
+      found: existsSync(folder) ? "none" : "no folder for this platform",
+      fix: "Supported are Linux and Windows on x64 and arm64, and macOS on arm64; run `npm ci` again on such a machine.",
+    });
+  }
+  return join(folder, file);
+}
+
+/** Held for ever: koffi unloads a library whose handle is collected, even while functions found through pointers run in it. */
+let library: ReturnType<typeof koffi.load> | undefined;
+
+function openTable(path: string): { version: string; functions: Record<OrtFunction, NativeFunction> } {
+  const bind = (pointer: bigint, result: string, parameters: readonly string[]) =>
+    koffi.decode(pointer, koffi.proto(result, [...parameters])) as NativeFunction;
+  library = koffi.load(path);
+  // struct OrtApiBase { const OrtApi* (*GetApi)(uint32_t); const char* (*GetVersionString)(void); }
+  const base: bigint = library.func("OrtGetApiBase", "void *", [])();
+  const [getApi, getVersion] = koffi.decode(base, "void *", 2) as bigint[];
+  const version = bind(getVersion, "const char *", [])() as string;
+  const table = bind(getApi, "void *", ["uint32_t"])(ORT_API_VERSION) as bigint | null;
+  if (table === null) {
+    throw new InputError({
+      where: path,
+      expected: `ONNX Runtime 1.${ORT_API_VERSION} or newer`,
+      found: version,
+      fix: "Run `npm ci`: the lock file pins a version that fits.",
+    });
+  }
+  const size = 1 + Math.max(...Object.values(ORT_FUNCTIONS).map(({ index }) => index));
+  const pointers = koffi.decode(table, "void *", size) as bigint[];
+  const rows = Object.entries(ORT_FUNCTIONS).map(([name, { index, result, parameters }]) => [
+    name,
+    bind(pointers[index], result, parameters),
+  ]);
+  return { version, functions: Object.fromEntries(rows) };
+}
+
+function open(): Ort {
+  koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+  const path = findLibrary();
+  const { version, functions } = openTable(path);
+
+  const check = (status: unknown) => {
+    if (status === null) return;
+    const message = functions.GetErrorMessage(status as bigint) as string;
+    functions.ReleaseStatus(status as bigint);
+    throw new Error(message);
+  };
+  const call: Ort["call"] = (name, ...values) => check(functions[name](...values));
+  const create: Ort["create"] = (name, ...values) => {
+    const out = new BigUint64Array(1);
+    call(name, ...values, out);
+    return out[0];
+  };
+  const callAsync: Ort["callAsync"] = (name, ...values) =>
+    new Promise((resolve, reject) => {
+      functions[name].async(...values, (error, status) => {
+        values.length = 0; // referred to here, so that the garbage collector leaves the memory alone until now
+        try {
+          if (error) throw error;
+          check(status);
+          resolve();
+        } catch (fault) {
+          reject(fault);
+        }
+      });
+    });
+  const release: Ort["release"] = (name, pointer) => void functions[name](pointer);
+
+  // Errors come back as statuses; logged as well, they would appear twice.
+  const env = create("CreateEnv", ORT.LOG_FATAL, "mask-jepa");
+  const buildInfo = functions.GetBuildInfoString() as string;
+  return { path, version, buildInfo, env, call, callAsync, create, release };
+}
+
+let opened: Ort | undefined;
+
+/** The library, loaded at the first call. Throws InputError when it is missing or too old. */
+export function ort(): Ort {
+  opened ??= open();
+  return opened;
+}

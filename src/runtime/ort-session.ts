@@ -1,0 +1,48 @@
+/** @file Model bytes to an ONNX Runtime session (OrtSession), with the settings that training needs. */
+import type { Device } from "./contract.js";
+import { ORT } from "./ort-api.js";
+import { ort } from "./ort-library.js";
+import { RECORD_PLACEMENT } from "./ort-placement.js";
+import { appendProvider } from "./ort-provider.js";
+
+export interface SessionSettings {
+  readonly device: Device;
+  readonly frozenWeights: boolean;
+  readonly threads: number;
+}
+
+/**
+ * - Spinning threads would steal the cores of the other runs.
+ * - Common-subexpression elimination would undo the recomputation of activations, which trades time for memory.
+ */
+const CONFIG = {
+  "session.intra_op.allow_spinning": "0",
+  "session.inter_op.allow_spinning": "0",
+  "optimization.disable_specified_optimizers": "CommonSubexpressionElimination",
+  ...RECORD_PLACEMENT,
+};
+
+/** Compiles the bytes of a model. Throws Error with the library's words; of the provider when the device is missing. */
+export async function openSession(
+  bytes: Uint8Array,
+  { device, frozenWeights, threads }: SessionSettings,
+): Promise<bigint> {
+  const { env, call, callAsync, create, release } = ort();
+  const options = create("CreateSessionOptions");
+  try {
+    call("SetSessionExecutionMode", options, ORT.EXECUTION_SEQUENTIAL);
+    call("SetIntraOpNumThreads", options, threads);
+    call("SetInterOpNumThreads", options, 1);
+    // Memory patterns double the arena when runs overlap.
+    call("DisableMemPattern", options);
+    // ALL adds blocked layouts (NCHWc), which pay only where weights can be reordered once, beforehand.
+    call("SetSessionGraphOptimizationLevel", options, frozenWeights ? ORT.OPTIMIZE_ALL : ORT.OPTIMIZE_EXTENDED);
+    for (const [key, value] of Object.entries(CONFIG)) call("AddSessionConfigEntry", options, key, value);
+    appendProvider(device, options);
+    const session = new BigUint64Array(1);
+    await callAsync("CreateSessionFromArray", env, bytes, bytes.byteLength, options, session);
+    return session[0];
+  } finally {
+    release("ReleaseSessionOptions", options);
+  }
+}

@@ -1,0 +1,148 @@
+/** @file Tensors as ONNX Runtime sees them (OrtValue): over shared memory on the CPU, in buffers of the provider on a GPU. */
+import {
+  BYTES,
+  type DType,
+  type Shape,
+  sizeOf,
+  type TensorData,
+  type TypedArray,
+  viewAs,
+  zeros,
+} from "../core/tensor-data.js";
+import { ELEMENT_TYPE } from "../onnx/protobuf.js";
+import type { DeviceTensor } from "./contract.js";
+import type { Gate } from "./gate.js";
+import { ORT } from "./ort-api.js";
+import { ort } from "./ort-library.js";
+
+export interface OrtTensor<T extends DType = DType> extends DeviceTensor<T> {
+  /** OrtValue*. */
+  readonly value: bigint;
+}
+
+/** Where a runtime's tensors live. */
+export interface Memory {
+  allocate<T extends DType>(dtype: T, shape: Shape): OrtTensor<T>;
+  view<T extends DType>(tensor: DeviceTensor<T>, offset: number, shape: Shape): OrtTensor<T> | undefined;
+  dispose(): void;
+}
+
+/** e.g. `float32[2,3]`. */
+export function describe({ dtype, shape }: { readonly dtype: DType; readonly shape: Shape }): string {
+  return `${dtype}[${shape}]`;
+}
+
+function requireSame(where: string, wanted: DeviceTensor, source: TensorData): void {
+  if (describe(wanted) !== describe(source) || source.data.length !== sizeOf(wanted.shape)) {
+    throw new RangeError(
+      `${where}: expected ${describe(wanted)}, found ${describe(source)} of ${source.data.length} values`,
+    );
+  }
+}
+
+let hostInfo: bigint | undefined;
+
+/** An OrtValue over the memory of `tensor`, which must outlive it. */
+function wrapHost({ dtype, shape, data }: TensorData): bigint {
+  hostInfo ??= ort().create("CreateCpuMemoryInfo", ORT.DEVICE_ALLOCATOR, ORT.MEMORY_DEFAULT);
+  const dims = BigInt64Array.from(shape, BigInt);
+  const type = ELEMENT_TYPE[dtype];
+  return ort().create("CreateTensorWithDataAsOrtValue", hostInfo, data, data.byteLength, dims, dims.length, type);
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: TypedArray) => new Uint8Array(buffer, byteOffset, byteLength);
+
+/** A tensor whose memory is `tensor.data`, read and written in place by TypeScript and by the library alike. */
+function hostTensor<T extends DType>(tensor: TensorData<T>): OrtTensor<T> {
+  const value = wrapHost(tensor);
+  return {
+    ...tensor,
+    value,
+    async write(source) {
+      requireSame("write", this, source);
+      bytesOf(tensor.data).set(bytesOf(source.data));
+    },
+    async read() {
+      const copy = zeros(tensor.dtype, tensor.shape);
+      bytesOf(copy.data).set(bytesOf(tensor.data));
+      return copy;
+    },
+    dispose: () => ort().release("ReleaseValue", value),
+  };
+}
+
+/** Tensors in SharedArrayBuffers. */
+export function hostMemory(): Memory {
+  return {
+    allocate: (dtype, shape) => hostTensor(zeros(dtype, shape)),
+    view({ dtype, data }, offset, shape) {
+      if (!data) throw new RangeError("view: expected a tensor of the CPU, found one of a GPU");
+      const start = data.byteOffset + offset * BYTES[dtype];
+      return hostTensor({ dtype, shape, data: viewAs(dtype, data.buffer, start, sizeOf(shape)) });
+    },
+    dispose() {},
+  };
+}
+
+/**
+ * Tensors in a GPU's memory. `session` is one of the provider's, `memoryName` the name of its memory; copies take their turn in
+ * `gate`, with the runs. Allocate before the first run: neither provider promises to allocate beside one.
+ */
+export function deviceMemory(session: bigint, memoryName: string, gate: Gate): Memory {
+  const { call, create, release, callAsync, env } = ort();
+  const info = create("CreateMemoryInfo", memoryName, ORT.DEVICE_ALLOCATOR, 0, ORT.MEMORY_DEFAULT);
+  const allocator = create("CreateAllocator", session, info);
+
+  const copy = (from: bigint, to: bigint) =>
+    gate(() => callAsync("CopyTensors", env, BigUint64Array.of(from), BigUint64Array.of(to), null, 1));
+  const withHost = async <T extends TensorData>(host: T, job: (value: bigint) => Promise<void>): Promise<T> => {
+    const value = wrapHost(host);
+    try {
+      await job(value);
+      return host;
+    } finally {
+      release("ReleaseValue", value);
+    }
+  };
+
+  const pinned = new Set<TensorData>();
+  /**
+   * Buffers are recycled, so zeros must be written. On this thread: a copy under way on another crashes the provider when the next
+   * tensor is allocated beside it.
+   */
+  const clear = (value: bigint, nothing: TensorData) => {
+    pinned.add(nothing);
+    const host = wrapHost(nothing);
+    call("CopyTensors", env, BigUint64Array.of(host), BigUint64Array.of(value), null, 1);
+    release("ReleaseValue", host);
+    pinned.delete(nothing);
+  };
+
+  const allocate = <T extends DType>(dtype: T, shape: Shape): OrtTensor<T> => {
+    const dims = BigInt64Array.from(shape, BigInt);
+    const value = create("CreateTensorAsOrtValue", allocator, dims, dims.length, ELEMENT_TYPE[dtype]);
+    clear(value, zeros(dtype, shape));
+    return {
+      dtype,
+      shape,
+      data: undefined,
+      value,
+      async write(source) {
+        requireSame("write", this, source);
+        await withHost(source, (host) => copy(host, value));
+      },
+      async read() {
+        return withHost(zeros(dtype, shape), (host) => copy(value, host));
+      },
+      dispose: () => release("ReleaseValue", value),
+    };
+  };
+  return {
+    allocate,
+    view: () => undefined,
+    dispose() {
+      release("ReleaseAllocator", allocator);
+      release("ReleaseMemoryInfo", info);
+    },
+  };
+}

@@ -1,0 +1,107 @@
+/** @file A run's report: one HTML file that loads nothing from elsewhere and needs no script to be read. */
+
+import { createHash } from "node:crypto";
+import { type Chart, chartSvg } from "./chart.js";
+import { escapeHtml } from "./html.js";
+import { dataUri, type Picture } from "./picture.js";
+import { SCRIPT, STYLE } from "./report-style.js";
+
+export interface GalleryCell {
+  label: string;
+  picture: Picture;
+  /** Keeps the cells of a small grid visible when the page enlarges it. */
+  pixelated?: boolean;
+}
+
+/** Pictures of one subject, side by side. */
+export interface GalleryRow {
+  caption: string;
+  cells: GalleryCell[];
+}
+
+export interface Section {
+  title: string;
+  /** What is shown and how to read it. */
+  description?: string;
+  charts?: Chart[];
+  gallery?: GalleryRow[];
+}
+
+export interface Report {
+  title: string;
+  summary?: string;
+  /** What the reader has to know first, e.g. that the features collapsed. */
+  warnings?: string[];
+  /** Name and value, in the order of reading. */
+  facts: [name: string, value: string][];
+  sections: Section[];
+  notes?: string[];
+}
+
+const CARD = { width: 360, height: 250 };
+const PAGE_WIDE = { width: 1036, height: 330 };
+
+/** The report as one HTML page. Every text may come from a file: all are escaped, and only the page's own script runs. */
+export function renderReport({ title, summary, warnings = [], facts, sections, notes = [] }: Report): string {
+  const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${sha256(SCRIPT)}'`;
+  return [
+    `<!doctype html><html lang="en"><head><meta charset="utf-8">`,
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
+    `<meta name="viewport" content="width=device-width,initial-scale=1">`,
+    `<title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body><main>`,
+    `<header><h1>${escapeHtml(title)}</h1>${summary ? `<p class="muted-text">${escapeHtml(summary)}</p>` : ""}`,
+    list("warnings", warnings),
+    factTable(facts),
+    "</header>",
+    ...sections.map(sectionHtml),
+    notes.length > 0 ? `<section><h2>Notes</h2>${list("notes", notes)}</section>` : "",
+    `</main><script>${SCRIPT}</script></body></html>\n`,
+  ].join("\n");
+}
+
+function sectionHtml({ title, description, charts = [], gallery = [] }: Section): string {
+  return [
+    `<section><h2>${escapeHtml(title)}</h2>${paragraph(description)}`,
+    charts.length > 0 ? `<div class="charts">${charts.map(chartFigure).join("\n")}</div>` : "",
+    ...gallery.map(galleryRow),
+    "</section>",
+  ].join("\n");
+}
+
+/** A wide chart comes in two drawings, of which the style shows the one that the window has room for. */
+function chartFigure(chart: Chart): string {
+  const caption = `<figcaption><h3>${escapeHtml(chart.title)}</h3>${paragraph(chart.description)}</figcaption>`;
+  const card = chartSvg(chart, CARD);
+  if (!chart.wide) return `<figure>${caption}${card}</figure>`;
+  const wide = chartSvg(chart, PAGE_WIDE);
+  return `<figure class="wide">${caption}<div class="wide-only">${wide}</div><div class="narrow-only">${card}</div></figure>`;
+}
+
+function galleryRow({ caption, cells }: GalleryRow): string {
+  const pictures = cells.map(({ label, picture, pixelated }) => {
+    const size = `width="${picture.width}" height="${picture.height}"`;
+    const image = `<img ${pixelated ? 'class="pixelated" ' : ""}${size} alt="${escapeHtml(`${label}: ${caption}`)}" src="${dataUri(picture)}">`;
+    return `<div>${image}<span>${escapeHtml(label)}</span></div>`;
+  });
+  const row = `<div class="cells" style="--cells:${cells.length}">${pictures.join("\n")}</div>`;
+  return `<figure class="row"><figcaption>${escapeHtml(caption)}</figcaption>${row}</figure>`;
+}
+
+function factTable(facts: Report["facts"]): string {
+  const rows = facts.map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`);
+  return rows.length > 0 ? `<dl class="facts">${rows.join("\n")}</dl>` : "";
+}
+
+function list(name: string, items: readonly string[]): string {
+  return items.length > 0
+    ? `<ul class="${name}">${items.map((item) => `<li>${escapeHtml(item)}</li>`).join("")}</ul>`
+    : "";
+}
+
+function paragraph(text: string | undefined): string {
+  return text ? `<p>${escapeHtml(text)}</p>` : "";
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("base64");
+}

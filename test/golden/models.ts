@@ -1,0 +1,213 @@
+/** @file The models of this project as each golden case describes them. */
+
+import { floats } from "../../src/core/tensor-data.js";
+import * as g from "../../src/graph/build.js";
+import { gradients } from "../../src/graph/differentiate.js";
+import { Graph, inputName, type Tensor } from "../../src/graph/graph.js";
+import { deformableAttention, type GridSize, sampleRows } from "../../src/models/deformable-attention.js";
+import { pixelDecoder } from "../../src/models/pixel-decoder.js";
+import { type Pyramid, resnet } from "../../src/models/resnet.js";
+import { transformerDecoder } from "../../src/models/transformer-decoder.js";
+import { asInputs, type Binding, Parameters } from "../../src/nn/scope.js";
+import type { GoldenCase } from "./case.js";
+
+/** Ways to compute the same numbers with less memory. */
+export interface Variant {
+  readonly name: string;
+  readonly tileBytes?: number;
+  readonly recomputeBlocks?: boolean;
+  readonly recomputeLayers?: boolean;
+  readonly recomputeRows?: boolean;
+}
+
+interface Frame {
+  readonly graph: Graph;
+  readonly golden: GoldenCase;
+  readonly variant: Variant;
+  /** A graph input of the case. */
+  input(name: string): Tensor;
+}
+
+/** Outputs by the names that they have in the case. */
+type Outputs = Record<string, Tensor>;
+
+export interface GoldenModel {
+  readonly name: string;
+  readonly build: (frame: Frame) => Outputs;
+  readonly variants: readonly Variant[];
+  /** Parameters of the case that no result depends on. */
+  readonly unused?: readonly string[];
+  /** Too slow for a software adapter. */
+  readonly large?: boolean;
+}
+
+const RESNET50 = { stemChannels: 64, stageBlocks: [3, 4, 6, 3], stageChannels: [256, 512, 1024, 2048] };
+
+/** torchvision's name of a parameter of our ResNet, which has detectron2's. */
+function torchvisionName(name: string): string {
+  return name
+    .replace(/^stem\.conv1\.norm/, "bn1")
+    .replace(/^stem\.conv1/, "conv1")
+    .replace(/^res(\d)/, (_, stage) => `layer${stage - 1}`)
+    .replace(/conv(\d)\.norm/, "bn$1")
+    .replace("shortcut.norm", "downsample.1")
+    .replace("shortcut", "downsample.0");
+}
+
+function resnet50({ graph, variant, input }: Frame, named = (name: string) => name): Outputs {
+  const bind: Binding = (declaration) => asInputs(graph)({ ...declaration, name: named(declaration.name) });
+  const maps = resnet(new Parameters(bind).root, input("input"), { ...RESNET50, norm: "frozen", ...variant });
+  return Object.fromEntries(maps.map((map, i) => [`res${i + 2}`, map]));
+}
+
+function torchvisionResnet50(frame: Frame): Outputs {
+  const outputs = resnet50(frame, torchvisionName);
+  const pool = frame.graph.nodes.find(({ op }) => op === "MaxPool");
+  return { ...outputs, stem: pool!.outputs[0] };
+}
+
+/** The core alone: normalised locations become pixel coordinates, [.., heads, levels, points] one axis of samples. */
+function deformableCore({ golden, variant, input }: Frame): Outputs {
+  const levels = golden.explicit<GridSize[]>("spatial_shapes");
+  const [value, locations, weights] = ["value", "sampling_locations", "attention_weights"].map(input);
+  const [n, tokens, heads, depth] = value.shape;
+  const [, lq, , , points] = locations.shape;
+  const samples = [n, lq, heads * levels.length * points];
+  const pixels = (axis: number) => {
+    const sizes = levels.map((level) => level[1 - axis]);
+    const size = value.graph.constant(floats([levels.length, 1, 1], sizes));
+    return g.reshape(g.sub(g.mul(g.slice(locations, 5, axis, axis + 1), size), 0.5), samples);
+  };
+  const options = { levels, heads, points, recomputeRows: variant.recomputeRows };
+  const values = g.reshape(value, [n, tokens, heads * depth]);
+  return { output: sampleRows({ values, x: pixels(0), y: pixels(1), weights: g.reshape(weights, samples) }, options) };
+}
+
+function deformableModule({ graph, golden, variant, input }: Frame): Outputs {
+  const levels = golden.explicit<GridSize[]>("spatial_shapes");
+  const options = {
+    levels,
+    heads: golden.setting("n_heads"),
+    points: golden.setting("n_points"),
+    recomputeRows: variant.recomputeRows,
+  };
+  const value = input("input_flatten");
+  const padded = golden.hyper.padding_mask
+    ? g.less(g.reshape(input("padding_mask_u"), [...value.shape.slice(0, 2), 1]), 0.3)
+    : undefined;
+  const inputs = {
+    query: input("query"),
+    references: input("reference_points"),
+    value,
+    keep: padded && g.where(padded, 0, 1),
+  };
+  return { output: deformableAttention(new Parameters(asInputs(graph)).root, inputs, options) };
+}
+
+function pixelDecoderOf({ graph, golden, variant, input }: Frame): Outputs {
+  const { multiScale, maskFeatures } = pixelDecoder(
+    new Parameters(asInputs(graph)).root,
+    ["res2", "res3", "res4", "res5"].map(input) as unknown as Pyramid,
+    {
+      hiddenDim: golden.setting("conv_dim"),
+      heads: golden.setting("nheads"),
+      points: golden.setting("n_points"),
+      layers: golden.setting("enc_layers"),
+      feedForwardDim: golden.setting("dim_feedforward"),
+      normGroups: 32,
+      ...variant,
+    },
+  );
+  return {
+    mask_features: maskFeatures,
+    transformer_encoder_features: multiScale[0],
+    ...Object.fromEntries(multiScale.map((map, l) => [`multi_scale_features.${l}`, map])),
+  };
+}
+
+function transformerDecoderOf({ graph, golden, input }: Frame): Outputs {
+  const layers = golden.setting("dec_layers");
+  const predictions = transformerDecoder(
+    new Parameters(asInputs(graph)).root,
+    ["x.0", "x.1", "x.2"].map(input),
+    input("mask_features"),
+    {
+      hiddenDim: golden.setting("hidden_dim"),
+      maskDim: golden.setting("mask_dim"),
+      queries: golden.setting("num_queries"),
+      layers,
+      classes: golden.setting("num_classes"),
+      heads: golden.setting("nheads"),
+      feedForwardDim: golden.setting("dim_feedforward"),
+      preNorm: golden.hyper.pre_norm as boolean,
+    },
+  );
+  const named = predictions.map(({ logits, masks, blocked }, i) => {
+    const prefix = i < layers ? `aux_outputs.${i}.` : "";
+    return {
+      [`${prefix}pred_logits`]: logits,
+      [`${prefix}pred_masks`]: masks,
+      [`attn_mask_blocked_count.${i}`]: blocked,
+    };
+  });
+  return Object.assign({}, ...named);
+}
+
+const PLAIN: Variant = { name: "as it is" };
+const BLOCKS: Variant = { name: "blocks recomputed", recomputeBlocks: true };
+const ROWS: Variant = { name: "sampled rows recomputed", recomputeRows: true };
+const LAYERS: Variant = { name: "layers recomputed", recomputeLayers: true };
+const LAYERS_AND_ROWS: Variant = { ...LAYERS, ...ROWS, name: "layers and sampled rows recomputed" };
+const tiles = (tileBytes: number): Variant => ({ name: `attention in tiles of ${tileBytes} bytes`, tileBytes });
+
+export const MODELS: readonly GoldenModel[] = [
+  { name: "01_resnet50_detectron2", build: (frame) => resnet50(frame), variants: [PLAIN, BLOCKS], large: true },
+  {
+    name: "01_resnet50_torchvision",
+    build: torchvisionResnet50,
+    variants: [PLAIN, BLOCKS],
+    unused: ["fc.weight", "fc.bias"],
+    large: true,
+  },
+  { name: "03_msdeform_core", build: deformableCore, variants: [PLAIN, ROWS] },
+  { name: "03_msdeform_module", build: deformableModule, variants: [PLAIN, ROWS] },
+  { name: "03_msdeform_module_padmask", build: deformableModule, variants: [PLAIN, ROWS] },
+  { name: "03_msdeform_module_ref4", build: deformableModule, variants: [PLAIN, ROWS] },
+  {
+    name: "04_pixel_decoder_r50",
+    build: pixelDecoderOf,
+    variants: [PLAIN, LAYERS, ROWS, LAYERS_AND_ROWS],
+    large: true,
+  },
+  { name: "04_pixel_decoder_small", build: pixelDecoderOf, variants: [PLAIN, LAYERS, ROWS, LAYERS_AND_ROWS] },
+  { name: "05_transformer_decoder_full", build: transformerDecoderOf, variants: [PLAIN, tiles(16384)], large: true },
+  { name: "05_transformer_decoder_fullmask", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },
+  { name: "05_transformer_decoder_inputproj_prenorm", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },
+  { name: "05_transformer_decoder_small", build: transformerDecoderOf, variants: [PLAIN, tiles(1024)] },
+];
+
+/**
+ * The graph of every stored result: the outputs, the loss L = sum over outputs of sum(output * loss_weight), and its
+ * gradients `grad/<input>`. Its inputs are the tensors of the case and the loss weights, by their names.
+ */
+export function goldenGraph(golden: GoldenCase, { build }: GoldenModel, variant: Variant): Graph {
+  const graph = new Graph(golden.name, variant.tileBytes);
+  const input = (name: string) => graph.input(name, "float32", golden.shapes.get(name)!);
+  const outputs = build({ graph, golden, variant, input });
+  for (const [name, tensor] of Object.entries(outputs)) graph.output(name, tensor);
+  if (golden.lossOver.length === 0) return graph;
+
+  const terms = golden.lossOver.map((name) => {
+    const weight = graph.input(`loss_weight/${name}`, "float32", outputs[name].shape);
+    return g.reduceSum(g.mul(outputs[name], weight));
+  });
+  const loss = terms.reduce((a, b) => g.add(a, b));
+  graph.output("L", loss);
+  const differentiated = golden.results.flatMap(({ name }) => (name.startsWith("grad/") ? [name] : []));
+  const inputs = new Map(graph.inputs.map((tensor) => [inputName(tensor), tensor]));
+  const wrt = differentiated.map((name) => inputs.get(name.slice("grad/".length))!);
+  gradients(loss, wrt).forEach((gradient, i) => {
+    graph.output(differentiated[i], gradient);
+  });
+  return graph;
+}

@@ -1,0 +1,160 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { expect, test } from "vitest";
+
+/**
+ * Who may import whom: a layer (a folder of src/, or `index` for src/index.ts) and the layers it may import.
+ * Everybody may import `core`. `docs/architecture.md` shows the same arrows.
+ */
+const ARROWS: Record<string, readonly string[]> = {
+  core: [],
+  graph: [],
+  onnx: ["graph"],
+  runtime: ["onnx", "graph"],
+  train: ["runtime", "onnx", "graph", "io"],
+  nn: ["graph"],
+  models: ["nn", "graph"],
+  losses: ["nn", "graph"],
+  io: [],
+  data: ["io"],
+  checkpoint: ["io"],
+  viz: [],
+  eval: [],
+  pretrain: ["train", "runtime", "onnx", "models", "losses", "nn", "graph", "data", "checkpoint", "io", "viz"],
+  index: ["pretrain", "train", "runtime", "onnx", "models", "losses", "nn", "graph", "data", "checkpoint", "io", "viz"],
+  cli: ["index", "pretrain", "data", "runtime", "onnx", "graph", "io"],
+};
+
+/** Packages that only some layers may know. Every other package, and every built-in module, is free. */
+const PACKAGES: Record<string, readonly string[]> = {
+  koffi: ["runtime"],
+  "onnxruntime-node": ["runtime"],
+  "@bufbuild/protobuf": ["onnx", "train"], // models; TensorBoard event files
+  commander: ["cli"],
+  sharp: ["io"],
+  "fast-png": ["io", "data", "viz"],
+  yaml: ["core"],
+};
+
+const MAX_LINES = 350;
+
+interface SourceFile {
+  /** Path below src/, with forward slashes. */
+  name: string;
+  layer: string;
+  text: string;
+  imports: string[];
+}
+
+// Comments go first, so that an example in a docstring is no import.
+const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
+const IMPORT =
+  /(?:^|\n)\s*(?:import|export)\s[^"'`;]*?from\s*"([^"]+)"|(?:^|\n)\s*import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)/g;
+
+function importsOf(text: string): string[] {
+  return [...text.replace(COMMENT, "").matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3]);
+}
+
+function layerOf(name: string): string {
+  const [first, ...rest] = name.split("/");
+  return rest.length > 0 ? first : first.replace(/\.ts$/, "");
+}
+
+const files: SourceFile[] = readdirSync("src", { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".ts"))
+  .map((path) => {
+    const text = readFileSync(join("src", path), "utf8");
+    const name = path.split(sep).join("/");
+    return { name, layer: layerOf(name), text, imports: importsOf(text) };
+  });
+
+/** The file below src/ that a relative import means. */
+function resolveImport(from: SourceFile, specifier: string): string {
+  return relative(".", join(dirname(from.name), specifier))
+    .split(sep)
+    .join("/")
+    .replace(/\.js$/, ".ts");
+}
+
+const isRelative = (specifier: string) => specifier.startsWith(".");
+
+test("the parser of imports sees every form", () => {
+  const text = `
+    import a, { type B } from "./a.js";
+    import type { C } from "./c.js";
+    export { d } from "./d.js";
+    export * from "./e.js";
+    import {
+      f,
+    } from "./f.js";
+    import "./g.js";
+    const h = await import("./h.js");
+    // import { no } from "./no.js";
+    /** import { no } from "./no.js"; */
+    const text = 'no import from "./no.js"';
+  `;
+  expect(importsOf(text)).toEqual(["a", "c", "d", "e", "f", "g", "h"].map((name) => `./${name}.js`));
+});
+
+test("every layer has a row in the table, and the table has no cycle", () => {
+  expect([...new Set(files.map(({ layer }) => layer))].filter((layer) => !(layer in ARROWS))).toEqual([]);
+  expect(findCycle((layer) => ARROWS[layer], Object.keys(ARROWS))).toBeUndefined();
+});
+
+test("imports follow the arrows", () => {
+  const violations = files.flatMap((file) =>
+    file.imports.filter(isRelative).flatMap((specifier) => {
+      const target = layerOf(resolveImport(file, specifier));
+      const allowed = target === file.layer || target === "core" || ARROWS[file.layer]?.includes(target);
+      return allowed ? [] : `${file.name} -> ${specifier}`;
+    }),
+  );
+  expect(violations).toEqual([]);
+});
+
+test("packages stay in their layers", () => {
+  const violations = files.flatMap((file) =>
+    file.imports.flatMap((specifier) => {
+      const name = Object.keys(PACKAGES).find((key) => specifier === key || specifier.startsWith(`${key}/`));
+      return name === undefined || PACKAGES[name].includes(file.layer) ? [] : `${file.name} -> ${specifier}`;
+    }),
+  );
+  expect(violations).toEqual([]);
+});
+
+/** A cycle reachable from `starts`, as the list of its nodes, by depth-first search. */
+function findCycle(next: (node: string) => readonly string[], starts: readonly string[]): string[] | undefined {
+  const done = new Set<string>();
+  const visit = (node: string, path: readonly string[]): string[] | undefined => {
+    if (path.includes(node)) return [...path.slice(path.indexOf(node)), node];
+    if (done.has(node)) return undefined;
+    for (const target of next(node)) {
+      const cycle = visit(target, [...path, node]);
+      if (cycle) return cycle;
+    }
+    done.add(node);
+    return undefined;
+  };
+  for (const start of starts) {
+    const cycle = visit(start, []);
+    if (cycle) return cycle;
+  }
+  return undefined;
+}
+
+test("no import cycles", () => {
+  const byName = new Map(files.map((file) => [file.name, file]));
+  const targets = (name: string) => {
+    const file = byName.get(name);
+    return file?.imports.filter(isRelative).map((specifier) => resolveImport(file, specifier)) ?? [];
+  };
+  expect(findCycle(targets, [...byName.keys()])).toBeUndefined();
+  expect(findCycle((node) => ({ a: ["b"], b: ["c"], c: ["b"] })[node] ?? [], ["a"])).toEqual(["b", "c", "b"]);
+});
+
+test("files are short and named in kebab case", () => {
+  const parts = files.flatMap(({ name }) => name.replace(/\.ts$/, "").split("/"));
+  expect(parts.filter((part) => !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(part))).toEqual([]);
+  const long = files.filter(({ text }) => text.trimEnd().split("\n").length > MAX_LINES);
+  expect(long.map(({ name }) => name)).toEqual([]);
+});

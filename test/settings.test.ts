@@ -1,0 +1,151 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { parseValue } from "../src/core/settings-file.js";
+import { PRESET_NAMES, PRESETS } from "../src/pretrain/presets.js";
+import { maskGrid, type PretrainSettings } from "../src/pretrain/settings.js";
+import { loadSettings, resolveSettings, resumeSettings, toYaml } from "../src/pretrain/settings-resolution.js";
+
+const folder = mkdtempSync(join(tmpdir(), "settings-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const flag = (name: string, value: string) => ({
+  path: name.split("."),
+  value: parseValue(value, name),
+  where: `--${name.split(".")[1]} ${value}`,
+});
+
+describe("presets", () => {
+  test.each(PRESET_NAMES)("%s is valid as it stands, or with the weights that it asks for", (preset) => {
+    const sets = PRESETS[preset].backbone.frozen ? ["backbone.weights=/weights.safetensors"] : [];
+    expect(() => resolveSettings({ preset, sets })).not.toThrow();
+  });
+
+  test("paper-r50 has the numbers of the paper", () => {
+    const { model, pretrain, data, optim, run } = PRESETS["paper-r50"];
+    expect(model).toMatchObject({ hiddenDim: 256, heads: 8, decoderLayers: 9, stageBlocks: [3, 4, 6, 3] });
+    expect(pretrain).toMatchObject({
+      sigma: 0.4,
+      maskRatio: 0.5,
+      maskPatch: 8,
+      selfAttentionBlocks: 2,
+      emaStart: 0.996,
+    });
+    expect([data.size, optim.lr, run.batch, run.epochs]).toEqual([512, 1e-4, 32, 5]);
+    expect(maskGrid(PRESETS["paper-r50"])).toEqual({ cells: 64, patches: 64, masked: 32 });
+  });
+
+  test("smaller presets keep the paper's 8x8 patches", () => {
+    for (const name of PRESET_NAMES) expect(maskGrid(PRESETS[name]).patches).toBe(64);
+  });
+
+  test("an unknown preset gets a suggestion", () => {
+    expect(() => resolveSettings({ preset: "r05" })).toThrow(`found "r05". Did you mean "r50"?`);
+  });
+});
+
+describe("precedence", () => {
+  test("preset < file < --set < flags", () => {
+    const config = file("a.yaml", "preset: tiny\nrun: { batch: 16, seed: 1 }\noptim: { lr: 1e-3 }\n");
+    const settings = resolveSettings({
+      file: config,
+      sets: ["run.batch=24", "run.seed=2"],
+      flags: [flag("run.seed", "3")],
+    });
+    expect(settings.model).toEqual(PRESETS.tiny.model);
+    expect([settings.optim.lr, settings.run.batch, settings.run.seed]).toEqual([1e-3, 24, 3]);
+  });
+
+  test("--preset beats the file's preset; paths become absolute", () => {
+    const config = file("b.yaml", "preset: tiny\ndata: { images: [photos] }\n");
+    const settings = resolveSettings({ preset: "r50", file: config });
+    expect(settings.model.hiddenDim).toBe(256);
+    expect(settings.data.images).toEqual([resolve("photos")]);
+  });
+
+  test("a higher layer's steps replace a lower layer's epochs, and back", () => {
+    const config = file("c.yaml", "run: { epochs: 2 }");
+    expect(resolveSettings({ file: config }).run).toMatchObject({ steps: null, epochs: 2 });
+    expect(resolveSettings({ file: config, sets: ["run.steps=7"] }).run).toMatchObject({ steps: 7, epochs: null });
+    expect(() => resolveSettings({ sets: ["run.steps=7", "run.epochs=1"] })).toThrow(
+      "--set run.epochs=1: expected either run.steps or run.epochs",
+    );
+  });
+});
+
+test.each([
+  [
+    "model.heads=5",
+    "--set model.heads=5: expected a model.heads that divides model.hiddenDim = 256, found 5. These divide it: 1, 2, 4,",
+  ],
+  ["model.normGroups=24", "divides model.hiddenDim = 256"],
+  ["model.backbone=resnet500", `one of "resnet50", found "resnet500". Did you mean "resnet50"?`],
+  ["model.stageBlocks=[3,4,6]", "4 numbers, each a whole number, at least 1, found [3,4,6]"],
+  [
+    "pretrain.maskPatch=5",
+    "divides the 32x32 grid of features (data.size 256 / pretrain.featureStride 8), found 5. These divide it: 1, 2, 4, 8, 16, 32.",
+  ],
+  ["pretrain.maskPatch=32", "at least one masked and one visible patch"],
+  ["pretrain.maskRatio=0.001", "0 of 64 masked"],
+  ["pretrain.maskRatio=1", "between 0 and 1, both excluded, found 1"],
+  ["pretrain.featureStride=4", "8, 16 or 32, found 4"],
+  ["pretrain={reconstruction: false, denoising: false}", "at least one part of the loss"],
+  ["pretrain.emaEnd=0.5", "emaStart <= pretrain.emaEnd"],
+  ["backbone.frozen=true", "expected backbone.weights"],
+  ["backbone={frozen: true, weights: w.safetensors}", `expected model.norm "frozen", because the backbone is frozen`],
+  ["data.size=300", "a positive multiple of 32, found 300"],
+  ["data.cropScale=[0.9,0.5]", "0 < low <= high <= 1, found [0.9,0.5]"],
+  ["optim.milestones=[0.9,0.5]", "rising optim.milestones"],
+  ["optim.lr=0", "a number above 0, found 0"],
+  ["run.microBatch=3", "divides run.batch = 8, found 3. These divide it: 1, 2, 4, 8."],
+  ["run.steps=null", "either run.steps or run.epochs"],
+  ["run.recompute=[decoder-layer]", `found ["decoder-layer"]. Did you mean "decoder-layers"?`],
+  ["run.device=cude", `Did you mean "cuda"?`],
+])("--set %s is refused", (argument, message) => {
+  expect(() => resolveSettings({ preset: "r50", sets: [argument] })).toThrow(message);
+});
+
+describe("a stored run", () => {
+  const settings = resolveSettings({ preset: "tiny", sets: ["run.seed=9007199254740991", "data.images=[/a]"] });
+  const stored = file("config.yaml", toYaml(settings));
+
+  test("is read back equal", () => {
+    expect(loadSettings(stored)).toEqual(settings);
+  });
+
+  test("is refused when incomplete or changed by hand to nonsense", () => {
+    const text = toYaml(settings);
+    expect(() => loadSettings(file("d.yaml", text.replace(/ {2}lr: .*\n/, "")))).toThrow(
+      /d\.yaml: optim\.lr: expected a number above 0, found nothing/,
+    );
+    expect(() => loadSettings(file("e.yaml", text.replace("sigma:", "sgima:")))).toThrow(
+      `Did you mean "pretrain.sigma"?`,
+    );
+    expect(() => loadSettings(file("f.yaml", "model: {}"))).toThrow("expected a mapping with the keys");
+  });
+
+  test("goes on with other cores or periods, but with no other number", () => {
+    const resumed: PretrainSettings = resumeSettings(stored, { flags: [flag("run.cores", "1")] });
+    expect(resumed).toEqual({ ...settings, run: { ...settings.run, cores: 1 } });
+    expect(() => resumeSettings(stored, { sets: ["optim.lr=1", "run.keep=9", "data.flip=false"] })).toThrow(
+      "found changes of data.flip, optim.lr.",
+    );
+    expect(() => resumeSettings(stored, { flags: [flag("run.steps", "201")] })).toThrow("changes of run.steps");
+    expect(() => resumeSettings(stored, { flags: [flag("run.steps", "200")] })).not.toThrow();
+  });
+});
+
+test("the recipes resolve", () => {
+  const recipes = readdirSync("recipes").filter((name) => name.startsWith("pretrain-"));
+  expect(recipes.length).toBeGreaterThan(0);
+  for (const recipe of recipes) {
+    expect(resolveSettings({ file: join("recipes", recipe) }).model.backbone).toBe("resnet50");
+  }
+});

@@ -1,0 +1,16 @@
+/** @file Which devices a suite can run on here, and why not on the others. */
+
+import { existsSync } from "node:fs";
+import type { Device } from "../../src/runtime/contract.js";
+import { listDevices } from "../../src/runtime/probe.js";
+
+/** A software adapter, so that WebGPU is tested where there is no GPU (Debian's chromium package). */
+const SOFTWARE_ADAPTER = "/usr/lib/chromium/vk_swiftshader_icd.json";
+if (!process.env.VK_DRIVER_FILES && existsSync(SOFTWARE_ADAPTER)) process.env.VK_DRIVER_FILES = SOFTWARE_ADAPTER;
+
+export const DEVICES: readonly Device[] = ["cpu", "webgpu", "cuda"];
+
+/** The reason for every device that does not start on this machine. */
+export async function missingDevices(): Promise<ReadonlyMap<Device, string>> {
+  return new Map((await listDevices()).filter((d) => !d.available).map((d) => [d.device, d.detail]));
+}
