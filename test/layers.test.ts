@@ -33,7 +33,8 @@ const PACKAGES: Record<string, readonly string[]> = {
   commander: ["cli"],
   sharp: ["io"],
   "fast-png": ["io", "data", "viz"],
-  yaml: ["core"],
+  yaml: ["core", "data"], // settings; the description of a data set
+  "ml-matrix": ["pretrain"],
 };
 
 const MAX_LINES = 350;

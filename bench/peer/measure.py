@@ -102,13 +102,16 @@ def say(message):
     print(json.dumps(message), flush=True)
 
 
-def serve(training, batch):
+def serve(training, batch, options):
     """One JSON reply for each JSON line of the standard input, until it ends or says quit."""
     commands = {"step": step, "loss": loss}
     for line in sys.stdin:
-        command = json.loads(line)["cmd"]
+        request = json.loads(line)
+        command = request["cmd"]
         if command == "quit":
             return
+        if "inputs" in request:
+            batch = load_batch(request["inputs"], options.images, options.size)
         if command in commands:
             say(commands[command](training, batch))
         else:
@@ -123,7 +126,7 @@ def run(options):
         training.step(batch)
     say({"ready": True, "torch": torch.__version__, "threads": torch.get_num_threads(), "initial": initial})
     if options.mode == "serve":
-        serve(training, batch)
+        serve(training, batch, options)
         return
     steps = [step(training, batch) for _ in range(options.steps)]
     for result in steps:

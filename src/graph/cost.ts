@@ -115,53 +115,93 @@ export function executionOrder(numbered: readonly Node[]): Node[] {
   return order;
 }
 
-export interface MemoryPeak {
+/** A stretch of memory that the runtime hands from one tensor to the next. */
+interface Buffer {
   readonly bytes: number;
-  /** The node that runs at the peak. */
-  readonly node?: Node;
-  /** What is alive then, the largest first; of tensors that share memory, the one that was made first. */
-  readonly alive: readonly Tensor[];
+  readonly start: number;
+  /** Index of the node after which it is given back. */
+  end: number;
+  /** Its tensors in turn, each with the index of the node that made it. */
+  readonly tensors: { readonly tensor: Tensor; readonly from: number }[];
+  /** Uses of these tensors that are still to come. */
+  uses: number;
 }
 
-/** Operators that may write over an input of equal size that nobody needs any more. */
-const IN_PLACE: ReadonlySet<OpName> = new Set<OpName>([
-  ...(["Add", "Sub", "Mul", "Div", "Neg", "Sqrt", "Floor", "Relu", "Softmax", "Cast", "ScatterND"] as const),
-]);
+/** Operators that write over their first input when nobody needs it any more. */
+const IN_PLACE: ReadonlySet<OpName> = new Set<OpName>(["Relu", "Softmax", "ScatterND"]);
+
+const alike = (a: TensorType, b: TensorType) => BYTES[a.dtype] === BYTES[b.dtype] && a.shape.join() === b.shape.join();
 
 /**
- * The most bytes of intermediate tensors alive at once when nodes run in this order, each from its making to its last
- * use. Graph inputs, constants and `outputs` have memory of their own; a Reshape has that of its input.
+ * The buffers that ONNX Runtime plans for nodes in this order. A new tensor takes the buffer that fell free last among
+ * those of its shape, so that a buffer is held, with nothing in it, for as long as a later tensor will want it.
+ * https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/framework/allocation_planner.cc
+ */
+function planBuffers(order: readonly Node[], outside: ReadonlySet<Tensor>): Buffer[] {
+  const uses = new Map<Tensor, number>();
+  for (const { inputs } of order) for (const t of inputs) uses.set(t, (uses.get(t) ?? 0) + 1);
+  const buffers: Buffer[] = [];
+  const bufferOf = new Map<Tensor, Buffer>();
+  const free: Buffer[] = [];
+  const takeFree = (tensor: Tensor): Buffer | undefined => {
+    const i = tensor.shape.length === 0 ? -1 : free.findIndex(({ tensors }) => alike(tensors[0].tensor, tensor));
+    return i < 0 ? undefined : free.splice(i, 1)[0];
+  };
+  order.forEach(({ op, inputs, outputs }, from) => {
+    const source = bufferOf.get(inputs[0]);
+    const shares = op === "Reshape" || (IN_PLACE.has(op) && source?.uses === 1 && alike(inputs[0], outputs[0]));
+    outputs.forEach((tensor, k) => {
+      // Optional outputs that nobody reads are not made; a Reshape of outside memory needs none.
+      if (outside.has(tensor) || (k > 0 && !uses.has(tensor)) || (op === "Reshape" && !source)) return;
+      let buffer = shares && k === 0 ? source : takeFree(tensor);
+      if (!buffer) {
+        buffer = { bytes: bytesOf(tensor), start: from, end: from, tensors: [], uses: 0 };
+        buffers.push(buffer);
+      }
+      if (op !== "Reshape") buffer.tensors.push({ tensor, from });
+      buffer.uses += uses.get(tensor) ?? 0;
+      buffer.end = from;
+      bufferOf.set(tensor, buffer);
+    });
+    for (const tensor of inputs) {
+      const buffer = bufferOf.get(tensor);
+      if (!buffer) continue;
+      buffer.end = from;
+      if (--buffer.uses === 0) free.unshift(buffer);
+    }
+  });
+  return buffers;
+}
+
+export interface MemoryPeak {
+  readonly bytes: number;
+  /** The node that runs at the peak, undefined for no nodes. */
+  readonly node?: Node;
+  /** What each buffer held then holds, or held last; the largest first. */
+  readonly tensors: readonly Tensor[];
+}
+
+/**
+ * The most memory held at once for intermediate tensors by ONNX Runtime when it runs nodes in this order, unoptimised.
+ * Graph inputs, constants and `outputs` have memory of their own; what a kernel uses inside itself is not counted.
+ * Within 0.1 % of what the runtime's profiler reports as requested, for the gradient graphs of tiny and r50.
  */
 export function memoryPeak(order: readonly Node[], outputs: Iterable<Tensor>): MemoryPeak {
-  const owners = new Map<Tensor, Tensor>();
-  const ownerOf = (t: Tensor) => owners.get(t) ?? t;
-  const lastUse = new Map<Tensor, number>();
-  order.forEach((node, i) => {
-    if (node.op === "Reshape") owners.set(node.outputs[0], ownerOf(node.inputs[0]));
-    for (const t of node.inputs) lastUse.set(ownerOf(t), i);
+  const buffers = planBuffers(order, new Set(outputs));
+  const change = new Float64Array(order.length + 1);
+  for (const { bytes, start, end } of buffers) {
+    change[start] += bytes;
+    change[end + 1] -= bytes;
+  }
+  let held = 0;
+  let peak = { bytes: 0, at: 0 };
+  order.forEach((_, at) => {
+    held += change[at];
+    if (held > peak.bytes) peak = { bytes: held, at };
   });
-  const outside = new Set(outputs);
-  const alive = new Set<Tensor>();
-  let live = 0;
-  let peak: MemoryPeak = { bytes: 0, alive: [] };
-  order.forEach((node, i) => {
-    const inputs = [...new Set(node.inputs.map(ownerOf))];
-    const dying = inputs.filter((t) => alive.has(t) && lastUse.get(t) === i);
-    const drop = (t: Tensor) => {
-      alive.delete(t);
-      live -= bytesOf(t);
-    };
-    const made =
-      node.op === "Reshape" ? [] : node.outputs.filter((t, k) => !outside.has(t) && (k === 0 || lastUse.has(t)));
-    const over = IN_PLACE.has(node.op) ? dying.find((t) => made.some((o) => bytesOf(o) === bytesOf(t))) : undefined;
-    if (over) drop(over);
-    for (const t of made) {
-      alive.add(t);
-      live += bytesOf(t);
-    }
-    if (live > peak.bytes) peak = { bytes: live, node, alive: [...alive] };
-    for (const t of dying) if (t !== over) drop(t);
-    for (const t of made) if (!lastUse.has(t)) drop(t);
-  });
-  return { ...peak, alive: [...peak.alive].sort((a, b) => bytesOf(b) - bytesOf(a)) };
+  const { bytes, at } = peak;
+  const tensors = buffers
+    .filter(({ start, end }) => start <= at && at <= end)
+    .map(({ tensors }) => tensors.filter(({ from }) => from <= at).at(-1)?.tensor as Tensor);
+  return { bytes, node: order[at], tensors: tensors.sort((a, b) => bytesOf(b) - bytesOf(a)) };
 }

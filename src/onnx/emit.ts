@@ -1,5 +1,6 @@
 /** @file A graph as an ONNX model: nearly the identity, as operators are ONNX's own. */
 
+import { ShapeError } from "../core/errors.js";
 import { type TensorData, viewAs } from "../core/tensor-data.js";
 import { ancestors, type Graph, inputName, type Node, type Tensor } from "../graph/graph.js";
 import type { ConvAttributes, Operators, OpName } from "../graph/operators.js";
@@ -90,6 +91,21 @@ export function numbered(graph: Graph): Node[] {
   ];
 }
 
+/** A forward node that reads a gradient would come before it. */
+function requireOrder(order: readonly Node[]): void {
+  const made = new Set<Tensor>();
+  for (const node of order) {
+    const early = node.inputs.find((t) => t.source.kind === "node" && !made.has(t));
+    if (early)
+      throw new ShapeError(
+        `emit ${node.op}`,
+        "inputs of this or an earlier phase",
+        `a ${node.phase} node before its input`,
+      );
+    for (const t of node.outputs) made.add(t);
+  }
+}
+
 class Namer {
   readonly initializers: OnnxInitializer[] = [];
   private readonly names = new Map<Tensor, string>();
@@ -127,6 +143,7 @@ export function toOnnx(graph: Graph): OnnxModel {
   const namer = new Namer(graph);
   const nodes: OnnxNode[] = [];
   const order = numbered(graph);
+  requireOrder(order);
   const used = new Set([...order.flatMap((n) => n.inputs), ...graph.outputs.values()]);
   for (const node of order) {
     const emission = (RULES[node.op] as Rule<unknown>)(node.attributes);

@@ -10,7 +10,7 @@ import { DEVICES, missingDevices } from "../support/devices.js";
 import { reportDifferences } from "../tensor-comparison.js";
 import { TOLERANCES } from "../tolerances.js";
 import { type GoldenCase, loadCase, type Result } from "./case.js";
-import { goldenGraph, MODELS } from "./models.js";
+import { goldenGraph, MODELS, PLAIN } from "./models.js";
 
 const missing = await missingDevices();
 const software = /swiftshader|lvp/.test(process.env.VK_DRIVER_FILES ?? "");
@@ -80,6 +80,7 @@ describe.each(DEVICES)("golden numbers on %s", (device) => {
       const inputs = graph.inputs.map(inputName).filter((name) => !name.startsWith("loss_weight/"));
       expect([...inputs, ...(model.unused ?? [])].sort()).toEqual([...golden.shapes.keys()].sort());
       expect([...graph.outputs.keys()].sort()).toEqual(golden.results.map(({ name }) => name).sort());
+      if (variant !== PLAIN) expect(graph.nodes.length).toBeGreaterThan(goldenGraph(golden, model, PLAIN).nodes.length);
 
       const found = await runOnce(runtime, graph, await feed(runtime, golden, graph, feeds));
       const compare = (dtype: Result["dtype"]) =>

@@ -1,0 +1,161 @@
+/** @file `npm run bench`: the pretraining step here and in eager PyTorch, in turns, from the same weights and draws. */
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { availableParallelism, cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command, InvalidArgumentError } from "commander";
+import { wholeNumber } from "../src/cli/arguments.js";
+import { InputError } from "../src/core/errors.js";
+import { createRuntime } from "../src/runtime/create-runtime.js";
+import { probeMatMul } from "../src/runtime/probe.js";
+import { checkLosses } from "./losses.js";
+import { operationsOf, type Problem, writeBatches, writeWeights } from "./problem.js";
+import { type Side, type StepResult, takeSteps } from "./protocol.js";
+import { type Comparison, measured, table } from "./report.js";
+
+interface Options {
+  sizes: number[];
+  images: number;
+  rounds: number;
+  steps: number;
+  cores: number;
+  recompute: string[];
+  python: string;
+  skipPeer?: boolean;
+  json?: string;
+}
+
+/** First steps of a process: they fault its memory in, and take two to three times as long. */
+const WARM_UP = 2;
+/** Side of the matrices of the matrix product. */
+const MATRIX = 2048;
+
+const list = (text: string) => text.split(",").filter((item) => item !== "");
+
+function sizes(text: string): number[] {
+  const values = list(text).map(Number);
+  if (values.length === 0 || values.some((size) => !(size > 0) || size % 64 !== 0)) {
+    throw new InvalidArgumentError("Expected multiples of 64, with commas between them.");
+  }
+  return values;
+}
+
+function readOptions(): Options {
+  return new Command("bench")
+    .description("The pretraining step (ResNet-50, frozen backbone) against the same step in eager PyTorch.")
+    .option("--sizes <list>", "sides of the square images", sizes, [256, 512])
+    .option("--images <n>", "images of a step", wholeNumber(1), 2)
+    .option("--rounds <n>", "processes of each side, in turns", wholeNumber(1), 3)
+    .option("--steps <n>", `timed steps of a process, after ${WARM_UP} for warm-up`, wholeNumber(1), 2)
+    .option("--cores <n>", "cores that each side uses", wholeNumber(1), availableParallelism())
+    .option("--recompute <list>", "blocks to compute again instead of keeping them (setting run.recompute)", list, [])
+    .option("--python <file>", "a Python with torch and torchvision", "/usr/bin/python3")
+    .option("--skip-peer", "measure our side alone")
+    .option("--json <file>", "write the results there too")
+    .parse()
+    .opts<Options>();
+}
+
+function peerIsReady(python: string): boolean {
+  return spawnSync(python, ["-c", "import torch, torchvision"]).status === 0;
+}
+
+function sidesOf(problem: Problem, inputs: string, python: string): { ours: Side; theirs: Side } {
+  const { size, images, cores, weights } = problem;
+  const server = fileURLToPath(new URL("step-server.js", import.meta.url));
+  // Compiled, this file is in dist-bench/bench.
+  const peer = fileURLToPath(new URL("../../bench/peer/bench.py", import.meta.url));
+  const numbers = { images, size, threads: cores, warmup: 0 };
+  const flags = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return {
+    ours: { name: "mask-jepa", command: process.execPath, args: [server, JSON.stringify(problem)] },
+    theirs: {
+      name: "PyTorch",
+      command: python,
+      args: [peer, "--mode", "serve", "--weights", weights, "--inputs", inputs, ...flags],
+    },
+  };
+}
+
+/** GFLOP/s of a matrix product on all cores at once. */
+async function matrixProduct(cores: number): Promise<number> {
+  const runtime = await createRuntime({ device: "cpu", cores });
+  const { concurrent } = await probeMatMul(runtime, MATRIX);
+  runtime.dispose();
+  return concurrent;
+}
+
+async function compare(problem: Problem, options: Options, folder: string): Promise<Comparison> {
+  const { size, images, cores } = problem;
+  const files = await writeBatches(problem, WARM_UP + options.steps, folder);
+  const sides = sidesOf(problem, files[0], options.python);
+  const ours: StepResult[][] = [];
+  const theirs: StepResult[][] = [];
+  const products: number[] = [];
+  const lossDifferences: number[] = [];
+  const progress = (round: number, name: string, results: readonly StepResult[]) => {
+    const times = results.map(({ ms }) => (ms / images).toFixed(0)).join(", ");
+    console.error(`${size}x${size}, round ${round + 1} of ${options.rounds}: ${name} ${times} ms an image`);
+  };
+  for (let round = 0; round < options.rounds; round++) {
+    products.push(await matrixProduct(cores));
+    const reference = await takeSteps(sides.ours, files);
+    ours.push(reference);
+    progress(round, sides.ours.name, reference);
+    if (options.skipPeer) continue;
+    const results = await takeSteps(sides.theirs, files, (result, step) => {
+      lossDifferences[step] = checkLosses(reference[step], result, step);
+    });
+    theirs.push(results);
+    progress(round, sides.theirs.name, results);
+  }
+  const gigaFlop = operationsOf(problem) / 1e9;
+  const matrixPeak = Math.max(...products);
+  const measure = (rounds: readonly StepResult[][], inFlight: number) =>
+    measured(
+      rounds.flatMap((results) => results.slice(WARM_UP)),
+      rounds.flat(),
+      { images, inFlight, gigaFlop, matrixPeak },
+    );
+  return {
+    size,
+    images,
+    gigaFlop,
+    matrixPeak,
+    lossDifferences,
+    ours: measure(ours, Math.min(cores, images)),
+    theirs: options.skipPeer ? undefined : measure(theirs, images),
+  };
+}
+
+async function main(options: Options): Promise<void> {
+  if (!options.skipPeer && !peerIsReady(options.python)) {
+    console.error(
+      `${options.python} has no torch and torchvision. On Debian: apt-get install python3-torch python3-torchvision libopenblas0-pthread\nElsewhere: --python FILE, or --skip-peer for our side alone.`,
+    );
+    process.exitCode = 2;
+    return;
+  }
+  const folder = mkdtempSync(join(tmpdir(), "mask-jepa-bench-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+  const { images, cores, recompute } = options;
+  const machine = `${cpus()[0].model}, ${cores} ${cores === 1 ? "core" : "cores"}`;
+  console.log(machine);
+  const comparisons: Comparison[] = [];
+  for (const size of options.sizes) {
+    const problem = { size, images, cores, recompute, weights: join(folder, "weights.safetensors") };
+    if (comparisons.length === 0) await writeWeights(problem);
+    comparisons.push(await compare(problem, options, folder));
+    console.log(`\n${table(comparisons[comparisons.length - 1])}`);
+  }
+  if (options.json) await writeFile(options.json, `${JSON.stringify({ machine, recompute, comparisons }, null, 2)}\n`);
+}
+
+await main(readOptions()).catch((error: Error) => {
+  console.error(error instanceof InputError ? `error: ${error.message}` : error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,93 @@
+/** @file From the results of both sides to the numbers that are compared, and to the table. */
+
+import type { StepResult } from "./protocol.js";
+
+/** What one side shows, per image. */
+export interface Measured {
+  /** Wall time, all timed steps in order. */
+  ms: number[];
+  medianMs: number;
+  leastMs: number;
+  cpuSeconds: number;
+  peakMiB: number;
+  /** Peak memory divided by the images that are computed at once. */
+  peakMiBPerImageInFlight: number;
+  /** Matrix products and convolutions alone. */
+  gigaFlopPerSecond: number;
+  shareOfPeak: number;
+}
+
+export interface Comparison {
+  size: number;
+  images: number;
+  gigaFlop: number;
+  /** The machine's matrix product on all cores, GFLOP/s. */
+  matrixPeak: number;
+  ours: Measured;
+  theirs?: Measured;
+  /** Largest relative difference of the losses, step by step; before any update, after one, and so on. */
+  lossDifferences: number[];
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
+
+/** `timed`: steps without the warm-up; `all`: with it, for the memory. */
+export function measured(
+  timed: readonly StepResult[],
+  all: readonly StepResult[],
+  {
+    images,
+    inFlight,
+    gigaFlop,
+    matrixPeak,
+  }: Pick<Comparison, "images" | "gigaFlop" | "matrixPeak"> & { inFlight: number },
+): Measured {
+  const ms = timed.map((result) => result.ms / images);
+  const medianMs = median(ms);
+  const peakMiB = Math.max(...all.map((result) => result.peak_rss_mb));
+  const gigaFlopPerSecond = (1000 * gigaFlop) / medianMs;
+  return {
+    ms,
+    medianMs,
+    leastMs: Math.min(...ms),
+    cpuSeconds: median(timed.map((result) => result.cpu_ms / images / 1000)),
+    peakMiB,
+    peakMiBPerImageInFlight: peakMiB / inFlight,
+    gigaFlopPerSecond,
+    shareOfPeak: gigaFlopPerSecond / matrixPeak,
+  };
+}
+
+const ROWS: readonly [label: string, value: (m: Measured) => number, digits: number][] = [
+  ["ms an image, median", (m) => m.medianMs, 0],
+  ["ms an image, least", (m) => m.leastMs, 0],
+  ["CPU seconds an image", (m) => m.cpuSeconds, 2],
+  ["peak memory, MiB", (m) => m.peakMiB, 0],
+  ["  per image in flight", (m) => m.peakMiBPerImageInFlight, 0],
+  ["GFLOP/s", (m) => m.gigaFlopPerSecond, 0],
+  ["% of the matrix peak", (m) => 100 * m.shareOfPeak, 0],
+];
+
+/** The comparison as text. */
+export function table({ size, images, gigaFlop, matrixPeak, ours, theirs, lossDifferences }: Comparison): string {
+  const row = (label: string, cells: readonly string[]) =>
+    label.padEnd(24) + cells.map((cell) => cell.padStart(12)).join("");
+  const lines = [
+    `${size}x${size}, ${images} ${images === 1 ? "image" : "images"} a step; ${gigaFlop.toFixed(0)} GFLOP an image; matrix product ${matrixPeak.toFixed(0)} GFLOP/s`,
+    row("", theirs ? ["mask-jepa", "PyTorch", "ratio"] : ["mask-jepa"]),
+    ...ROWS.map(([label, value, digits]) => {
+      const cells = [value(ours).toFixed(digits)];
+      if (theirs) cells.push(value(theirs).toFixed(digits), (value(ours) / value(theirs)).toFixed(2));
+      return row(label, cells);
+    }),
+  ];
+  if (theirs) {
+    lines.push(
+      `losses differ by ${lossDifferences.map((d) => d.toExponential(0)).join(", ")} (relative, step by step)`,
+    );
+  }
+  return lines.join("\n");
+}

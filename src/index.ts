@@ -1,0 +1,31 @@
+/** @file The public API: what the command line does, and the parts to build other things from. */
+
+export { loadCheckpoint, saveCheckpoint } from "./checkpoint/run-state.js";
+export { openSafetensors, readSafetensors, writeSafetensors } from "./checkpoint/safetensors.js";
+export { InputError, ShapeError } from "./core/errors.js";
+export { RandomStream } from "./core/random.js";
+export type { DType, Shape, TensorData } from "./core/tensor-data.js";
+export { createLoader } from "./data/loader.js";
+export { writeSampleData } from "./data/sample-data.js";
+export { folderSource, type ImageSource } from "./data/source.js";
+export * as ops from "./graph/build.js";
+export { gradients, recompute, withGradient } from "./graph/differentiate.js";
+export { Graph, type Tensor } from "./graph/graph.js";
+export { interpret } from "./graph/interpret.js";
+export { printGraph } from "./graph/print.js";
+export { verify } from "./graph/verify.js";
+export { pixelDecoder } from "./models/pixel-decoder.js";
+export { resnet } from "./models/resnet.js";
+export { transformerDecoder } from "./models/transformer-decoder.js";
+export * as layers from "./nn/layers.js";
+export { asConstants, asInputs, Parameters, type Scope } from "./nn/scope.js";
+export { toOnnx } from "./onnx/emit.js";
+export { encodeModel } from "./onnx/protobuf.js";
+export { PRESET_NAMES, PRESETS } from "./pretrain/presets.js";
+export { Pretrainer } from "./pretrain/pretrainer.js";
+export { runPretraining } from "./pretrain/run.js";
+export type { PretrainSettings } from "./pretrain/settings.js";
+export { resolveSettings } from "./pretrain/settings-resolution.js";
+export { runVisualization } from "./pretrain/visualize.js";
+export type { Device, DeviceTensor, Program, Runtime } from "./runtime/contract.js";
+export { createRuntime } from "./runtime/create-runtime.js";

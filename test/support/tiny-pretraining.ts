@@ -1,0 +1,33 @@
+/** @file A pretraining that takes well under a second: the whole architecture at its smallest, and images for it. */
+
+import { RandomStream } from "../../src/core/random.js";
+import type { PretrainSettings } from "../../src/pretrain/settings.js";
+import { resolveSettings } from "../../src/pretrain/settings-resolution.js";
+
+/** `--set` arguments that shrink the preset "tiny" further: one layer of everything, 64 x 64 pixels, batches of 2. */
+export const SMALLEST = [
+  "model.stemChannels=8",
+  "model.stageChannels=[8,16,32,64]",
+  "model.hiddenDim=32",
+  "model.normGroups=4",
+  "model.pixelDecoderLayers=1",
+  "model.pixelDecoderFfn=32",
+  "model.decoderLayers=1",
+  "model.decoderFfn=32",
+  "pretrain.selfAttentionBlocks=1",
+  "data.size=64",
+  "data.heldOut=0",
+  "run.batch=2",
+  "run.steps=4",
+];
+
+/** The smallest settings, with `sets` over them. */
+export function smallestSettings(...sets: readonly string[]): PretrainSettings {
+  return resolveSettings({ preset: "tiny", sets: [...SMALLEST, ...sets] });
+}
+
+/** Images [batch, 3, size, size] of N(0, 1) for one step. */
+export function randomImages({ run, data }: PretrainSettings, step: number): Float32Array {
+  const images = new Float32Array(run.batch * 3 * data.size ** 2);
+  return new RandomStream({ seed: 17, purpose: "test images", step }).fillNormal(images);
+}
