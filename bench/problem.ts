@@ -115,23 +115,31 @@ export async function writeBatches(problem: Problem, steps: number, folder: stri
   return files;
 }
 
+export interface Work {
+  /** 1e9 floating-point operations of matrix products and convolutions. */
+  gigaFlop: number;
+  /** 1e9 bytes that the operators read and write, each for itself, as if there were no cache. */
+  gigaByte: number;
+}
+
 /**
- * Floating-point operations of the matrix products and convolutions of one image: frozen backbone for the clean and the
- * noisy image, target, online forward and backward pass. Activations that are computed a second time count once.
+ * The work of one image: frozen backbone for the clean and the noisy image, target, online forward and backward pass.
+ * Activations that are computed a second time count once.
  */
-export function operationsOf(problem: Problem): number {
+export function workOf(problem: Problem): Work {
   const settings = settingsOf({ ...problem, recompute: [] });
-  const backbone = [...backboneDeclarations(settings).values()].map(({ name, shape }) => {
-    const data = new Float32Array(sizeOf(shape));
-    return [name, { dtype: "float32", shape, data }] as const;
-  });
+  const backbone = [...backboneDeclarations(settings).values()].map(
+    ({ name, shape }) => [name, floats(shape, new Float32Array(sizeOf(shape)))] as const,
+  );
   const graphs: Graph[] = [
     buildFrozenBackbone(settings, new Map(backbone)),
     buildTarget(settings).graph,
     buildGradients(settings).graph,
   ];
-  return graphs.reduce((sum, graph) => {
+  const costs = graphs.map((graph) => {
     const needed = ancestors(graph.outputs.values());
-    return sum + costOf(graph.nodes.filter(({ outputs }) => outputs.some((t) => needed.has(t)))).products;
-  }, 0);
+    return costOf(graph.nodes.filter(({ outputs }) => outputs.some((t) => needed.has(t))));
+  });
+  const total = (quantity: "products" | "traffic") => costs.reduce((sum, cost) => sum + cost[quantity], 0) / 1e9;
+  return { gigaFlop: total("products"), gigaByte: total("traffic") };
 }

@@ -1,5 +1,6 @@
 /** @file From the results of both sides to the numbers that are compared, and to the table. */
 
+import type { Work } from "./problem.js";
 import type { StepResult } from "./protocol.js";
 
 /** What one side shows, per image. */
@@ -17,10 +18,10 @@ export interface Measured {
   shareOfPeak: number;
 }
 
-export interface Comparison {
+/** `gigaFlop` and `gigaByte` are those of one image. */
+export interface Comparison extends Work {
   size: number;
   images: number;
-  gigaFlop: number;
   /** The machine's matrix product on all cores, GFLOP/s. */
   matrixPeak: number;
   ours: Measured;
@@ -72,11 +73,13 @@ const ROWS: readonly [label: string, value: (m: Measured) => number, digits: num
 ];
 
 /** The comparison as text. */
-export function table({ size, images, gigaFlop, matrixPeak, ours, theirs, lossDifferences }: Comparison): string {
+export function table(comparison: Comparison): string {
+  const { size, images, gigaFlop, gigaByte, matrixPeak, ours, theirs, lossDifferences } = comparison;
   const row = (label: string, cells: readonly string[]) =>
     label.padEnd(24) + cells.map((cell) => cell.padStart(12)).join("");
   const lines = [
-    `${size}x${size}, ${images} ${images === 1 ? "image" : "images"} a step; ${gigaFlop.toFixed(0)} GFLOP an image; matrix product ${matrixPeak.toFixed(0)} GFLOP/s`,
+    `${size}x${size}, ${images} ${images === 1 ? "image" : "images"} a step`,
+    `an image: ${gigaFlop.toFixed(0)} GFLOP, ${gigaByte.toFixed(0)} GB through our operators; matrix product: ${matrixPeak.toFixed(0)} GFLOP/s`,
     row("", theirs ? ["mask-jepa", "PyTorch", "ratio"] : ["mask-jepa"]),
     ...ROWS.map(([label, value, digits]) => {
       const cells = [value(ours).toFixed(digits)];

@@ -3,14 +3,15 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { InputError } from "../core/errors.js";
+import { INTERRUPTED } from "../pretrain/stop-request.js";
 import { addDoctor } from "./doctor.js";
 import { addPretrain } from "./pretrain.js";
 import { addQuickstart } from "./quickstart.js";
 import { addSampleData } from "./sample-data.js";
 import { addVisualize } from "./visualize.js";
 
-/** 0 done, 1 the work failed, 2 the command line was not understood. */
-export type ExitCode = 0 | 1 | 2;
+/** 0 done, 1 the work failed, 2 the command line was not understood, 130 a signal ended the run. */
+export type ExitCode = 0 | 1 | 2 | typeof INTERRUPTED;
 
 interface Manifest {
   version: string;
@@ -58,7 +59,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   const program = createProgram();
   try {
     await program.parseAsync(argv, { from: "user" });
-    return 0;
+    return process.exitCode === INTERRUPTED ? INTERRUPTED : 0;
   } catch (error) {
     return report(error, program.opts<{ debug?: boolean }>().debug === true);
   }

@@ -1,6 +1,7 @@
 /** @file `mask-jepa quickstart` */
 
 import type { Command } from "commander";
+import { INTERRUPTED } from "../pretrain/stop-request.js";
 import { append } from "./arguments.js";
 
 interface Flags {
@@ -14,9 +15,9 @@ Examples:
   mask-jepa quickstart --images photos --out runs/photos`;
 
 async function quickstart({ images, out }: Flags): Promise<void> {
-  // @ts-expect-error until the module is there
   const { runQuickstart } = await import("../pretrain/quickstart.js");
-  await runQuickstart({ images, out });
+  const { interrupted } = await runQuickstart({ images, out });
+  if (interrupted) process.exitCode = INTERRUPTED;
 }
 
 export function addQuickstart(program: Command): void {

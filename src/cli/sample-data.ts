@@ -15,9 +15,9 @@ Example:
   mask-jepa sample-data scenes --images 200 --size 256`;
 
 async function sampleData(dir: string, { images, size, seed, overwrite = false }: Flags): Promise<void> {
-  // @ts-expect-error until the module is there
-  const { writeSampleData } = await import("../data/scenes/dataset.js");
-  await writeSampleData(dir, { images, size, seed, overwrite });
+  const { writeSampleData } = await import("../data/sample-data.js");
+  const { train, val } = await writeSampleData({ dir, images, size, seed, overwrite });
+  console.log(`${train} training and ${val} validation scenes: ${dir}`);
 }
 
 export function addSampleData(program: Command): void {

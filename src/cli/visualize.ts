@@ -1,5 +1,6 @@
 /** @file `mask-jepa visualize` */
 
+import { join } from "node:path";
 import type { Command } from "commander";
 import { append, wholeNumber } from "./arguments.js";
 
@@ -15,9 +16,10 @@ Example:
   mask-jepa visualize --checkpoint runs/a --images photos --out pictures`;
 
 async function visualize({ checkpoint, images, out, count }: Flags): Promise<void> {
-  // @ts-expect-error until the module is there
   const { runVisualization } = await import("../pretrain/visualize.js");
-  await runVisualization({ checkpoint, images, out, count });
+  const { images: drawn, skipped } = await runVisualization({ checkpoint, images, out, count });
+  for (const { file, reason } of skipped) console.log(`Skipped ${file}: ${reason}`);
+  console.log(`${drawn.length} images drawn: ${join(out, "index.html")}`);
 }
 
 export function addVisualize(program: Command): void {

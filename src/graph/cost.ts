@@ -194,7 +194,7 @@ export function memoryPeak(order: readonly Node[], outputs: Iterable<Tensor>): M
     change[end + 1] -= bytes;
   }
   let held = 0;
-  let peak = { bytes: 0, at: 0 };
+  let peak = { bytes: 0, at: -1 };
   order.forEach((_, at) => {
     held += change[at];
     if (held > peak.bytes) peak = { bytes: held, at };

@@ -64,7 +64,7 @@ export class Graph {
   /** `tileBytes`: size to which layers cut large intermediate maps, about what a core's cache holds. */
   constructor(
     readonly name: string,
-    readonly tileBytes = 2 ** 21,
+    readonly tileBytes = 2 ** 23,
   ) {}
 
   input(name: string, dtype: DType, shape: Shape): Tensor {

@@ -155,7 +155,10 @@ export function sampleRows({ values, x, y, weights }: Samples, options: Deformab
   return (recomputeRows ? recompute(graph, gatherAndSum) : gatherAndSum())[0];
 }
 
-/** The two grid lines around each coordinate: index clamped to [0, last], weight zero where it lay outside. */
+/**
+ * The two grid lines around each coordinate: index clamped to [0, last], weight zero where it lay outside. NaN, which
+ * Max would pass on, compares as false: a diverged model gathers row 0 and its loss says NaN, where an index out of bounds would end the run.
+ */
 function corners(coordinate: Tensor, last: Tensor): { index: Tensor; weight: Tensor }[] {
   const low = g.floor(coordinate);
   const fraction = g.sub(coordinate, low);
@@ -163,7 +166,7 @@ function corners(coordinate: Tensor, last: Tensor): { index: Tensor; weight: Ten
     { line: low, weight: g.sub(1, fraction) },
     { line: g.add(low, 1), weight: fraction },
   ].map(({ line, weight }) => {
-    const index = g.max(g.min(line, last), 0);
+    const index = g.where(g.greater(line, 0), g.min(line, last), 0);
     return { index, weight: g.where(g.equal(index, line), weight, 0) };
   });
 }

@@ -30,8 +30,9 @@ export function collapseMonitors({ mean, gram }: TargetMoments): CollapseMonitor
   };
 }
 
-/** RankMe of features whose second moments are `gram`: their singular values are the roots of its eigenvalues. */
+/** RankMe of features whose second moments are `gram`: their singular values are the roots of its eigenvalues. NaN if they diverged. */
 export function effectiveRank(gram: Float32Array, channels: number): number {
+  if (!gram.every(Number.isFinite)) return Number.NaN;
   const matrix = Matrix.from1DArray(channels, channels, gram);
   const { realEigenvalues } = new EigenvalueDecomposition(matrix, { assumeSymmetric: true });
   const singular = realEigenvalues.map((value) => Math.sqrt(Math.max(0, value)));

@@ -60,7 +60,7 @@ const PAPER_R50: PretrainSettings = {
     seed: 0,
     device: "cpu",
     cores: 0,
-    recompute: [],
+    recompute: ["deformable-attention"], // its sampled rows: a third of the activations, for a copy
     checkpointEvery: 1000,
     logEvery: 1,
     monitorEvery: 100,

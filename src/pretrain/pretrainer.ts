@@ -217,21 +217,24 @@ export class Pretrainer {
       if (next) next(lane);
       else free.push(lane);
     };
-    let summed: Promise<void> = Promise.resolve();
-    const running: Promise<MicroBatchReport>[] = [];
-    for (let i = 0; i < count; i++) {
-      const lane = await acquire();
-      const before = summed;
-      const part = images.subarray(i * size, (i + 1) * size);
-      const computed = lane.run(part, step, i * run.microBatch, this.stepWeights, wanted);
-      // Summation waits for the micro-batches before this one, so its order is fixed.
-      summed = Promise.all([before, computed]).then(async () => {
+    const compute = async (i: number, lane: Lane, before: Promise<unknown> | undefined): Promise<MicroBatchReport> => {
+      try {
+        const part = images.subarray(i * size, (i + 1) * size);
+        const report = await lane.run(part, step, i * run.microBatch, this.stepWeights, wanted);
+        await before; // the micro-batches before this one are summed, so the order of summation is fixed
         const own = lane.gradients as ParameterValues;
         if (i === 0) [this.sum, lane.gradients] = [own, this.sum];
         else await this.optimizer.accumulate(this.sum, own);
-      });
-      const done = summed.finally(() => release(lane));
-      running.push(done.then(() => computed));
+        return report;
+      } finally {
+        release(lane);
+      }
+    };
+    const running: Promise<MicroBatchReport>[] = [];
+    for (let i = 0; i < count; i++) {
+      const done = compute(i, await acquire(), running.at(-1));
+      done.catch(() => {}); // thrown below, when nothing is in flight any more
+      running.push(done);
     }
     const settled = await Promise.allSettled(running);
     const failed = settled.find((outcome) => outcome.status === "rejected");

@@ -40,6 +40,12 @@ export async function openRunDirectory(out: string, start: Start): Promise<() =>
   return release;
 }
 
+/** Whether the run in a folder got to its first checkpoint. */
+export async function hasCheckpoint(out: string): Promise<boolean> {
+  const names = await readdir(join(out, RUN_FILES.checkpoints)).catch(() => []);
+  return names.some((name) => name.startsWith("step-"));
+}
+
 async function refuseForeignFiles(out: string, start: Start): Promise<void> {
   if (!(await exists(out))) return;
   const entries = await readdir(out).catch(() => {

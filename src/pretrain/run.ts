@@ -12,11 +12,12 @@ import { folderSource, type ImageSource, subsetOf } from "../data/source.js";
 import { requireSpace, writeFileAtomic } from "../io/atomic-file.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import { printDryRun } from "./dry-run.js";
-import { centreCrops, HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
+import { HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
+import { usableCrops } from "./image-crops.js";
 import { collapseWarnings } from "./monitors.js";
 import { NonFiniteError, Pretrainer, type PretrainState, type StepReport } from "./pretrainer.js";
 import { writeRunReport } from "./report.js";
-import { openRunDirectory, RUN_FILES, type Start } from "./run-directory.js";
+import { hasCheckpoint, openRunDirectory, RUN_FILES, type Start } from "./run-directory.js";
 import { RunLog } from "./run-log.js";
 import type { PretrainSettings } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
@@ -67,7 +68,7 @@ export async function runPretraining({ settings, out, start, dryRun }: PretrainO
   const release = await openRunDirectory(out, start);
   try {
     const resumed = start === "resume" ? await resumePoint(out, all) : undefined;
-    if (!resumed) await writeFileAtomic(join(out, RUN_FILES.settings), toYaml(settings));
+    if (start !== "resume") await writeFileAtomic(join(out, RUN_FILES.settings), toYaml(settings));
     return await train({ settings, out, all, source, held: [...held], resumed });
   } finally {
     release();
@@ -79,7 +80,9 @@ interface ResumePoint {
   state: PretrainState;
 }
 
-async function resumePoint(out: string, source: ImageSource): Promise<ResumePoint> {
+/** Undefined when the run ended before its first checkpoint: it begins again. */
+async function resumePoint(out: string, source: ImageSource): Promise<ResumePoint | undefined> {
+  if (!(await hasCheckpoint(out))) return undefined;
   const { step, tensors, state } = await loadCheckpoint(out);
   if (state.images !== fingerprint(source)) {
     throw new InputError({
@@ -126,10 +129,11 @@ async function train({ settings, out, all, source, held, resumed }: Training): P
   const stop = listenForStop((signal) => log.line.print(`${signal}: stopping after this step (again to quit at once)`));
   const view = randomResizedCrop({ scale: data.cropScale, flip: data.flip });
   const loader = createLoader({ source, seed: run.seed, batch: run.batch, size: data.size, view });
+  const { images: unseen, skipped } = await usableCrops(all, held, data.size, held.length);
+  const crops = unseen.map(({ crop }) => crop);
   const evaluation =
-    held.length > 0 ? await HeldOut.create(runtime, settings, (await pretrainer.state()).model) : undefined;
-  const crops = evaluation ? await centreCrops(all, held, data.size) : [];
-  log.skip(first, all.faults);
+    crops.length > 0 ? await HeldOut.create(runtime, settings, (await pretrainer.state()).model) : undefined;
+  log.skip(first, [...all.faults, ...skipped]);
   let step = first;
   let warned = "";
   try {
@@ -163,7 +167,7 @@ async function train({ settings, out, all, source, held, resumed }: Training): P
     await loader.dispose();
   }
   const interrupted = step < steps;
-  if (!interrupted) await writeRunReport({ out, settings, runtime, source: all, held, pretrainer, evaluation, crops });
+  if (!interrupted) await writeRunReport({ out, settings, runtime, source: all, held, pretrainer, evaluation });
   evaluation?.dispose();
   pretrainer.dispose();
   runtime.dispose();

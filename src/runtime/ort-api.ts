@@ -67,7 +67,7 @@ export type OrtFunction = keyof typeof ORT_FUNCTIONS;
 export const ORT = {
   LOG_FATAL: 4,
   EXECUTION_SEQUENTIAL: 0,
-  OPTIMIZE_EXTENDED: 2,
+  OPTIMIZE_NONE: 0,
   OPTIMIZE_ALL: 99,
   DEVICE_ALLOCATOR: 0,
   MEMORY_DEFAULT: 0,

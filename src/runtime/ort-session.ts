@@ -35,8 +35,9 @@ export async function openSession(
     call("SetInterOpNumThreads", options, 1);
     // Memory patterns double the arena when runs overlap.
     call("DisableMemPattern", options);
-    // ALL adds blocked layouts (NCHWc), which pay only where weights can be reordered once, beforehand.
-    call("SetSessionGraphOptimizationLevel", options, frozenWeights ? ORT.OPTIMIZE_ALL : ORT.OPTIMIZE_EXTENDED);
+    // With frozen weights everything pays: folding, fusing, blocked layouts. A graph with gradients is left as it is: fused
+    // nodes get new numbers, which undoes the order that frees activations early (a quarter more memory, no faster).
+    call("SetSessionGraphOptimizationLevel", options, frozenWeights ? ORT.OPTIMIZE_ALL : ORT.OPTIMIZE_NONE);
     for (const [key, value] of Object.entries(CONFIG)) call("AddSessionConfigEntry", options, key, value);
     appendProvider(device, options);
     const session = new BigUint64Array(1);

@@ -4,6 +4,7 @@
  * Messages: https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto (event, summary)
  */
 
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { openAppendFile } from "../io/append-file.js";
@@ -78,12 +79,13 @@ function fileName(): string {
 }
 
 /**
- * Starts a new event file in a run's directory. A session start at the step after `lastStep` makes TensorBoard drop what
+ * Starts a new event file in a directory, which is made if need be. A session start at the step after `lastStep` makes TensorBoard drop what
  * earlier files hold from there on, so that a resumed run shows every step once.
  * @param lastStep the step of the checkpoint that the run resumes from, 0 for a new run
  * @throws InputError when the file cannot be written
  */
 export function openEventLog(directory: string, lastStep: number): EventLog {
+  mkdirSync(directory, { recursive: true });
   const file = openAppendFile(join(directory, fileName()));
   file.append(event(0, version));
   if (lastStep > 0) file.append(event(lastStep + 1, sessionStart));

@@ -5,6 +5,7 @@ import type { PretrainSettings } from "../../src/pretrain/settings.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { bitsOf } from "../support/bits.js";
+import { interposed } from "../support/interposed-runtime.js";
 import { randomImages, smallestSettings } from "../support/tiny-pretraining.js";
 
 const STEPS = 3;
@@ -37,30 +38,11 @@ async function train(settings: PretrainSettings, runtime: Runtime): Promise<Trai
   return { reports, bits: Object.fromEntries(state) };
 }
 
-/** The runtime with `before` done ahead of each micro-batch's gradients; `index` counts them. */
-function interposed(runtime: Runtime, before: (index: number) => Promise<void>): Runtime {
-  let index = 0;
-  return {
-    ...runtime,
-    async compile(model, options) {
-      const program = await runtime.compile(model, options);
-      if (options?.name !== "gradients") return program;
-      return {
-        ...program,
-        async run(feeds, fetches) {
-          await before(index++);
-          await program.run(feeds, fetches);
-        },
-      };
-    },
-  };
-}
-
 const settings = smallestSettings(...BATCH);
 const single = await openRuntime(1);
 const reference = await train(settings, single);
 
-test.each([2, 3, 8])("%i cores compute what one core does, bit for bit", async (cores) => {
+test.each([2, 3])("%i cores compute what one core does, bit for bit", async (cores) => {
   expect(await train(settings, await openRuntime(cores))).toEqual(reference);
 });
 
@@ -91,18 +73,4 @@ test("micro-batches of one image and of four train alike up to rounding", async 
   });
   // So the equal bits above are no accident of exact sums.
   expect(whole.bits.model).not.toEqual(parts.bits.model);
-});
-
-test("a micro-batch that fails ends the step with its error, after the others", async () => {
-  let running = 0;
-  const failing = interposed(await openRuntime(2), async (index) => {
-    running++;
-    await sleep(index === 0 ? 0 : 50);
-    running--;
-    if (index === 0) throw new Error("out of memory");
-  });
-  const pretrainer = await Pretrainer.create(failing, settings, STEPS);
-  await expect(pretrainer.step(0, randomImages(settings, 0), false)).rejects.toThrow("out of memory");
-  expect(running).toBe(0);
-  pretrainer.dispose();
 });

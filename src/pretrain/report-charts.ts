@@ -1,0 +1,85 @@
+/** @file The curves of a run's report, from its metrics. */
+
+import type { MetricRecord } from "../train/metrics-log.js";
+import type { Chart, Series } from "../viz/chart.js";
+import type { Section } from "../viz/report.js";
+import type { PretrainSettings } from "./settings.js";
+
+/** A curve over the steps on which a metric was logged; undefined when it never was. */
+function curve(metrics: readonly MetricRecord[], metric: string, name: string): Series | undefined {
+  const logged = metrics.filter((record) => record[metric] !== undefined);
+  if (logged.length === 0) return undefined;
+  return { name, x: logged.map(({ step }) => step), y: logged.map((record) => Number(record[metric])) };
+}
+
+/** A chart of those curves that there are. */
+function chart(
+  about: Omit<Chart, "series" | "xLabel" | "yLabel">,
+  series: readonly (Series | undefined)[],
+  yLabel = "",
+): Chart {
+  return { ...about, xLabel: "step", yLabel, series: series.filter((s) => s !== undefined) };
+}
+
+/** Losses, masked prediction, collapse monitors with their alarms, and the optimiser; what was never logged is left out. */
+export function chartSections({ run }: PretrainSettings, metrics: readonly MetricRecord[]): Section[] {
+  const of = (metric: string, name = metric) => curve(metrics, metric, name);
+  const losses = chart({ title: "Training losses", wide: true, logY: true }, [
+    of("loss"),
+    of("reconstruction"),
+    of("denoising"),
+  ]);
+  const quality = [
+    chart(
+      { title: "Error on held-out images", description: "Below the other line, something is predicted.", logY: true },
+      [of("held-out-error", "masked prediction"), of("held-out-mean-error", "predicting the mean")],
+      "mean squared error",
+    ),
+    chart(
+      {
+        title: "Variance explained",
+        description: "1 - error / error of predicting the mean.",
+        threshold: { value: 0, label: "predicting the mean" },
+      },
+      [of("explained-variance", "training"), explainedCurve(metrics)],
+    ),
+  ];
+  const { featureStd, effectiveRank } = run.collapse;
+  const alarm = (value: number) => ({ value, label: `alarm below ${value}` });
+  const collapse = [
+    chart({ title: "Deviation of the target features", threshold: alarm(featureStd) }, [of("target-std", "deviation")]),
+    chart({ title: "Effective rank of the target features", threshold: alarm(effectiveRank) }, [
+      of("effective-rank", "rank"),
+    ]),
+    chart({ title: "Cosine of online and target features" }, [of("cosine")]),
+  ];
+  const optimiser = [
+    chart({ title: "Gradient norm", description: "Of the whole gradient, before clipping.", logY: true }, [
+      of("gradient-norm", "norm"),
+    ]),
+    chart({ title: "Learning rate" }, [of("learning-rate", "lr")]),
+    chart({ title: "Throughput" }, [of("images-per-second", "images/s")]),
+  ];
+  return [
+    { title: "Losses", charts: [losses] },
+    {
+      title: "Masked prediction",
+      description:
+        "How well the features of masked patches are predicted, always with the same crops, masks, noise and queries.",
+      charts: quality,
+    },
+    {
+      title: "Collapse monitors",
+      description:
+        "Features that are the same everywhere are easy to predict and useless: then deviation and rank fall to the alarm.",
+      charts: collapse,
+    },
+    { title: "Optimisation", charts: optimiser },
+  ];
+}
+
+function explainedCurve(metrics: readonly MetricRecord[]): Series | undefined {
+  const error = curve(metrics, "held-out-error", "held out");
+  const baseline = curve(metrics, "held-out-mean-error", "");
+  return error && baseline && { ...error, y: error.y.map((value, i) => 1 - value / baseline.y[i]) };
+}

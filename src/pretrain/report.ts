@@ -1,0 +1,90 @@
+/** @file The page that a run leaves behind: what ran, how the losses went, whether it collapsed, and what it sees now. */
+
+import { join } from "node:path";
+import type { BadFile, ImageSource } from "../data/source.js";
+import { writeFileAtomic } from "../io/atomic-file.js";
+import type { Runtime } from "../runtime/contract.js";
+import { type MetricRecord, readMetrics } from "../train/metrics-log.js";
+import { type Report, renderReport } from "../viz/report.js";
+import { drawImages, READING_PICTURES } from "./feature-pictures.js";
+import type { HeldOut } from "./held-out.js";
+import { skippedNotes, usableCrops } from "./image-crops.js";
+import { collapseWarnings } from "./monitors.js";
+import type { Pretrainer } from "./pretrainer.js";
+import { chartSections } from "./report-charts.js";
+import { factsOf, percent } from "./report-facts.js";
+import { RUN_FILES } from "./run-directory.js";
+import type { PretrainSettings } from "./settings.js";
+
+/** Images in the gallery of a run. */
+const SHOWN = 6;
+
+/** A finished run, as far as its report needs it. */
+export interface FinishedRun {
+  /** Folder of the run; the report lies in it as `RUN_FILES.report`. */
+  out: string;
+  settings: PretrainSettings;
+  runtime: Runtime;
+  source: ImageSource;
+  /** Indices in `source` of the images kept out of training. */
+  held: readonly number[];
+  pretrainer: Pretrainer;
+  /** Undefined when nothing is held out. */
+  evaluation?: HeldOut;
+}
+
+/** Writes the report of a run, one HTML file that loads nothing from elsewhere. Returns its path. */
+export async function writeRunReport(run: FinishedRun): Promise<string> {
+  const { out, settings, runtime, source, held, pretrainer, evaluation } = run;
+  const shown = held.length > 0 ? held : Array.from({ length: source.length }, (_, i) => i);
+  const { images, skipped } = await usableCrops(source, shown, settings.data.size, SHOWN);
+  const { rows } = await drawImages(runtime, settings, images, pretrainer.stepWeights, evaluation);
+  const metrics = readMetrics(join(out, RUN_FILES.metrics));
+  const kind = held.length > 0 ? "Images that training never saw." : "Images of the training set: none were held out.";
+  const report: Report = {
+    title: "Mask-JEPA pretraining",
+    summary: verdict(metrics),
+    warnings: warningsOf(settings, metrics),
+    facts: factsOf(settings, metrics, { images: source.length, held: held.length }),
+    sections: [
+      ...chartSections(settings, metrics),
+      { title: "Features before and after", description: `${kind} ${READING_PICTURES}`, gallery: rows },
+    ],
+    notes: skippedNotes([...skippedImages(out), ...skipped]),
+  };
+  const path = join(out, RUN_FILES.report);
+  await writeFileAtomic(path, renderReport(report));
+  return path;
+}
+
+function skippedImages(out: string): BadFile[] {
+  const records = readMetrics(join(out, RUN_FILES.skipped));
+  return records.map(({ file, reason }) => ({ file: String(file), reason: String(reason) }));
+}
+
+/** The last value of a metric that is logged on some steps only. */
+function last(metrics: readonly MetricRecord[], name: string): number | undefined {
+  const value = metrics.findLast((record) => record[name] !== undefined)?.[name];
+  return value === undefined ? undefined : Number(value);
+}
+
+/** 1 - error / error of predicting the mean, of the held-out images. */
+function heldOutExplained(metrics: readonly MetricRecord[]): number | undefined {
+  const [error, meanError] = [last(metrics, "held-out-error"), last(metrics, "held-out-mean-error")];
+  return error === undefined || meanError === undefined ? undefined : 1 - error / meanError;
+}
+
+function verdict(metrics: readonly MetricRecord[]): string | undefined {
+  const explained = heldOutExplained(metrics);
+  if (explained === undefined) return undefined;
+  const error = last(metrics, "held-out-error")?.toPrecision(3);
+  return explained > 0
+    ? `On images that training never saw, the error of masked prediction is ${error}, ${percent(explained)} below that of predicting the mean feature.`
+    : `On images that training never saw, the error of masked prediction is ${error}, no better than that of predicting the mean feature.`;
+}
+
+function warningsOf({ run }: PretrainSettings, metrics: readonly MetricRecord[]): string[] {
+  const [targetStd, effectiveRank] = [last(metrics, "target-std"), last(metrics, "effective-rank")];
+  if (targetStd === undefined || effectiveRank === undefined) return [];
+  return collapseWarnings({ targetStd, effectiveRank, meanError: Number.NaN }, run.collapse);
+}
