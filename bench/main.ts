@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { wholeNumber } from "../src/cli/arguments.js";
 import { InputError } from "../src/core/errors.js";
+import { PRESETS } from "../src/pretrain/presets.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
 import { probeMatMul } from "../src/runtime/probe.js";
 import { checkLosses } from "./losses.js";
@@ -51,7 +52,12 @@ function readOptions(): Options {
     .option("--rounds <n>", "processes of each side, in turns", wholeNumber(1), 3)
     .option("--steps <n>", `timed steps of a process, after ${WARM_UP} for warm-up`, wholeNumber(1), 2)
     .option("--cores <n>", "cores that each side uses", wholeNumber(1), availableParallelism())
-    .option("--recompute <list>", "blocks to compute again instead of keeping them (setting run.recompute)", list, [])
+    .option(
+      "--recompute <list>",
+      "blocks to compute again instead of keeping them (setting run.recompute)",
+      list,
+      PRESETS["paper-r50"].run.recompute,
+    )
     .option("--python <file>", "a Python with torch and torchvision", "/usr/bin/python3")
     .option("--skip-peer", "measure our side alone")
     .option("--json <file>", "write the results there too")

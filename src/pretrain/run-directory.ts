@@ -4,7 +4,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
 import { exists, removeStaleTemporaries } from "../io/atomic-file.js";
-import { lockDirectory } from "../io/lock-file.js";
+import { LOCK_NAME, lockDirectory } from "../io/lock-file.js";
 import { SETTINGS_FILE } from "./settings-resolution.js";
 
 export type Start = "new" | "overwrite" | "resume";
@@ -32,6 +32,7 @@ export async function openRunDirectory(out: string, start: Start): Promise<() =>
     if (start === "overwrite") {
       for (const name of Object.values(RUN_FILES)) await rm(join(out, name), { recursive: true, force: true });
     }
+    await rm(join(out, RUN_FILES.failure), { force: true }); // of an earlier try
     await removeStaleTemporaries(out);
   } catch (error) {
     release();
@@ -48,9 +49,10 @@ export async function hasCheckpoint(out: string): Promise<boolean> {
 
 async function refuseForeignFiles(out: string, start: Start): Promise<void> {
   if (!(await exists(out))) return;
-  const entries = await readdir(out).catch(() => {
+  const listed = await readdir(out).catch(() => {
     throw new InputError({ where: `--out ${out}`, expected: "a folder, or a name that is free", found: "a file" });
   });
+  const entries = listed.filter((name) => name !== LOCK_NAME);
   if (await exists(join(out, RUN_FILES.settings))) {
     if (start === "overwrite") return;
     throw new InputError({

@@ -146,6 +146,14 @@ async function train({ settings, out, all, source, held, resumed }: Training): P
       batch.release();
       step++;
       const heldOut = monitored ? await evaluation?.evaluate(crops, pretrainer.stepWeights) : undefined;
+      if (heldOut && !Number.isFinite(heldOut.meanError)) {
+        throw new InputError({
+          where: `step ${step}`,
+          expected: "finite features of the held-out images",
+          found: "NaN or infinite ones: the last update has diverged",
+          fix: `Resume from the last checkpoint in ${out}, or start again with a smaller optim.lr.`,
+        });
+      }
       const finished = performance.now();
       log.step({
         step,

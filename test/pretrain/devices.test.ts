@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Pretrainer, type PretrainState, type StepReport } from "../../src/pretrain/pretrainer.js";
+import type { Runtime } from "../../src/runtime/contract.js";
+import { createRuntime } from "../../src/runtime/create-runtime.js";
+import { DEVICES, missingDevices } from "../support/devices.js";
+import { randomImages, smallestSettings } from "../support/tiny-pretraining.js";
+import { compareTensors, reportDifferences } from "../tensor-comparison.js";
+import { TOLERANCES } from "../tolerances.js";
+
+const STEPS = 2;
+const settings = smallestSettings("model.norm=frozen", "run.microBatch=1");
+const missing = await missingDevices();
+
+async function train(runtime: Runtime): Promise<{ reports: StepReport[]; state: PretrainState }> {
+  const pretrainer = await Pretrainer.create(runtime, settings, STEPS);
+  const reports: StepReport[] = [];
+  for (let step = 0; step < STEPS; step++) {
+    reports.push(await pretrainer.step(step, randomImages(settings, step), step === 0));
+  }
+  const state = await pretrainer.state();
+  pretrainer.dispose();
+  return { reports, state };
+}
+
+/** The numbers of a report, as one tensor; not the effective rank, whose roots of tiny eigenvalues magnify rounding. */
+const numbersOf = ({ losses, gradientNorm, cosine, monitors }: StepReport) => [
+  ...Object.values(losses),
+  gradientNorm,
+  cosine,
+  ...(monitors ? [monitors.targetStd, monitors.meanError, monitors.explainedVariance!] : []),
+];
+
+describe.each(DEVICES.filter((device) => device !== "cpu"))("a short pretraining on %s", (device) => {
+  let runtime: Runtime;
+  beforeEach(({ skip }) => skip(missing.has(device), missing.get(device)));
+  beforeAll(async () => {
+    if (!missing.has(device)) runtime = await createRuntime({ device, cores: 1 });
+  });
+  afterAll(() => runtime?.dispose());
+
+  test("goes as on the CPU: reports, moments and averages", async () => {
+    const cpu = await train(await createRuntime({ device: "cpu", cores: 2 }));
+    const found = await train(runtime);
+    const compared = found.reports.map((report, step) => {
+      const values = numbersOf(cpu.reports[step]);
+      return compareTensors(numbersOf(report), { name: `report of step ${step + 1}`, shape: [values.length], values });
+    });
+    for (const part of ["optimizer", "target"] as const) {
+      expect([...found.state[part].keys()].sort()).toEqual([...cpu.state[part].keys()].sort());
+      for (const [name, { shape, data }] of found.state[part]) {
+        const values = cpu.state[part].get(name)!.data;
+        compared.push(compareTensors(data, { name: `${part} ${name}`, shape, values }));
+      }
+    }
+    expect(reportDifferences(compared, TOLERANCES[device].parity)).toBe("");
+  });
+});

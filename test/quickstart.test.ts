@@ -1,0 +1,54 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
+import { runQuickstart } from "../src/pretrain/quickstart.js";
+import { writeImages } from "./support/image-folder.js";
+import { SMALLEST } from "./support/tiny-pretraining.js";
+
+const folder = mkdtempSync(join(tmpdir(), "mask-jepa-quickstart-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+beforeEach(() => {
+  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, "write").mockReturnValue(true);
+  vi.spyOn(console, "log").mockReturnValue();
+});
+afterEach(() => vi.restoreAllMocks());
+
+const sets = [...SMALLEST, "run.steps=1"];
+const scenes = { images: 5, size: 64, seed: 0 };
+const printed = () => vi.mocked(console.log).mock.calls.map(([text]) => String(text));
+
+test("generates scenes once, and gives every run a folder of its own", async () => {
+  const out = join(folder, "scenes");
+  const first = join(out, "data", "images", "train", "000000.jpg");
+  expect(await runQuickstart({ out, sets, scenes })).toEqual({ step: 1, steps: 1, interrupted: false });
+  expect(printed().at(-1)).toMatch(/Open the report: .*report\.html$/);
+  const report = () => readFileSync(join(out, "report.html"), "utf8");
+  expect(report()).toBe(readFileSync(join(out, "run", "report.html"), "utf8"));
+  const { mtimeMs } = statSync(first);
+
+  await runQuickstart({ out, sets, scenes });
+  expect(printed()).toContain(`Using the sample scenes in ${join(out, "data")}`);
+  expect(statSync(first).mtimeMs).toBe(mtimeMs);
+  expect(report()).toBe(readFileSync(join(out, "run-2", "report.html"), "utf8"));
+});
+
+test("generates scenes again when some are missing or others are wanted", async () => {
+  const out = join(folder, "scenes");
+  const last = join(out, "data", "annotations", "instances_val.json");
+  rmSync(last);
+  await runQuickstart({ out, sets, scenes });
+  expect(existsSync(last)).toBe(true);
+  await runQuickstart({ out, sets, scenes: { ...scenes, images: 6 } });
+  expect(existsSync(join(out, "data", "images", "train", "000005.jpg"))).toBe(true);
+});
+
+test("takes one's own images", async () => {
+  const images = join(folder, "photos");
+  await writeImages(images, 3);
+  const out = join(folder, "own");
+  await runQuickstart({ images: [images], out, sets });
+  expect(existsSync(join(out, "data"))).toBe(false);
+  expect(readFileSync(join(out, "report.html"), "utf8")).toContain("photos/000.png");
+});

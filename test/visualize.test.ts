@@ -1,0 +1,132 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { decode } from "fast-png";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { folderSource } from "../src/data/source.js";
+import { drawImages, uploadTensors } from "../src/pretrain/feature-pictures.js";
+import { heldOutIndices } from "../src/pretrain/held-out.js";
+import { usableCrops } from "../src/pretrain/image-crops.js";
+import { buildGradients } from "../src/pretrain/programs.js";
+import { runPretraining } from "../src/pretrain/run.js";
+import { startingWeights } from "../src/pretrain/starting-weights.js";
+import { runVisualization } from "../src/pretrain/visualize.js";
+import { createRuntime } from "../src/runtime/create-runtime.js";
+import { readMetrics } from "../src/train/metrics-log.js";
+import { truncateFile, writeImages } from "./support/image-folder.js";
+import { smallestSettings } from "./support/tiny-pretraining.js";
+
+const folder = mkdtempSync(join(tmpdir(), "mask-jepa-visualize-"));
+const images = join(folder, "images");
+const run = join(folder, "run");
+const IMAGES = 10;
+const settings = smallestSettings("run.steps=2", "data.heldOut=1");
+settings.data.images = [images];
+
+beforeAll(async () => {
+  await writeImages(images, IMAGES);
+  silence();
+  await runPretraining({ settings, out: run, start: "new" });
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function silence(): void {
+  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, "write").mockReturnValue(true);
+  vi.spyOn(console, "log").mockReturnValue();
+}
+beforeEach(silence);
+afterEach(() => vi.restoreAllMocks());
+
+const draw = (name: string, checkpoint = run, from = images) =>
+  runVisualization({ checkpoint, images: [from], out: join(folder, name), count: 2 });
+
+test("draws strips, a page and the numbers, the same for a run and for its checkpoint", async () => {
+  const quality = await draw("pictures");
+  const out = join(folder, "pictures");
+  expect(readdirSync(out).sort()).toEqual(["001-000.png", "002-001.png", "index.html", "quality.json"]);
+  const { width, height } = decode(readFileSync(join(out, "001-000.png")));
+  expect([width, height]).toEqual([6 * 256 + 5 * 4, 256]); // six pictures, five gutters
+  expect(JSON.parse(readFileSync(join(out, "quality.json"), "utf8"))).toEqual(quality);
+  expect(quality.step).toBe(2);
+  expect(quality.images.map(({ file }) => basename(file))).toEqual(["000.png", "001.png"]);
+  const [first, second] = quality.images.map(({ error }) => error as number);
+  expect(quality.error).toBeCloseTo((first + second) / 2, 6);
+  expect(quality.explainedVariance).toBeCloseTo(1 - (first + second) / 2 / quality.meanError, 6);
+
+  expect(await draw("again", join(run, "checkpoints", "step-00000002"))).toEqual(quality);
+  expect(readFileSync(join(folder, "again", "001-000.png"))).toEqual(readFileSync(join(out, "001-000.png")));
+});
+
+test("finds on the held-out image the error that the run logged", async () => {
+  const source = await folderSource(images);
+  const only = join(folder, "held-out");
+  mkdirSync(only);
+  for (const index of heldOutIndices(0, 1, IMAGES)) cpSync(source.name(index), join(only, "held.png"));
+  const { error, meanError } = await draw("held-out-pictures", run, only);
+  const last = readMetrics(join(run, "metrics.jsonl")).at(-1);
+  expect({ error, meanError }).toEqual({ error: last?.["held-out-error"], meanError: last?.["held-out-mean-error"] });
+});
+
+test("before pretraining means the weights that the run began with", async () => {
+  const runtime = await createRuntime({ device: "cpu", cores: 1 });
+  const weights = await startingWeights(settings, buildGradients(settings).parameters.declarations);
+  const [online, target] = [await uploadTensors(runtime, weights), await uploadTensors(runtime, weights)];
+  const crops = await usableCrops(await folderSource(images), [0], settings.data.size, 1);
+  const { rows } = await drawImages(runtime, settings, crops.images, { online, target });
+  const [, clustersBefore, clustersAfter, componentsBefore, componentsAfter] = rows[0].cells;
+  expect(clustersAfter.picture).toEqual(clustersBefore.picture);
+  expect(componentsAfter.picture).toEqual(componentsBefore.picture);
+  runtime.dispose();
+
+  await draw("trained");
+  const trained = decode(readFileSync(join(folder, "trained", "001-000.png")));
+  const column = (i: number) => trained.data.slice(0, trained.width * 3).slice(3 * 260 * i, 3 * (260 * i + 256));
+  expect(column(4)).not.toEqual(column(3));
+});
+
+test("passes over bad images by name", async () => {
+  const mixed = join(folder, "mixed");
+  await writeImages(mixed, 3);
+  truncateFile(join(mixed, "000.png"));
+  writeFileSync(join(mixed, "photo.heic"), "");
+  const { images: drawn, skipped } = await draw("mixed-pictures", run, mixed);
+  expect(drawn.map(({ file }) => basename(file))).toEqual(["001.png", "002.png"]);
+  expect(skipped.map(({ file }) => basename(file)).sort()).toEqual(["000.png", "photo.heic"]);
+  const page = readFileSync(join(folder, "mixed-pictures", "index.html"), "utf8");
+  expect(page).toContain(`Skipped ${join(mixed, "000.png")}`);
+
+  for (const name of ["001.png", "002.png"]) truncateFile(join(mixed, name));
+  await expect(draw("none", run, mixed)).rejects.toThrow("expected at least one image that can be read, found none");
+});
+
+describe("refuses", () => {
+  test.each([
+    ["nothing", () => join(folder, "nowhere"), "found nothing of that name"],
+    ["a folder of something else", () => images, "found no config.yaml there"],
+    [
+      "a run without a checkpoint",
+      () => copyOf("empty", (copy) => rmSync(join(copy, "checkpoints"), { recursive: true })),
+      "expected a run",
+    ],
+    [
+      "settings of another model",
+      () => copyOf("other", (copy) => edit(join(copy, "config.yaml"), "decoderFfn: 32", "decoderFfn: 64")),
+      "of another shape",
+    ],
+  ])("%s", async (_, checkpoint, message) => {
+    await expect(draw("refused", checkpoint())).rejects.toThrow(message);
+  });
+});
+
+function copyOf(name: string, change: (copy: string) => void): string {
+  const copy = join(folder, name);
+  cpSync(run, copy, { recursive: true });
+  change(copy);
+  return copy;
+}
+
+function edit(file: string, from: string, to: string): void {
+  const text = readFileSync(file, "utf8");
+  expect(text).toContain(from);
+  writeFileSync(file, text.replace(from, to));
+}
