@@ -61,5 +61,5 @@ test("printDryRun shows settings that load again, and aligned tables", async () 
   }
   expect(parameters).toMatch(/ {2}total +494,099 +494,099 +271,696 +2,432/);
   expect(memory).toMatch(/ {2}total +\d+\.\d MiB/);
-  expect(time).toMatch(/ {2}8 images +\d+(\.\d\d)? s/);
+  expect(time).toMatch(/ {2}4 images +\d+(\.\d\d)? s/);
 });

@@ -76,9 +76,15 @@ describe("what the metrics say", () => {
     expect(chart("Training losses")?.series).toEqual([{ name: "loss", x: [1, 2, 3], y: [2, 1, 1] }]);
     const [explained] = chart("Variance explained")?.series ?? [];
     expect(explained).toMatchObject({ name: "held out", x: [1, 3] });
-    expect(explained.y[0]).toBeCloseTo(-1, 12);
+    expect(explained.y[0]).toBeNaN(); // -1 is worse than what is drawn
     expect(explained.y[1]).toBeCloseTo(0.25, 12);
-    expect(chart("Deviation of the target features")?.threshold?.value).toBe(0.07);
+    expect(chart("Gradient norm")).toBeUndefined();
+  });
+
+  test("monitors are drawn with the run's alarms", () => {
+    const sections = chartSections(settings, [{ step: 1, "target-std": 0.5 }]);
+    expect(sections.map(({ title }) => title)).toEqual(["Collapse monitors"]);
+    expect(sections[0].charts?.map(({ threshold }) => threshold?.value)).toEqual([0.07]);
   });
 
   test("time is that of all steps", () => {

@@ -2,7 +2,6 @@
 
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse } from "yaml";
 import { type SampleDataOptions, writeSampleData } from "../data/sample-data.js";
 import { exists } from "../io/atomic-file.js";
 import { formatDuration } from "../train/live-line.js";
@@ -67,9 +66,8 @@ async function sampleScenes(dir: string, scenes: Scenes): Promise<string> {
 
 /** Whether `dir` holds those scenes: `data.yaml`, written first, says which ones; the last file says that all are there. */
 async function isComplete(dir: string, { images, size, seed }: Scenes): Promise<boolean> {
-  const description: unknown = await readFile(join(dir, "data.yaml"), "utf8").then(parse, () => undefined);
-  const { generated } = (description ?? {}) as { generated?: Partial<Scenes> };
-  const same = generated?.images === images && generated.size === size && generated.seed === seed;
+  const description = await readFile(join(dir, "data.yaml"), "utf8").catch(() => "");
+  const same = description.includes(`generated:\n  images: ${images}\n  size: ${size}\n  seed: ${seed}\n`);
   return same && (await exists(join(dir, "annotations", "instances_val.json")));
 }
 

@@ -5,6 +5,9 @@ import type { Chart, Series } from "../viz/chart.js";
 import type { Section } from "../viz/report.js";
 import type { PretrainSettings } from "./settings.js";
 
+/** Lowest share of explained variance that is drawn. */
+const LEAST_EXPLAINED = -0.5;
+
 /** A curve over the steps on which a metric was logged; undefined when it never was. */
 function curve(metrics: readonly MetricRecord[], metric: string, name: string): Series | undefined {
   const logged = metrics.filter((record) => record[metric] !== undefined);
@@ -24,24 +27,20 @@ function chart(
 /** Losses, masked prediction, collapse monitors with their alarms, and the optimiser; what was never logged is left out. */
 export function chartSections({ run }: PretrainSettings, metrics: readonly MetricRecord[]): Section[] {
   const of = (metric: string, name = metric) => curve(metrics, metric, name);
-  const losses = chart({ title: "Training losses", wide: true, logY: true }, [
-    of("loss"),
-    of("reconstruction"),
-    of("denoising"),
-  ]);
+  const losses = chart({ title: "Training losses", wide: true }, [of("loss"), of("reconstruction"), of("denoising")]);
   const quality = [
     chart(
-      { title: "Error on held-out images", description: "Below the other line, something is predicted.", logY: true },
+      { title: "Error on held-out images", description: "Below the other line, something is predicted." },
       [of("held-out-error", "masked prediction"), of("held-out-mean-error", "predicting the mean")],
       "mean squared error",
     ),
     chart(
       {
         title: "Variance explained",
-        description: "1 - error / error of predicting the mean.",
+        description: `1 - error / error of predicting the mean. Values below ${LEAST_EXPLAINED}, of the first steps, are left out.`,
         threshold: { value: 0, label: "predicting the mean" },
       },
-      [of("explained-variance", "training"), explainedCurve(metrics)],
+      [of("explained-variance", "training"), heldOutExplained(metrics)].map(withoutStart),
     ),
   ];
   const { featureStd, effectiveRank } = run.collapse;
@@ -60,12 +59,12 @@ export function chartSections({ run }: PretrainSettings, metrics: readonly Metri
     chart({ title: "Learning rate" }, [of("learning-rate", "lr")]),
     chart({ title: "Throughput" }, [of("images-per-second", "images/s")]),
   ];
-  return [
+  const sections = [
     { title: "Losses", charts: [losses] },
     {
       title: "Masked prediction",
       description:
-        "How well the features of masked patches are predicted, always with the same crops, masks, noise and queries.",
+        "How well the features of masked patches are predicted; on held-out images always with the same crops, masks, noise and queries.",
       charts: quality,
     },
     {
@@ -76,10 +75,17 @@ export function chartSections({ run }: PretrainSettings, metrics: readonly Metri
     },
     { title: "Optimisation", charts: optimiser },
   ];
+  const logged = sections.map((section) => ({ ...section, charts: section.charts.filter((c) => c.series.length > 0) }));
+  return logged.filter(({ charts }) => charts.length > 0);
 }
 
-function explainedCurve(metrics: readonly MetricRecord[]): Series | undefined {
+function heldOutExplained(metrics: readonly MetricRecord[]): Series | undefined {
   const error = curve(metrics, "held-out-error", "held out");
   const baseline = curve(metrics, "held-out-mean-error", "");
   return error && baseline && { ...error, y: error.y.map((value, i) => 1 - value / baseline.y[i]) };
+}
+
+/** Untrained predictions are worse than the mean by far; drawing them would leave no room for the rest. */
+function withoutStart(series: Series | undefined): Series | undefined {
+  return series && { ...series, y: series.y.map((value) => (value < LEAST_EXPLAINED ? Number.NaN : value)) };
 }

@@ -146,7 +146,8 @@ async function train({ settings, out, all, source, held, resumed }: Training): P
       batch.release();
       step++;
       const heldOut = monitored ? await evaluation?.evaluate(crops, pretrainer.stepWeights) : undefined;
-      if (heldOut && !Number.isFinite(heldOut.meanError)) {
+      // Earlier, the next step would find out, and name its images.
+      if (step === steps && heldOut && !Number.isFinite(heldOut.meanError)) {
         throw new InputError({
           where: `step ${step}`,
           expected: "finite features of the held-out images",
