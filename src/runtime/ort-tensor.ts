@@ -89,39 +89,31 @@ export function hostMemory(): Memory {
  * `gate`, with the runs. Allocate before the first run: neither provider promises to allocate beside one.
  */
 export function deviceMemory(session: bigint, memoryName: string, gate: Gate): Memory {
-  const { call, create, release, callAsync, env } = ort();
+  const { call, create, release, env } = ort();
   const info = create("CreateMemoryInfo", memoryName, ORT.DEVICE_ALLOCATOR, 0, ORT.MEMORY_DEFAULT);
   const allocator = create("CreateAllocator", session, info);
 
+  // On this thread: beside a copy on another one, the provider crashes when a tensor is allocated.
   const copy = (from: bigint, to: bigint) =>
-    gate(() => callAsync("CopyTensors", env, BigUint64Array.of(from), BigUint64Array.of(to), null, 1));
-  const withHost = async <T extends TensorData>(host: T, job: (value: bigint) => Promise<void>): Promise<T> => {
+    call("CopyTensors", env, BigUint64Array.of(from), BigUint64Array.of(to), null, 1);
+  /** Memory that the library knows by address only: kept from the garbage collector meanwhile. */
+  const pinned = new Set<TensorData>();
+  const withHost = <T extends TensorData>(host: T, job: (value: bigint) => void): T => {
+    pinned.add(host);
     const value = wrapHost(host);
     try {
-      await job(value);
+      job(value);
       return host;
     } finally {
       release("ReleaseValue", value);
+      pinned.delete(host);
     }
-  };
-
-  const pinned = new Set<TensorData>();
-  /**
-   * Buffers are recycled, so zeros must be written. On this thread: a copy under way on another crashes the provider when the next
-   * tensor is allocated beside it.
-   */
-  const clear = (value: bigint, nothing: TensorData) => {
-    pinned.add(nothing);
-    const host = wrapHost(nothing);
-    call("CopyTensors", env, BigUint64Array.of(host), BigUint64Array.of(value), null, 1);
-    release("ReleaseValue", host);
-    pinned.delete(nothing);
   };
 
   const allocate = <T extends DType>(dtype: T, shape: Shape): OrtTensor<T> => {
     const dims = BigInt64Array.from(shape, BigInt);
     const value = create("CreateTensorAsOrtValue", allocator, dims, dims.length, ELEMENT_TYPE[dtype]);
-    clear(value, zeros(dtype, shape));
+    withHost(zeros(dtype, shape), (host) => copy(host, value)); // buffers are recycled
     return {
       dtype,
       shape,
@@ -129,10 +121,10 @@ export function deviceMemory(session: bigint, memoryName: string, gate: Gate): M
       value,
       async write(source) {
         requireSame("write", this, source);
-        await withHost(source, (host) => copy(host, value));
+        await gate(async () => withHost(source, (host) => copy(host, value)));
       },
       async read() {
-        return withHost(zeros(dtype, shape), (host) => copy(value, host));
+        return gate(async () => withHost(zeros(dtype, shape), (host) => copy(value, host)));
       },
       dispose: () => release("ReleaseValue", value),
     };
