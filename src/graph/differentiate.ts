@@ -16,6 +16,7 @@ import {
   type Tensor,
 } from "./graph.js";
 import type { Operators } from "./operators.js";
+import { verify } from "./verify.js";
 
 /** Complete by type: a new operator does not compile without a row in one of the families. */
 export const GRADIENTS: { readonly [K in keyof Operators]: GradientRule<Operators[K]> | typeof ONLY_IN_GRADIENTS } = {
@@ -130,6 +131,7 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     walk.accumulate(loss, graph.scalar(1));
     walk.visit(0, forwardCount);
   });
+  verify(graph);
   return wrt.map((t) => {
     const gradient = walk.gradient(t);
     if (!gradient)

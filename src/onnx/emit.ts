@@ -4,6 +4,7 @@ import { ShapeError } from "../core/errors.js";
 import { type TensorData, viewAs } from "../core/tensor-data.js";
 import { ancestors, type Graph, inputName, type Node, type Tensor } from "../graph/graph.js";
 import type { ConvAttributes, Operators, OpName } from "../graph/operators.js";
+import { verify } from "../graph/verify.js";
 import { ELEMENT_TYPE, type OnnxAttribute, type OnnxInitializer, type OnnxModel, type OnnxNode } from "./protobuf.js";
 
 const OPSET = 21;
@@ -138,8 +139,12 @@ class Namer {
   }
 }
 
-/** The model of everything that the graph's outputs need. Unused inputs stay, so that the interface is the graph's. */
+/**
+ * The model of everything that the graph's outputs need. Unused inputs stay, so that the interface is the graph's.
+ * Throws ShapeError when the graph is not well formed.
+ */
 export function toOnnx(graph: Graph): OnnxModel {
+  verify(graph);
   const namer = new Namer(graph);
   const nodes: OnnxNode[] = [];
   const order = numbered(graph);
