@@ -51,19 +51,29 @@ const LOSSES = ["loss", "reconstruction", "denoising"];
 const MOMENTUM = 0.1;
 const isBackbone = (name: string) => name.startsWith("backbone.");
 
+/** What a pretrainer is put together from. */
+interface Parts {
+  settings: PretrainSettings;
+  /** Length of the whole run. */
+  steps: number;
+  groups: readonly (ParameterGroup & { factor: number })[];
+  optimizer: Optimizer;
+  lanes: readonly Lane[];
+  programs: StepPrograms;
+  /** What training changes; `weights` holds the same tensors and those that stay. */
+  trained: OptimizerState;
+  weights: StepWeights;
+  /** Names of the outputs that a micro-batch reports. */
+  reports: readonly string[];
+  /** Batch statistics in the order in which STATISTICS concatenates them. */
+  observed: readonly { name: string; size: number }[];
+}
+
 export class Pretrainer {
   private constructor(
-    private readonly settings: PretrainSettings,
-    private readonly steps: number,
-    private readonly groups: readonly (ParameterGroup & { factor: number })[],
-    private readonly optimizer: Optimizer,
-    private readonly lanes: Lane[],
-    /** What training changes; `stepWeights` holds the same tensors and those that stay. */
-    private readonly trained: OptimizerState,
-    readonly stepWeights: StepWeights,
+    private readonly parts: Parts,
+    /** Sum of the gradients of a step's micro-batches. */
     private sum: ParameterValues,
-    private readonly statistics: { observed: readonly { name: string; size: number }[]; reports: readonly string[] },
-    private readonly programs: StepPrograms,
   ) {}
 
   /**
@@ -104,7 +114,7 @@ export class Pretrainer {
     };
     await fill(trained.means.tensors, initial.optimizer, "exp_avg.");
     await fill(trained.squares.tensors, initial.optimizer, "exp_avg_sq.");
-    const stepWeights = {
+    const weights = {
       online: await completed(runtime, trained.weights.tensors, initial.model),
       target: await completed(runtime, trained.averages.tensors, initial.target),
     };
@@ -119,9 +129,10 @@ export class Pretrainer {
       () => new Lane(runtime, settings, programs, layout.allocate(), reportShapes),
     );
     const optimizer = await Optimizer.create(runtime, layout, groups.length, optim);
-    const reporting = { observed: online.observed, reports: [...reportShapes.keys()] };
-    const sum = layout.allocate();
-    return new Pretrainer(settings, steps, groups, optimizer, lanes, trained, stepWeights, sum, reporting, programs);
+    const reports = [...reportShapes.keys()];
+    const { observed } = online;
+    const parts = { settings, steps, groups, optimizer, lanes, programs, trained, weights, reports, observed };
+    return new Pretrainer(parts, layout.allocate());
   }
 
   /**
@@ -129,9 +140,9 @@ export class Pretrainer {
    * gradients are summed in the order of the micro-batches. Throws NonFiniteError, with nothing updated.
    */
   async step(step: number, images: Float32Array, monitored: boolean): Promise<StepReport> {
-    const { optim, pretrain, run } = this.settings;
+    const { optim, pretrain, run } = this.parts.settings;
     const count = run.batch / run.microBatch;
-    const wanted = this.statistics.reports.filter((name) => monitored || !MOMENTS.includes(name));
+    const wanted = this.parts.reports.filter((name) => monitored || !MOMENTS.includes(name));
     const reports = await this.microBatches(step, images, count, wanted);
     const mean = (name: string): Float32Array | undefined => averaged(reports.map((report) => report.get(name)));
     const losses: Record<string, number> = {};
@@ -139,15 +150,15 @@ export class Pretrainer {
       const value = mean(name);
       if (value) losses[name] = value[0];
     }
-    const gradientNorm = await this.optimizer.gradientNorm(this.sum, count);
+    const gradientNorm = await this.parts.optimizer.gradientNorm(this.sum, count);
     for (const [what, value] of [...Object.entries(losses), ["gradient norm", gradientNorm] as const]) {
       if (!Number.isFinite(value)) throw new NonFiniteError(step + 1, `the ${what} is ${value}`);
     }
-    const factor = learningRateFactor({ ...optim, kind: optim.schedule }, step, this.steps);
-    const tau = linearRamp(pretrain.emaStart, pretrain.emaEnd, step, this.steps);
-    const groups = this.groups.map((group) => ({ ...group, learningRate: group.learningRate * factor }));
+    const factor = learningRateFactor({ ...optim, kind: optim.schedule }, step, this.parts.steps);
+    const tau = linearRamp(pretrain.emaStart, pretrain.emaEnd, step, this.parts.steps);
+    const groups = this.parts.groups.map((group) => ({ ...group, learningRate: group.learningRate * factor }));
     const numbers = { t: step + 1, groups, microBatches: count, clip: optim.clip, tau };
-    await this.optimizer.update(this.trained, this.sum, gradientNorm, numbers);
+    await this.parts.optimizer.update(this.parts.trained, this.sum, gradientNorm, numbers);
     const statistics = mean(STATISTICS);
     if (statistics) await this.followStatistics(statistics);
     const report: StepReport = {
@@ -173,28 +184,33 @@ export class Pretrainer {
       const entries = [...tensors].map(async ([name, t]) => [prefix + name, await snapshot(t)] as const);
       return new Map<string, TensorData>(await Promise.all(entries));
     };
-    const { means, squares } = this.trained;
+    const { means, squares } = this.parts.trained;
     const moments = [await download(means.tensors, "exp_avg."), await download(squares.tensors, "exp_avg_sq.")];
     return {
-      model: await download(this.stepWeights.online),
-      target: await download(this.stepWeights.target),
+      model: await download(this.parts.weights.online),
+      target: await download(this.parts.weights.target),
       optimizer: new Map(moments.flatMap((m) => [...m])),
     };
   }
 
+  /** The weights as they are now, for evaluation between steps. */
+  get stepWeights(): StepWeights {
+    return this.parts.weights;
+  }
+
   dispose(): void {
-    for (const lane of this.lanes) lane.dispose();
-    const { weights, averages } = this.trained;
-    const { online, target } = this.stepWeights;
+    for (const lane of this.parts.lanes) lane.dispose();
+    const { weights, averages } = this.parts.trained;
+    const { online, target } = this.parts.weights;
     for (const [all, own] of [
       [online, weights],
       [target, averages],
     ] as const) {
       for (const [name, tensor] of all) if (!own.tensors.has(name)) tensor.dispose();
     }
-    for (const values of [this.sum, ...Object.values(this.trained)]) values.dispose();
-    this.optimizer.dispose();
-    for (const program of Object.values(this.programs)) program?.dispose();
+    for (const values of [this.sum, ...Object.values(this.parts.trained)]) values.dispose();
+    this.parts.optimizer.dispose();
+    for (const program of Object.values(this.parts.programs)) program?.dispose();
   }
 
   /** Runs the micro-batches on all lanes and leaves the sum of their gradients in `sum`. */
@@ -204,9 +220,9 @@ export class Pretrainer {
     count: number,
     wanted: readonly string[],
   ): Promise<MicroBatchReport[]> {
-    const { run } = this.settings;
+    const { run } = this.parts.settings;
     const size = images.length / count;
-    const free = [...this.lanes];
+    const free = [...this.parts.lanes];
     const waiting: ((lane: Lane) => void)[] = [];
     const acquire = () => {
       const lane = free.pop();
@@ -220,11 +236,11 @@ export class Pretrainer {
     const compute = async (i: number, lane: Lane, before: Promise<unknown> | undefined): Promise<MicroBatchReport> => {
       try {
         const part = images.subarray(i * size, (i + 1) * size);
-        const report = await lane.run(part, step, i * run.microBatch, this.stepWeights, wanted);
+        const report = await lane.run(part, step, i * run.microBatch, this.parts.weights, wanted);
         await before; // the micro-batches before this one are summed, so the order of summation is fixed
         const own = lane.gradients as ParameterValues;
         if (i === 0) [this.sum, lane.gradients] = [own, this.sum];
-        else await this.optimizer.accumulate(this.sum, own);
+        else await this.parts.optimizer.accumulate(this.sum, own);
         return report;
       } finally {
         release(lane);
@@ -245,8 +261,8 @@ export class Pretrainer {
   /** running <- (1 - momentum) running + momentum * batch, over the mean of the micro-batches. */
   private async followStatistics(batch: Float32Array): Promise<void> {
     let offset = 0;
-    for (const { name, size } of this.statistics.observed) {
-      const running = this.stepWeights.online.get(name) as DeviceTensor<"float32">;
+    for (const { name, size } of this.parts.observed) {
+      const running = this.parts.weights.online.get(name) as DeviceTensor<"float32">;
       const { data, shape } = await running.read();
       const mixed = data.map((value, i) => (1 - MOMENTUM) * value + MOMENTUM * batch[offset + i]);
       await running.write({ dtype: "float32", shape, data: mixed });
