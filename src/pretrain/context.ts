@@ -5,12 +5,16 @@ import type { Tensor } from "../graph/graph.js";
 import { normal } from "../nn/init.js";
 import type { Scope } from "../nn/scope.js";
 
+/** Noise [N,3,h,w] at a finer size H x W, a multiple of h x w: every value fills a block. */
+export function enlarged(noise: Tensor, [height, width]: readonly number[]): Tensor {
+  const [n, c, h, w] = noise.shape;
+  const blocks = g.expand(g.reshape(noise, [n, c, h, 1, w, 1]), [n, c, h, height / h, w, width / w]);
+  return g.reshape(blocks, [n, c, height, width]);
+}
+
 /** x' = x + e, every value of e [N,3,H/b,W/b] filling a b x b block. */
 export function addNoise(images: Tensor, noise: Tensor): Tensor {
-  const [n, c, h, w] = noise.shape;
-  const block = images.shape[2] / h;
-  const blocks = g.expand(g.reshape(noise, [n, c, h, 1, w, 1]), [n, c, h, block, w, block]);
-  return g.add(images, g.reshape(blocks, images.shape));
+  return g.add(images, enlarged(noise, images.shape.slice(2)));
 }
 
 /** Rows of [N * P, C] that the positions [N, K] of N images with P tokens each name: int64 [N * K]. */

@@ -9,7 +9,7 @@ import type { Pyramid } from "../models/resnet.js";
 import { torchWeight, zeros } from "../nn/init.js";
 import { areaAverage, conv2d, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
-import { maskTokens, tokenRows, tokensAt } from "./context.js";
+import { enlarged, maskTokens, tokenRows, tokensAt } from "./context.js";
 import { featuresAt, pixelFeatures } from "./encoder.js";
 import { type PredictorOptions, predict } from "./predict.js";
 import { targetTokens } from "./target.js";
@@ -100,9 +100,7 @@ function predictMasked(
 /** The noise or the image at stride 4, in the shape of the restored map. */
 function denoisingTarget(restored: Tensor, { images, noise }: ObjectiveInputs, kind: "noise" | "image"): Tensor {
   if (kind === "image") return areaAverage(images, images.shape[2] / restored.shape[2]);
-  const [n, c, h, w] = noise.shape;
-  const repeat = restored.shape[2] / h;
-  return g.reshape(g.expand(g.reshape(noise, [n, c, h, 1, w, 1]), [n, c, h, repeat, w, repeat]), restored.shape);
+  return enlarged(noise, restored.shape.slice(2));
 }
 
 /** First and second moments of target features [K, C]: enough for their deviation and effective rank. */

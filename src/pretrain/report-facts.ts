@@ -1,14 +1,11 @@
 /** @file The facts of a run's report: what was trained, on what, with which numbers, and for how long. */
 
 import { basename } from "node:path";
-import { sizeOf } from "../core/tensor-data.js";
-import type { Declaration } from "../nn/scope.js";
 import { formatDuration } from "../train/live-line.js";
 import type { MetricRecord } from "../train/metrics-log.js";
 import type { Report } from "../viz/report.js";
-import { buildGradients, buildTarget } from "./programs.js";
+import { countParameters } from "./dry-run.js";
 import type { PretrainSettings } from "./settings.js";
-import { backboneDeclarations } from "./starting-weights.js";
 
 export const percent = (share: number) => `${Math.round(100 * share)} %`;
 
@@ -17,20 +14,6 @@ function trainingSeconds({ run }: PretrainSettings, metrics: readonly MetricReco
   const seconds = metrics.map((record) => run.batch / Number(record["images-per-second"]));
   const mean = seconds.reduce((a, b) => a + b, 0) / Math.max(1, seconds.length);
   return mean * (metrics.at(-1)?.step ?? 0);
-}
-
-/** Numbers of parameters: of the online model with its predictor, those of them that learn, and the target's own. */
-function parameterCounts(settings: PretrainSettings): Record<"online" | "learnable" | "target", number> {
-  const { parameters, trained } = buildGradients(settings);
-  const online = new Map([...backboneDeclarations(settings), ...parameters.declarations]);
-  const learnable = new Set(trained);
-  const count = (declarations: Iterable<Declaration>, keep = (_: Declaration) => true) =>
-    [...declarations].reduce((n, d) => n + (d.kind === "parameter" && keep(d) ? sizeOf(d.shape) : 0), 0);
-  return {
-    online: count(online.values()),
-    learnable: count(online.values(), ({ name }) => learnable.has(name)),
-    target: count(buildTarget(settings).parameters.declarations.values()),
-  };
 }
 
 /** Names and values for the head of the page. `counts`: images in all, and those kept out of training. */
@@ -42,7 +25,8 @@ export function factsOf(
   const { model: size, pretrain, backbone, data, optim, run } = settings;
   const steps = metrics.at(-1)?.step ?? 0;
   const seconds = trainingSeconds(settings, metrics);
-  const parameters = parameterCounts(settings);
+  const parts = countParameters(settings);
+  const total = (kind: "online" | "learnable" | "target") => parts.reduce((n, part) => n + part[kind], 0);
   const millions = (count: number) => `${(count / 1e6).toFixed(2)} M`;
   const start = backbone.weights === null ? "random weights" : basename(backbone.weights);
   const losses = [
@@ -57,9 +41,9 @@ export function factsOf(
     ],
     ["Steps", `${steps} of ${run.batch} images`],
     ["Time", `${formatDuration(seconds)}, ${((steps * run.batch) / seconds).toFixed(1)} images/s on ${run.device}`],
-    ["Learnable parameters", millions(parameters.learnable)],
-    ["Online model", `${millions(parameters.online)} parameters, predictor included`],
-    ["Target model", `${millions(parameters.target)} parameters`],
+    ["Learnable parameters", millions(total("learnable"))],
+    ["Online model", `${millions(total("online"))} parameters, predictor included`],
+    ["Target model", `${millions(total("target"))} parameters`],
     ["Backbone", `${size.stageBlocks.join(", ")} blocks, from ${start}, ${backbone.frozen ? "frozen" : "trained"}`],
     ["Pixel decoder", `${size.pixelDecoderLayers} layers, width ${size.hiddenDim}`],
     ["Predictor", `${pretrain.selfAttentionBlocks} self-attention blocks, ${size.decoderLayers} decoder layers`],
