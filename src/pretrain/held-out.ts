@@ -3,10 +3,10 @@
 import { RandomStream } from "../core/random.js";
 import { centreCrop, renderView } from "../data/augment.js";
 import type { ImageSource } from "../data/source.js";
-import { toOnnx } from "../onnx/emit.js";
+import type { Graph } from "../graph/graph.js";
 import type { Runtime } from "../runtime/contract.js";
 import { drawMask, maskStream } from "./draws.js";
-import { Lane, type StepPrograms, type StepWeights } from "./lane.js";
+import { compileGraph, Lane, type StepPrograms, type StepWeights } from "./lane.js";
 import { collapseMonitors } from "./monitors.js";
 import { buildEvaluation, buildFrozenBackbone, buildTarget, POSITION_ERROR } from "./programs.js";
 import { maskGrid, type PretrainSettings } from "./settings.js";
@@ -58,8 +58,7 @@ export class HeldOut {
     backbone: Parameters<typeof buildFrozenBackbone>[1],
   ): Promise<HeldOut> {
     const single = { ...settings, run: { ...settings.run, microBatch: 1, recompute: [] } };
-    const compile = (graph: Parameters<typeof toOnnx>[0], frozenWeights = false) =>
-      runtime.compile(toOnnx(graph), { name: graph.name, frozenWeights });
+    const compile = (graph: Graph, frozenWeights = false) => compileGraph(runtime, graph, frozenWeights);
     const evaluation = buildEvaluation(single);
     const programs: StepPrograms = {
       backbone: settings.backbone.frozen ? await compile(buildFrozenBackbone(single, backbone), true) : undefined,

@@ -1,6 +1,8 @@
 /** @file One micro-batch in flight: its buffers on the device, and the runs that fill them. */
 
 import type { TensorData } from "../core/tensor-data.js";
+import type { Graph } from "../graph/graph.js";
+import { toOnnx } from "../onnx/emit.js";
 import type { Bindings, DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 import type { ParameterValues, TensorMap } from "../train/parameter-layout.js";
 import { drawMask, maskStream, noiseStream, queryStream } from "./draws.js";
@@ -12,6 +14,11 @@ export interface StepPrograms {
   backbone?: Program;
   target: Program;
   gradients: Program;
+}
+
+/** A graph compiled under its own name; `frozenWeights` when all its weights are constants. */
+export function compileGraph(runtime: Runtime, graph: Graph, frozenWeights = false): Promise<Program> {
+  return runtime.compile(toOnnx(graph), { name: graph.name, frozenWeights });
 }
 
 /** What the programs read besides a lane's own buffers. */

@@ -2,14 +2,14 @@
 
 import { InputError } from "../core/errors.js";
 import type { TensorData } from "../core/tensor-data.js";
+import type { Graph } from "../graph/graph.js";
 import type { Declaration } from "../nn/scope.js";
-import { toOnnx } from "../onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 import type { ParameterGroup, UpdatedTensor } from "../train/adamw.js";
 import { Optimizer, type OptimizerState } from "../train/optimizer.js";
 import { type ParameterValues, parameterLayout, type TensorMap } from "../train/parameter-layout.js";
 import { learningRateFactor, linearRamp } from "../train/schedule.js";
-import { Lane, type MicroBatchReport, type StepPrograms, type StepWeights } from "./lane.js";
+import { compileGraph, Lane, type MicroBatchReport, type StepPrograms, type StepWeights } from "./lane.js";
 import { type CollapseMonitors, collapseMonitors } from "./monitors.js";
 import { buildFrozenBackbone, buildGradients, buildTarget, STATISTICS } from "./programs.js";
 import type { PretrainSettings } from "./settings.js";
@@ -98,8 +98,7 @@ export class Pretrainer {
       const group = (decay ? 0 : 2) + (isBackbone(name) ? 1 : 0);
       return { name, shape, group, averaged: target.parameters.tensors.has(name) };
     });
-    const compile = (graph: Parameters<typeof toOnnx>[0], frozenWeights = false) =>
-      runtime.compile(toOnnx(graph), { name: graph.name, frozenWeights });
+    const compile = (graph: Graph, frozenWeights = false) => compileGraph(runtime, graph, frozenWeights);
     const programs: StepPrograms = {
       backbone: backbone.frozen ? await compile(buildFrozenBackbone(settings, initial.model), true) : undefined,
       target: await compile(target.graph),
