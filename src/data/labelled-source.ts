@@ -1,0 +1,21 @@
+/** @file Where labelled images come from: an image source that can also hand out the labels of its i-th image. */
+
+import type { InstanceSet, PanopticMap, SegmentationClass, SemanticMap, Task } from "../masks/segmentation.js";
+import type { ImageSource } from "./source.js";
+
+/**
+ * One split of a data set, opened for a task. Labels index `classes`, whatever ids the files use; all three forms use
+ * the same classes, so that a panoptic model can be scored as a semantic and an instance one too (AP_pan^Th, mIoU_pan).
+ * Sizes are those of the upright image. Reading throws InputError that names the file.
+ */
+export interface LabelledSource extends ImageSource {
+  readonly task: Task;
+  readonly classes: readonly SegmentationClass[];
+  /** The forms in which labels can be had; the task's own is among them. */
+  readonly forms: ReadonlySet<Task>;
+  /** The image's id in the data set's files (COCO `image_id`), for predictions that others will read. */
+  imageId(index: number): number | string;
+  semantic(index: number): Promise<SemanticMap>;
+  instances(index: number): Promise<InstanceSet>;
+  panoptic(index: number): Promise<PanopticMap>;
+}

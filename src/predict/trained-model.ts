@@ -1,0 +1,52 @@
+/** @file A model with its weights and everything that predicting with it needs, as a fine-tuning checkpoint holds it. */
+
+import { loadCheckpoint } from "../checkpoint/run-state.js";
+import { InputError } from "../core/errors.js";
+import type { TensorData } from "../core/tensor-data.js";
+import type { SegmentationClass, Task } from "../masks/segmentation.js";
+import type { Mask2FormerOptions } from "../models/mask2former.js";
+
+/** How images reach the network and what is kept of its output (mask-classification reference, 5.7 and 5.8). */
+export interface InferenceSettings {
+  /** The shorter side of the resized image, in pixels, unless the longer one would exceed `longEdge`. */
+  readonly shortEdge: number;
+  readonly longEdge: number;
+  /** Panoptic: queries below this score are dropped. */
+  readonly objectThreshold: number;
+  /** Panoptic: a segment of which less than this share is left is dropped. */
+  readonly overlapThreshold: number;
+  /** Instances kept of an image. */
+  readonly topK: number;
+}
+
+/** What describes a model besides its weights; plain data, stored in the checkpoint's state as it is. */
+export interface ModelDescription {
+  readonly kind: "mask2former";
+  readonly task: Task;
+  readonly classes: readonly SegmentationClass[];
+  readonly architecture: Mask2FormerOptions;
+  readonly inference: InferenceSettings;
+}
+
+export interface TrainedModel extends ModelDescription {
+  /** By the names of Mask2Former checkpoints. */
+  readonly weights: ReadonlyMap<string, TensorData>;
+}
+
+/**
+ * The newest checkpoint of a fine-tuning run, or the checkpoint whose directory is given.
+ * @throws InputError when there is none, or it is no fine-tuned model
+ */
+export async function loadTrainedModel(path: string): Promise<TrainedModel> {
+  const { tensors, state } = await loadCheckpoint(path, { parts: ["model"] });
+  const { model } = state as { model?: ModelDescription };
+  if (model?.kind !== "mask2former") {
+    throw new InputError({
+      where: path,
+      expected: "a fine-tuned model",
+      found: String(state.kind ?? "another checkpoint"),
+      fix: "Fine-tune it first: mask-jepa finetune --from RUN --data DATA.",
+    });
+  }
+  return { ...model, weights: tensors.model };
+}
