@@ -20,7 +20,7 @@ const binary =
   (a: Operand, b: Operand): Tensor =>
     apply(op, [a, b], {})[0];
 const unary =
-  (op: "Neg" | "Sqrt" | "Floor" | "Relu" | "Softmax") =>
+  (op: "Neg" | "Sqrt" | "Floor" | "Relu" | "Sigmoid" | "Softplus" | "Softmax" | "LogSoftmax") =>
   (x: Tensor): Tensor =>
     apply(op, [x], {})[0];
 const reduction =
@@ -41,7 +41,10 @@ export const neg = unary("Neg");
 export const sqrt = unary("Sqrt");
 export const floor = unary("Floor");
 export const relu = unary("Relu");
+export const sigmoid = unary("Sigmoid");
+export const softplus = unary("Softplus");
 export const softmax = unary("Softmax");
+export const logSoftmax = unary("LogSoftmax");
 export const reduceSum = reduction("ReduceSum");
 export const reduceMean = reduction("ReduceMean");
 

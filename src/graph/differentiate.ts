@@ -115,9 +115,22 @@ function dependents(nodes: readonly Node[], isSource: (tensor: Tensor) => boolea
  * Throws ShapeError when the loss is no scalar or does not depend on one of them.
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
-  const { graph } = loss;
   if (loss.shape.length !== 0) throw new ShapeError("gradients", "a scalar loss", `shape [${loss.shape}]`);
-  const active = ancestors([loss]);
+  return vectorJacobian([loss], [loss.graph.scalar(1)], wrt);
+}
+
+/**
+ * Gradients with respect to `wrt`, in its order, of sum over i of <outputs[i], seeds[i]>: the reverse walk for a loss that is
+ * computed elsewhere, whose gradients with respect to the outputs come in as `seeds`, of the outputs' shapes.
+ * Throws ShapeError when the outputs do not depend on one of `wrt`.
+ */
+export function vectorJacobian(outputs: readonly Tensor[], seeds: readonly Tensor[], wrt: readonly Tensor[]): Tensor[] {
+  const { graph } = outputs[0];
+  outputs.forEach(({ shape }, i) => {
+    if (seeds[i]?.shape.join() === shape.join()) return;
+    throw new ShapeError("vectorJacobian", `seed ${i} of shape [${shape}]`, `[${seeds[i]?.shape}]`);
+  });
+  const active = ancestors(outputs);
   const unreached = wrt.filter((t) => !active.has(t));
   if (unreached.length > 0) {
     const names = unreached.map((t) => (t.source.kind === "input" ? t.source.name : `tensor ${t.id}`));
@@ -128,7 +141,9 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   const walk = new ReverseWalk(graph, (t) => sources.has(t) || between.has(t));
   const forwardCount = graph.nodes.length;
   graph.during("backward", () => {
-    walk.accumulate(loss, graph.scalar(1));
+    outputs.forEach((output, i) => {
+      walk.accumulate(output, seeds[i]);
+    });
     walk.visit(0, forwardCount);
   });
   verify(graph);

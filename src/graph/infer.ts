@@ -82,6 +82,8 @@ const RULES: { readonly [K in OpName]: Rule<Operators[K]> } = {
   Sqrt: unary,
   Floor: unary,
   Relu: unary,
+  Sigmoid: unary,
+  Softplus: unary,
   Greater: binary("Greater", "bool"),
   Less: binary("Less", "bool"),
   Equal: binary("Equal", "bool"),
@@ -94,6 +96,7 @@ const RULES: { readonly [K in OpName]: Rule<Operators[K]> } = {
   ReduceSum: reduction("ReduceSum"),
   ReduceMean: reduction("ReduceMean"),
   Softmax: unary,
+  LogSoftmax: unary,
   LayerNormalization: ([x, scale, bias]) => {
     const width = x.shape.at(-1);
     if (scale.shape[0] !== width || bias.shape[0] !== width)

@@ -22,6 +22,9 @@ export interface Operators {
   Sqrt: None;
   Floor: None;
   Relu: None;
+  Sigmoid: None;
+  /** log(1 + exp(x)) */
+  Softplus: None;
   Greater: None;
   Less: None;
   Equal: None;
@@ -31,6 +34,8 @@ export interface Operators {
   ReduceMean: Reduction;
   /** Over the last axis. */
   Softmax: None;
+  /** Logarithm of Softmax, over the last axis. */
+  LogSoftmax: None;
   /** (x, scale, bias) over the last axis; outputs y, mean, inverse standard deviation. */
   LayerNormalization: { epsilon: number };
   /** com.microsoft: alpha * op(A) op(B) over the last two axes, batched. */

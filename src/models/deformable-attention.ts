@@ -6,6 +6,7 @@ import { recompute } from "../graph/differentiate.js";
 import type { Tensor } from "../graph/graph.js";
 import { type Initialiser, xavierUniform, zeros } from "../nn/init.js";
 import { linear } from "../nn/layers.js";
+import { corners } from "../nn/sampling.js";
 import type { Scope } from "../nn/scope.js";
 
 export type GridSize = readonly [height: number, width: number];
@@ -153,20 +154,4 @@ export function sampleRows({ values, x, y, weights }: Samples, options: Deformab
     return [g.reshape(g.matMul(rowWeights, rows), [n, lq, c])];
   };
   return (recomputeRows ? recompute(graph, gatherAndSum) : gatherAndSum())[0];
-}
-
-/**
- * The two grid lines around each coordinate: index clamped to [0, last], weight zero where it lay outside. NaN, which
- * Max would pass on, compares as false: a diverged model gathers row 0 and its loss says NaN, where an index out of bounds would end the run.
- */
-function corners(coordinate: Tensor, last: Tensor): { index: Tensor; weight: Tensor }[] {
-  const low = g.floor(coordinate);
-  const fraction = g.sub(coordinate, low);
-  return [
-    { line: low, weight: g.sub(1, fraction) },
-    { line: g.add(low, 1), weight: fraction },
-  ].map(({ line, weight }) => {
-    const index = g.where(g.greater(line, 0), g.min(line, last), 0);
-    return { index, weight: g.where(g.equal(index, line), weight, 0) };
-  });
 }

@@ -37,6 +37,8 @@ const RULES: { readonly [K in OpName]: Rule<Operators[K]> } = {
   Sqrt: plain,
   Floor: plain,
   Relu: plain,
+  Sigmoid: plain,
+  Softplus: plain,
   Greater: plain,
   Less: plain,
   Equal: plain,
@@ -45,6 +47,7 @@ const RULES: { readonly [K in OpName]: Rule<Operators[K]> } = {
   ReduceSum: reduction,
   ReduceMean: reduction,
   Softmax: () => ({ attributes: { axis: -1 } }),
+  LogSoftmax: () => ({ attributes: { axis: -1 } }),
   LayerNormalization: ({ epsilon }) => ({ attributes: { axis: -1, epsilon: { float: epsilon } } }),
   FusedMatMul: ({ transA, transB, alpha }) =>
     transA || transB || alpha !== 1

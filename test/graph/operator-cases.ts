@@ -115,7 +115,10 @@ const REDUCTIONS: readonly OperatorCase[] = AXES.flatMap((axes) =>
 );
 
 const NORMALISATIONS: readonly OperatorCase[] = [
+  ...unary("Sigmoid", b.sigmoid, normal(2, 3)),
+  ...unary("Softplus", b.softplus, normal(2, 3)),
   ...unary("Softmax", b.softmax, normal(5), normal(2, 3, 4)),
+  ...unary("LogSoftmax", b.logSoftmax, normal(5), normal(2, 3, 4)),
   {
     op: "LayerNormalization",
     name: "LayerNormalization with free scale",

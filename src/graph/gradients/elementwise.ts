@@ -1,6 +1,20 @@
 /** @file Gradients of elementwise operators, reductions and normalisations. */
 
-import { div, expand, greater, less, mul, neg, reduceMean, reduceSum, reshape, sub, where } from "../build.js";
+import {
+  div,
+  expand,
+  greater,
+  less,
+  mul,
+  neg,
+  reduceMean,
+  reduceSum,
+  reshape,
+  sigmoid,
+  softmax,
+  sub,
+  where,
+} from "../build.js";
 import type { Tensor } from "../graph.js";
 import type { Operators } from "../operators.js";
 import type { GradientRule } from "./rule.js";
@@ -45,6 +59,9 @@ export const ELEMENTWISE = {
   Sqrt: ({ outputs: [y], dy }) => [() => div(dy, mul(y, 2))],
   Floor: flat,
   Relu: ({ outputs: [y], dy }) => [() => where(greater(y, 0), dy, 0)],
+  // d sigmoid(x) = y (1 - y) dx
+  Sigmoid: ({ outputs: [y], dy }) => [() => mul(dy, mul(y, sub(1, y)))],
+  Softplus: ({ inputs: [x], dy }) => [() => mul(dy, sigmoid(x))],
   Greater: flat,
   Less: flat,
   Equal: flat,
@@ -56,5 +73,7 @@ export const ELEMENTWISE = {
   ],
   // dx = y * (dy - sum(dy * y))
   Softmax: ({ outputs: [y], dy }) => [() => mul(y, sub(dy, reduceSum(mul(dy, y), [-1], true)))],
+  // dx = dy - softmax(x) sum(dy)
+  LogSoftmax: ({ inputs: [x], dy }) => [() => sub(dy, mul(softmax(x), reduceSum(dy, [-1], true)))],
   LayerNormalization: layerNormalizationRule,
 } satisfies { [K in keyof Operators]?: GradientRule<Operators[K]> };

@@ -65,6 +65,16 @@ const softmax: Kernel<unknown> = ([x]) => {
   return [y];
 };
 
+const logSoftmax: Kernel<unknown> = ([x]) => {
+  const width = x.shape.at(-1)!;
+  const y = rows(x.data, width).flatMap((row) => {
+    const largest = Math.max(...row);
+    const logSum = largest + Math.log(row.reduce((sum, v) => sum + Math.exp(v - largest), 0));
+    return Array.from(row, (v) => v - logSum);
+  });
+  return [Float64Array.from(y)];
+};
+
 /** y = (x - mean) / sqrt(variance + epsilon) * scale + bias, with the biased variance. */
 const layerNormalization: Kernel<Operators["LayerNormalization"]> = ([x, scale, bias], { epsilon }) => {
   const width = x.shape.at(-1)!;
@@ -95,6 +105,8 @@ export const ELEMENTWISE = {
   Sqrt: elementwise(([x]) => Math.sqrt(x)),
   Floor: elementwise(([x]) => Math.floor(x)),
   Relu: elementwise(([x]) => Math.max(x, 0)),
+  Sigmoid: elementwise(([x]) => 1 / (1 + Math.exp(-x))),
+  Softplus: elementwise(([x]) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
   Greater: elementwise(([a, b]) => Number(a > b)),
   Less: elementwise(([a, b]) => Number(a < b)),
   Equal: elementwise(([a, b]) => Number(a === b)),
@@ -103,5 +115,6 @@ export const ELEMENTWISE = {
   ReduceSum: reduceSum,
   ReduceMean: reduceMean,
   Softmax: softmax,
+  LogSoftmax: logSoftmax,
   LayerNormalization: layerNormalization,
 } satisfies { [K in keyof Operators]?: Kernel<Operators[K]> };
