@@ -66,3 +66,50 @@ function heat(t: number): Rgb {
   const mix = (c: 0 | 1 | 2) => HEAT_STOPS[low][c] + (position - low) * (HEAT_STOPS[low + 1][c] - HEAT_STOPS[low][c]);
   return [mix(0), mix(1), mix(2)];
 }
+
+/** Consecutive multiples of the golden angle stay as far apart on the circle as can be. */
+const GOLDEN_ANGLE = Math.PI * (3 - Math.sqrt(5));
+/** Colours of objects keep at least this chroma and these lightnesses in Oklab, so that turning their hue tells them apart. */
+const OBJECT_TONE = { chroma: 0.14, darkest: 0.55, lightest: 0.82 };
+
+/**
+ * `color` itself for `turn` 0, then colours of about its lightness in other hues, each far from those before it.
+ * Hue, chroma and lightness are Oklab's (Ottosson 2020).
+ */
+export function turnHue(color: Rgb, turn: number): Rgb {
+  if (turn === 0) return color;
+  const [lightness, a, b] = toOklab(color);
+  const { chroma, darkest, lightest } = OBJECT_TONE;
+  const angle = Math.atan2(b, a) + turn * GOLDEN_ANGLE;
+  const strength = Math.max(chroma, Math.hypot(a, b));
+  const tone = Math.min(lightest, Math.max(darkest, lightness));
+  return fromOklab([tone, strength * Math.cos(angle), strength * Math.sin(angle)]);
+}
+
+function toOklab(color: Rgb): Rgb {
+  const [r, g, b] = color.map((v) => (v <= 10.31475 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+  const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
+  const m = Math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
+  const s = Math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
+  return [
+    0.2104542553 * l + 0.793617785 * m - 0.0040720468 * s,
+    1.9779984951 * l - 2.428592205 * m + 0.4505937099 * s,
+    0.0259040371 * l + 0.7827717662 * m - 0.808675766 * s,
+  ];
+}
+
+function fromOklab([lightness, a, b]: Rgb): Rgb {
+  const l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3;
+  const m = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3;
+  const s = (lightness - 0.0894841775 * a - 1.291485548 * b) ** 3;
+  const linear = [
+    4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s,
+    -1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s,
+    -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
+  ];
+  const [red, green, blue] = linear.map((v) => {
+    const clipped = Math.min(1, Math.max(0, v));
+    return Math.round(255 * (clipped <= 0.0031308 ? 12.92 * clipped : 1.055 * clipped ** (1 / 2.4) - 0.055));
+  });
+  return [red, green, blue];
+}

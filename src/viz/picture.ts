@@ -66,14 +66,6 @@ function taps(from: number, to: number): { low: number; high: number; weight: nu
   });
 }
 
-/** `top` over `base` with the given opacity in 0..1. Throws ShapeError unless the sizes agree. */
-export function overlay(base: Picture, top: Picture, opacity: number): Picture {
-  if (base.width !== top.width || base.height !== top.height) {
-    throw new ShapeError("overlay", `a top of ${base.width} x ${base.height}`, `${top.width} x ${top.height}`);
-  }
-  return { ...base, data: base.data.map((value, i) => Math.round(value + opacity * (top.data[i] - value))) };
-}
-
 /** Pictures of one height side by side, `gutter` pixels of `background` between them. */
 export function strip(pictures: readonly Picture[], gutter = 4, background: Rgb = [255, 255, 255]): Picture {
   const height = pictures[0]?.height ?? 0;
