@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { InputError } from "../src/core/errors.js";
 import { writeSampleData } from "../src/data/sample-data.js";
-import { runLengths, segmentsOf } from "../src/data/scenes/annotations.js";
+import { createAnnotations, segmentsOf } from "../src/data/scenes/annotations.js";
 import { CLASSES } from "../src/data/scenes/classes.js";
 import { renderScene } from "../src/data/scenes/render.js";
 import { folderSource } from "../src/data/source.js";
@@ -164,13 +164,16 @@ describe("the data set", () => {
 
 describe("annotations", () => {
   it("give COCO's runs, columns first and beginning outside", () => {
-    const map = { ids: Uint32Array.from([5, 0, 5, 5, 0, 0]), width: 3, height: 2 };
-    expect(runLengths(map, 5)).toEqual({ counts: [0, 2, 2, 1, 1], size: [2, 3] });
-    expect(runLengths(map, 9)).toEqual({ counts: [6], size: [2, 3] });
-    const ids = map.ids.map((id) => id * 1000);
-    expect(segmentsOf({ ...map, ids })).toEqual([
-      { id: 5000, category_id: 5, area: 3, bbox: [0, 0, 3, 2], iscrowd: 0 },
-    ]);
+    const annotations = createAnnotations();
+    annotations.add(7, "a.jpg", "a.png", {
+      ids: Uint32Array.from([15001, 0, 15001, 15001, 0, 0]),
+      width: 3,
+      height: 2,
+    });
+    const segment = { id: 15001, category_id: 15, area: 3, bbox: [0, 0, 3, 2], iscrowd: 0 };
+    expect(annotations.panoptic().annotations[0].segments_info).toEqual([segment]);
+    const segmentation = { counts: [0, 2, 2, 1, 1], size: [2, 3] };
+    expect(annotations.instances().annotations).toEqual([{ ...segment, id: 1, image_id: 7, segmentation }]);
   });
 });
 
@@ -180,7 +183,9 @@ describe("scenes", () => {
     const shares: number[] = [];
     for (let index = 0; index < 60; index++) {
       const { segments } = renderScene(0, index, 32);
-      for (const { id, category_id, area } of segmentsOf({ ids: segments, width: 32, height: 32 })) {
+      for (const {
+        info: { id, category_id, area },
+      } of segmentsOf({ ids: segments, width: 32, height: 32 })) {
         seen.add(category_id);
         expect(id % 1000 > 0).toBe(CLASSES[category_id - 1].isThing);
         if (id % 1000) shares.push(area / 1024);

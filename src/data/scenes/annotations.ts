@@ -1,5 +1,6 @@
 /** @file Labels in COCO's forms, all derived from one map of panoptic ids, so that they agree pixel for pixel. */
 import { encode } from "fast-png";
+import { type Box, boundingBox, encodeSegments, maskArea, type RunLengths } from "../../masks/run-lengths.js";
 import { CLASSES } from "./classes.js";
 
 /** A map of panoptic ids, row-major, 0 where nothing is labelled. */
@@ -8,8 +9,6 @@ export interface SegmentMap {
   readonly width: number;
   readonly height: number;
 }
-
-type Box = [x: number, y: number, width: number, height: number];
 
 export interface SegmentInfo {
   readonly id: number;
@@ -20,8 +19,8 @@ export interface SegmentInfo {
   readonly iscrowd: 0;
 }
 
-/** COCO's uncompressed run lengths: column by column, beginning with the pixels outside the mask. */
-export interface RunLengths {
+/** COCO's uncompressed run lengths. */
+interface CocoRuns {
   readonly counts: number[];
   readonly size: [height: number, width: number];
 }
@@ -31,46 +30,20 @@ export const IGNORE = 255;
 
 export const categoryOf = (id: number) => Math.floor(id / 1000);
 
-/** The segments of a map by rising id: category, area and tight box. */
-export function segmentsOf({ ids, width, height }: SegmentMap): SegmentInfo[] {
-  const found = new Map<number, { area: number; left: number; top: number; right: number; bottom: number }>();
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const id = ids[y * width + x];
-      if (id === 0) continue;
-      const segment = found.get(id) ?? { area: 0, left: x, top: y, right: x, bottom: y };
-      if (segment.area === 0) found.set(id, segment);
-      segment.area++;
-      segment.left = Math.min(segment.left, x);
-      segment.right = Math.max(segment.right, x);
-      segment.bottom = y;
-    }
-  }
-  return [...found]
+/** The segments of a map by rising id, and their masks. */
+export function segmentsOf({ ids, width, height }: SegmentMap): { info: SegmentInfo; mask: RunLengths }[] {
+  return [...encodeSegments(ids, width, height)]
     .sort(([a], [b]) => a - b)
-    .map(([id, { area, left, top, right, bottom }]) => {
-      const bbox: Box = [left, top, right - left + 1, bottom - top + 1];
-      return { id, category_id: categoryOf(id), area, bbox, iscrowd: 0 };
+    .map(([id, mask]) => {
+      const info = {
+        id,
+        category_id: categoryOf(id),
+        area: maskArea(mask),
+        bbox: boundingBox(mask),
+        iscrowd: 0,
+      } as const;
+      return { info, mask };
     });
-}
-
-/** Run lengths of the pixels whose id is `id`. */
-export function runLengths({ ids, width, height }: SegmentMap, id: number): RunLengths {
-  const counts: number[] = [];
-  let inside = false;
-  let run = 0;
-  for (let x = 0; x < width; x++) {
-    for (let y = 0; y < height; y++) {
-      if ((ids[y * width + x] === id) !== inside) {
-        counts.push(run);
-        run = 0;
-        inside = !inside;
-      }
-      run++;
-    }
-  }
-  counts.push(run);
-  return { counts, size: [height, width] };
 }
 
 /** RGB PNG with id = R + 256 G + 65536 B. */
@@ -102,16 +75,16 @@ const LICENSES = [{ id: 1, name: "CC0 1.0", url: "https://creativecommons.org/pu
 export function createAnnotations() {
   const images: ImageRecord[] = [];
   const panoptic: { image_id: number; file_name: string; segments_info: SegmentInfo[] }[] = [];
-  const instances: (SegmentInfo & { image_id: number; segmentation: RunLengths })[] = [];
+  const instances: (SegmentInfo & { image_id: number; segmentation: CocoRuns })[] = [];
   return {
     add(imageId: number, photograph: string, labels: string, map: SegmentMap): void {
       const segments = segmentsOf(map);
       images.push({ id: imageId, file_name: photograph, width: map.width, height: map.height });
-      panoptic.push({ image_id: imageId, file_name: labels, segments_info: segments });
-      for (const segment of segments) {
-        if (!CLASSES[segment.category_id - 1].isThing) continue;
-        const segmentation = runLengths(map, segment.id);
-        instances.push({ ...segment, id: instances.length + 1, image_id: imageId, segmentation });
+      panoptic.push({ image_id: imageId, file_name: labels, segments_info: segments.map(({ info }) => info) });
+      for (const { info, mask } of segments) {
+        if (!CLASSES[info.category_id - 1].isThing) continue;
+        const segmentation: CocoRuns = { counts: [...mask.counts], size: [mask.height, mask.width] };
+        instances.push({ ...info, id: instances.length + 1, image_id: imageId, segmentation });
       }
     },
     panoptic: () => ({
