@@ -73,7 +73,7 @@ describe("pycocotools' results", () => {
     expect(toCocoMask(mask)).toEqual({ size, counts });
     expect(fromCocoMask({ size, counts })).toEqual(mask);
     expect(fromCocoMask({ size, counts: list })).toEqual(mask);
-    expect([...decodeMask(mask)]).toEqual([...labels].map((value) => Number(value > 0)));
+    expect(decodeMask(mask).every((inside, i) => inside === Number(labels[i] > 0))).toBe(true);
     expect(maskArea(mask)).toBe(area);
     expect(boundingBox(mask)).toEqual(bbox);
   });
