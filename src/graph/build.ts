@@ -20,7 +20,9 @@ const binary =
   (a: Operand, b: Operand): Tensor =>
     apply(op, [a, b], {})[0];
 const unary =
-  (op: "Neg" | "Sqrt" | "Floor" | "Relu" | "Sigmoid" | "Softplus" | "Softmax" | "LogSoftmax") =>
+  (
+    op: "Neg" | "Sqrt" | "Floor" | "Relu" | "Sigmoid" | "Softplus" | "Exp" | "Erf" | "Gelu" | "Softmax" | "LogSoftmax",
+  ) =>
   (x: Tensor): Tensor =>
     apply(op, [x], {})[0];
 const reduction =
@@ -43,6 +45,9 @@ export const floor = unary("Floor");
 export const relu = unary("Relu");
 export const sigmoid = unary("Sigmoid");
 export const softplus = unary("Softplus");
+export const exp = unary("Exp");
+export const erf = unary("Erf");
+export const gelu = unary("Gelu");
 export const softmax = unary("Softmax");
 export const logSoftmax = unary("LogSoftmax");
 export const reduceSum = reduction("ReduceSum");

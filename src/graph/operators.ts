@@ -25,6 +25,10 @@ export interface Operators {
   Sigmoid: None;
   /** log(1 + exp(x)) */
   Softplus: None;
+  Exp: None;
+  Erf: None;
+  /** x Phi(x) with Phi the standard normal distribution, by Erf and not by tanh. */
+  Gelu: None;
   Greater: None;
   Less: None;
   Equal: None;

@@ -38,6 +38,15 @@ describe("values worked out by hand", () => {
     expect(run([x], b.floor)[0]).toEqual([1, -2, -1]);
   });
 
+  test("erf has the values of tables; Gelu is x Phi(x)", () => {
+    const x = floats([5], [0, 0.5, -1, 3, 10]);
+    const expected = [0, 0.5204998778130465, -0.8427007929497149, 0.9999779095030014, 1]; // Abramowitz and Stegun, 7.1
+    for (const [i, y] of run([x], b.erf)[0].entries()) expect(y).toBeCloseTo(expected[i], 14);
+    const normal = floats([3], [1, -1, 10]);
+    const phi = 0.8413447460685429;
+    for (const [i, y] of run([normal], b.gelu)[0].entries()) expect(y).toBeCloseTo([phi, phi - 1, 10][i], 14);
+  });
+
   test("comparisons feed Where", () => {
     const x = floats([3], [1, 2, 3]);
     expect(run([x], (t) => b.where(b.greater(t, 2), t, 0))[0]).toEqual([0, 0, 3]);

@@ -82,6 +82,9 @@ const spacedPair = [(s: Shape) => distinct(s), (s: Shape) => distinct(s, 0.05)] 
 /** Small whole numbers, so that equal pairs occur. */
 const coarse = (s: Shape) => draw("coarse", s, (stream) => stream.integer(3));
 
+/** Where erf is flat in float32, and where it nearly is. */
+const TAILS: Value = { dtype: "float32", shape: [5], data: Float64Array.of(0, -7, -3, 3, 7) };
+
 const ELEMENTWISE: readonly OperatorCase[] = [
   ...binary("Add", b.add, fromShape(normal)),
   ...binary("Sub", b.sub, fromShape(normal)),
@@ -99,6 +102,9 @@ const ELEMENTWISE: readonly OperatorCase[] = [
   ...unary("Sqrt", b.sqrt, positive(2, 3)),
   ...unary("Floor", b.floor, fractional(3, 4)),
   ...unary("Relu", b.relu, fractional(3, 4)),
+  ...unary("Exp", b.exp, normal(2, 3)),
+  ...unary("Erf", b.erf, normal(2, 3), TAILS),
+  ...unary("Gelu", b.gelu, normal(2, 3), TAILS),
   single("Where", "of equal shapes", [whole("bool", [2, 2], [1, 0, 0, 1]), normal(2, 2), positive(2, 2)], b.where),
   single("Where", "broadcast", [whole("bool", [2, 1], [1, 0]), normal(3), normal(4, 1, 1)], b.where),
   single("Cast", "to int64", [fractional(3, 4)], (x) => b.cast(x, "int64")),

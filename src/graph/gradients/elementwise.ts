@@ -1,7 +1,10 @@
 /** @file Gradients of elementwise operators, reductions and normalisations. */
 
 import {
+  add,
   div,
+  erf,
+  exp,
   expand,
   greater,
   less,
@@ -46,6 +49,13 @@ const layerNormalizationRule: GradientRule<Operators["LayerNormalization"]> = ({
   ];
 };
 
+/** d(x Phi(x))/dx = Phi(x) + x phi(x), with Phi(x) = (1 + erf(x / sqrt 2)) / 2 and phi(x) = exp(-x^2 / 2) / sqrt(2 pi). */
+function geluSlope(x: Tensor): Tensor {
+  const distribution = add(mul(erf(mul(x, Math.SQRT1_2)), 0.5), 0.5);
+  const density = mul(exp(mul(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+  return add(distribution, mul(x, density));
+}
+
 export const ELEMENTWISE = {
   Add: ({ dy }) => [() => dy, () => dy],
   Sub: ({ dy }) => [() => dy, () => neg(dy)],
@@ -62,6 +72,10 @@ export const ELEMENTWISE = {
   // d sigmoid(x) = y (1 - y) dx
   Sigmoid: ({ outputs: [y], dy }) => [() => mul(dy, mul(y, sub(1, y)))],
   Softplus: ({ inputs: [x], dy }) => [() => mul(dy, sigmoid(x))],
+  Exp: ({ outputs: [y], dy }) => [() => mul(dy, y)],
+  // d erf(x) = 2 / sqrt(pi) exp(-x^2) dx
+  Erf: ({ inputs: [x], dy }) => [() => mul(mul(dy, exp(neg(mul(x, x)))), 2 / Math.sqrt(Math.PI))],
+  Gelu: ({ inputs: [x], dy }) => [() => mul(dy, geluSlope(x))],
   Greater: flat,
   Less: flat,
   Equal: flat,

@@ -28,6 +28,18 @@ const CASTS: Record<DType, (x: number) => number> = {
   bool: (x) => Number(x !== 0),
 };
 
+/** erf(x) = 2 / sqrt(pi) exp(-x^2) sum_n x (2 x^2)^n / (1 3 5 .. (2n + 1)), whose terms have one sign. */
+function erf(x: number): number {
+  if (Math.abs(x) > 6) return Math.sign(x); // up to 3e-17
+  let sum = 0;
+  let term = x;
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+    sum += term;
+    term *= (2 * x * x) / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
+
 const reduceSum: Kernel<Operators["ReduceSum"]> = ([x], { axes }, [{ shape }]) => {
   const kept = x.shape.map((d, axis) => (axes.includes(axis) ? 1 : d));
   const target = offsets(x.shape, broadcastStrides(kept, x.shape));
@@ -107,6 +119,9 @@ export const ELEMENTWISE = {
   Relu: elementwise(([x]) => Math.max(x, 0)),
   Sigmoid: elementwise(([x]) => 1 / (1 + Math.exp(-x))),
   Softplus: elementwise(([x]) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
+  Exp: elementwise(([x]) => Math.exp(x)),
+  Erf: elementwise(([x]) => erf(x)),
+  Gelu: elementwise(([x]) => (x / 2) * (1 + erf(x * Math.SQRT1_2))),
   Greater: elementwise(([a, b]) => Number(a > b)),
   Less: elementwise(([a, b]) => Number(a < b)),
   Equal: elementwise(([a, b]) => Number(a === b)),
