@@ -9,7 +9,7 @@ import { conv2d, feedForward, groupNorm, layerNorm, resizeBilinear, toMap, toTok
 import type { Scope } from "../nn/scope.js";
 import { deformableAttention, type GridSize } from "./deformable-attention.js";
 import { sinePositions } from "./position-embedding.js";
-import type { Pyramid } from "./resnet.js";
+import type { Pyramid } from "./pyramid.js";
 
 export interface PixelDecoderOptions {
   hiddenDim: number;

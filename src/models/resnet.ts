@@ -6,6 +6,7 @@ import type { Tensor } from "../graph/graph.js";
 import { caffe2Msra } from "../nn/init.js";
 import { type BatchNormMode, convNorm } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
+import type { Pyramid } from "./pyramid.js";
 
 export interface ResNetSize {
   stemChannels: number;
@@ -14,9 +15,6 @@ export interface ResNetSize {
   /** Output channels of res2, res3, res4, res5; a bottleneck is a quarter as wide. */
   stageChannels: readonly number[];
 }
-
-/** Maps at strides 4, 8, 16 and 32, each [N, C, H / stride, W / stride]. */
-export type Pyramid = readonly [res2: Tensor, res3: Tensor, res4: Tensor, res5: Tensor];
 
 export interface ResNetOptions extends ResNetSize {
   norm: BatchNormMode;

@@ -5,7 +5,7 @@ import type { Tensor } from "../graph/graph.js";
 import { meanSquaredError } from "../losses/mean-squared-error.js";
 import type { PixelDecoderOptions } from "../models/pixel-decoder.js";
 import { sinePositions } from "../models/position-embedding.js";
-import type { Pyramid } from "../models/resnet.js";
+import type { Pyramid } from "../models/pyramid.js";
 import { torchWeight, zeros } from "../nn/init.js";
 import { areaAverage, conv2d, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";

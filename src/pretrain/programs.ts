@@ -4,7 +4,7 @@ import type { TensorData } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { gradients } from "../graph/differentiate.js";
 import { ancestors, Graph, type Tensor } from "../graph/graph.js";
-import type { Pyramid, ResNetOptions } from "../models/resnet.js";
+import type { BackboneOptions, Pyramid } from "../models/backbone.js";
 import { asConstants, asInputs, Parameters } from "../nn/scope.js";
 import { addNoise } from "./context.js";
 import { backboneFeatures, featuresAt, pixelFeatures } from "./encoder.js";
@@ -20,9 +20,10 @@ export const STATISTICS = "batch-statistics";
 
 const STRIDES = [4, 8, 16, 32];
 
-export function backboneOptions({ model, run }: PretrainSettings): ResNetOptions {
+export function backboneOptions({ model, run }: PretrainSettings): BackboneOptions {
   const { stemChannels, stageBlocks, stageChannels, norm } = model;
-  return { stemChannels, stageBlocks, stageChannels, norm, recomputeBlocks: run.recompute.includes("backbone") };
+  const recomputeBlocks = run.recompute.includes("backbone");
+  return { kind: model.backbone, stemChannels, stageBlocks, stageChannels, norm, recomputeBlocks };
 }
 
 function pixelDecoderOptions({ model, run }: PretrainSettings) {

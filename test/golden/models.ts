@@ -6,7 +6,9 @@ import { gradients } from "../../src/graph/differentiate.js";
 import { Graph, inputName, type Tensor } from "../../src/graph/graph.js";
 import { deformableAttention, type GridSize, sampleRows } from "../../src/models/deformable-attention.js";
 import { pixelDecoder } from "../../src/models/pixel-decoder.js";
-import { type Pyramid, resnet } from "../../src/models/resnet.js";
+import type { Pyramid } from "../../src/models/pyramid.js";
+import { resnet } from "../../src/models/resnet.js";
+import { swin } from "../../src/models/swin.js";
 import { transformerDecoder } from "../../src/models/transformer-decoder.js";
 import { asInputs, type Binding, Parameters } from "../../src/nn/scope.js";
 import type { GoldenCase } from "./case.js";
@@ -64,6 +66,18 @@ function torchvisionResnet50(frame: Frame): Outputs {
   const outputs = resnet50(frame, torchvisionName);
   const pool = frame.graph.nodes.find(({ op }) => op === "MaxPool");
   return { ...outputs, stem: pool!.outputs[0] };
+}
+
+function swinOf({ graph, golden, variant, input }: Frame): Outputs {
+  const maps = swin(new Parameters(asInputs(graph)).root, input("input"), {
+    embedDim: golden.setting("embed_dim"),
+    depths: golden.hyper.depths as number[],
+    heads: golden.hyper.num_heads as number[],
+    window: golden.setting("window_size"),
+    dropPath: 0,
+    ...variant,
+  });
+  return Object.fromEntries(maps.map((map, i) => [`res${i + 2}`, map]));
 }
 
 /** The core alone: normalised locations become pixel coordinates, [.., heads, levels, points] one axis of samples. */
@@ -169,6 +183,9 @@ export const MODELS: readonly GoldenModel[] = [
     unused: ["fc.weight", "fc.bias"],
     large: true,
   },
+  { name: "02_swin_tiny_64x96", build: swinOf, variants: [PLAIN], large: true },
+  { name: "02_swin_tiny_70x101_patchpad", build: swinOf, variants: [PLAIN], large: true },
+  { name: "02_swin_tiny_72x104", build: swinOf, variants: [PLAIN, BLOCKS], large: true },
   { name: "03_msdeform_core", build: deformableCore, variants: [PLAIN, ROWS] },
   { name: "03_msdeform_module", build: deformableModule, variants: [PLAIN, ROWS] },
   { name: "03_msdeform_module_padmask", build: deformableModule, variants: [PLAIN, ROWS] },
@@ -180,6 +197,7 @@ export const MODELS: readonly GoldenModel[] = [
     large: true,
   },
   { name: "04_pixel_decoder_small", build: pixelDecoderOf, variants: [PLAIN, LAYERS_AND_ROWS] },
+  { name: "04_pixel_decoder_swin_t", build: pixelDecoderOf, variants: [PLAIN], large: true },
   { name: "05_transformer_decoder_full", build: transformerDecoderOf, variants: [PLAIN, tiles(16384)], large: true },
   { name: "05_transformer_decoder_fullmask", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },
   { name: "05_transformer_decoder_inputproj_prenorm", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },

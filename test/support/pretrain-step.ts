@@ -7,7 +7,7 @@ import { readSafetensors } from "../../src/checkpoint/safetensors.js";
 import { type Shape, sizeOf, type TensorData } from "../../src/core/tensor-data.js";
 import { gradients } from "../../src/graph/differentiate.js";
 import { ancestors, Graph, inputName, type Tensor } from "../../src/graph/graph.js";
-import type { Pyramid } from "../../src/models/resnet.js";
+import type { Pyramid } from "../../src/models/pyramid.js";
 import { toTokens } from "../../src/nn/layers.js";
 import { asInputs, type Declaration, Parameters } from "../../src/nn/scope.js";
 import { toOnnx } from "../../src/onnx/emit.js";
