@@ -8,12 +8,26 @@ export type { DType, Shape, TensorData } from "./core/tensor-data.js";
 export { createLoader } from "./data/loader.js";
 export { writeSampleData } from "./data/sample-data.js";
 export { folderSource, type ImageSource } from "./data/source.js";
+export { averagePrecision } from "./eval/average-precision.js";
+export { panopticQuality } from "./eval/panoptic-quality.js";
+export type { ClassScores, Score, Scores } from "./eval/scores.js";
+export { semanticIou } from "./eval/semantic-iou.js";
 export * as ops from "./graph/build.js";
 export { gradients, recompute, withGradient } from "./graph/differentiate.js";
 export { Graph, type Tensor } from "./graph/graph.js";
 export { interpret } from "./graph/interpret.js";
 export { printGraph } from "./graph/print.js";
 export { verify } from "./graph/verify.js";
+export { type CocoMask, fromCocoMask, toCocoMask } from "./masks/coco-masks.js";
+export { encodePolygons } from "./masks/polygons.js";
+export { decodeMask, encodeMask, encodeSegments, type RunLengths } from "./masks/run-lengths.js";
+export type {
+  InstanceSet,
+  PanopticMap,
+  ScoredInstance,
+  SegmentationClass,
+  SemanticMap,
+} from "./masks/segmentation.js";
 export { pixelDecoder } from "./models/pixel-decoder.js";
 export { resnet } from "./models/resnet.js";
 export { transformerDecoder } from "./models/transformer-decoder.js";
