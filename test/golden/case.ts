@@ -34,6 +34,7 @@ export interface Result {
 interface Manifest {
   readonly fill_prefix: string;
   readonly hyper: Readonly<Record<string, unknown>>;
+  readonly rand_calls?: readonly Entry[];
   readonly inputs: readonly Entry[];
   readonly tensors: readonly Entry[];
   readonly outputs: readonly Result[];
@@ -53,6 +54,10 @@ export interface GoldenCase {
   explicit<T>(name: string): T;
   /** The values of an input, parameter, buffer or loss weight. */
   values(name: string, shape: Shape): TensorData<"float32">;
+  /** The numbers in [0, 1) that the official code got at its i-th request for random numbers. */
+  random(call: number): Float32Array;
+  /** A stored result. */
+  stored(name: string): TypedArray;
   /** Compares a result, the whole tensor, with what is stored of it: its elements and both sums. */
   compare(result: Result, found: TypedArray, scale?: number): Comparison[];
 }
@@ -62,7 +67,7 @@ export async function loadCase(name: string): Promise<GoldenCase> {
   const folder = join(FIXTURES, name);
   const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
   const stored = await readSafetensors(join(folder, "tensors.safetensors"));
-  const { fill_prefix: prefix, hyper, inputs, tensors, outputs } = manifest;
+  const { fill_prefix: prefix, hyper, inputs, tensors, outputs, rand_calls: calls = [] } = manifest;
   const filled = [...inputs, ...tensors].filter(({ values, computed }) => values === undefined && !computed);
   const entries = new Map(filled.map((entry) => [entry.name, entry]));
 
@@ -82,6 +87,11 @@ export async function loadCase(name: string): Promise<GoldenCase> {
       const { base, amp } = key.startsWith("loss_weight/") ? { base: 0, amp: 1 } : entries.get(key)!;
       return fill(prefix + key, shape, base, amp);
     },
+    random(call) {
+      const { name, shape, base, amp } = calls[call];
+      return fill(prefix + name, shape, base, amp).data;
+    },
+    stored: (result) => stored.get(result)!.data,
     compare: (result, found, scale) => compareResult(result, found, { values: stored.get(result.name)!.data, scale }),
   };
 }
