@@ -66,7 +66,7 @@ export class HeldOut {
       gradients: await compile(evaluation),
     };
     const shapes = new Map([...evaluation.outputs].map(([name, t]) => [name, t.shape]));
-    return new HeldOut(single, programs, new Lane(runtime, single, programs, undefined, shapes), [...shapes.keys()]);
+    return new HeldOut(single, programs, new Lane(runtime, single, programs, shapes), [...shapes.keys()]);
   }
 
   async evaluate(images: readonly Float32Array[], weights: StepWeights): Promise<HeldOutQuality> {
@@ -76,7 +76,7 @@ export class HeldOut {
     const errors: number[] = [];
     const errorMaps: Float32Array[] = [];
     for (const [i, image] of images.entries()) {
-      const report = await this.lane.run(image, EVALUATION_STEP, i, weights, this.reports);
+      const report = await this.lane.run(image, EVALUATION_STEP, i, weights, { reports: this.reports });
       const value = (name: string) => report.get(name) as Float32Array;
       value("target-mean").forEach((v, c) => {
         mean[c] += v / images.length;

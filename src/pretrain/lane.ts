@@ -4,7 +4,7 @@ import type { TensorData } from "../core/tensor-data.js";
 import type { Graph } from "../graph/graph.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { Bindings, DeviceTensor, Program, Runtime } from "../runtime/contract.js";
-import type { ParameterValues, TensorMap } from "../train/parameter-layout.js";
+import type { TensorMap } from "../train/parameter-layout.js";
 import { drawMask, maskStream, noiseStream, queryStream } from "./draws.js";
 import { GRADIENT_PREFIX, pyramidNames, stepShapes, TARGET_PREFIX } from "./programs.js";
 import { maskGrid, type PretrainSettings } from "./settings.js";
@@ -31,6 +31,13 @@ export interface StepWeights {
 /** Small tensors that a micro-batch reports, by output name. */
 export type MicroBatchReport = Map<string, Float32Array>;
 
+interface LaneResults {
+  /** Names of the outputs to report. */
+  reports: readonly string[];
+  /** Where the gradients go, by parameter name; not computed when absent. */
+  gradients?: TensorMap;
+}
+
 export class Lane {
   /** Buffers by the input or output name they are bound to. */
   private readonly buffers = new Map<string, DeviceTensor>();
@@ -39,8 +46,6 @@ export class Lane {
     runtime: Runtime,
     private readonly settings: PretrainSettings,
     private readonly programs: StepPrograms,
-    /** Replaced by the training step when it keeps the first micro-batch's gradients as the sum. */
-    public gradients: ParameterValues | undefined,
     reportShapes: ReadonlyMap<string, readonly number[]>,
   ) {
     const shapes = stepShapes(settings);
@@ -67,14 +72,14 @@ export class Lane {
     step: number,
     first: number,
     weights: StepWeights,
-    reports: readonly string[],
+    { reports, gradients: found }: LaneResults,
   ): Promise<MicroBatchReport> {
     await this.fill(images, step, first);
     const { backbone, target, gradients } = this.programs;
     if (backbone) await backbone.run(this.bind(backbone.inputs), this.bind(backbone.outputs));
     await target.run(this.bind(target.inputs, weights), this.bind(["target"]));
     const fetches: Record<string, DeviceTensor> = {};
-    for (const [name, tensor] of this.gradients?.tensors ?? []) fetches[GRADIENT_PREFIX + name] = tensor;
+    for (const [name, tensor] of found ?? []) fetches[GRADIENT_PREFIX + name] = tensor;
     for (const name of reports) fetches[name] = this.reports.get(name) as DeviceTensor;
     await gradients.run(this.bind(gradients.inputs, weights), fetches);
     const read = reports.map(async (name) => {
@@ -85,7 +90,6 @@ export class Lane {
   }
 
   dispose(): void {
-    this.gradients?.dispose();
     for (const map of [this.buffers, this.reports]) for (const t of map.values()) t.dispose();
   }
 

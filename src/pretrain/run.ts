@@ -11,11 +11,13 @@ import { type Batch, createLoader } from "../data/loader.js";
 import { folderSource, type ImageSource, subsetOf } from "../data/source.js";
 import { requireSpace, writeFileAtomic } from "../io/atomic-file.js";
 import { createRuntime } from "../runtime/create-runtime.js";
+import type { LearnerState } from "../train/learner.js";
+import { NonFiniteError } from "../train/non-finite.js";
 import { printDryRun } from "./dry-run.js";
 import { HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
 import { collapseWarnings } from "./monitors.js";
-import { NonFiniteError, Pretrainer, type PretrainState, type StepReport } from "./pretrainer.js";
+import { Pretrainer, type StepReport } from "./pretrainer.js";
 import { writeRunReport } from "./report.js";
 import { hasCheckpoint, openRunDirectory, RUN_FILES, type Start } from "./run-directory.js";
 import { RunLog } from "./run-log.js";
@@ -77,7 +79,7 @@ export async function runPretraining({ settings, out, start, dryRun }: PretrainO
 
 interface ResumePoint {
   step: number;
-  state: PretrainState;
+  state: LearnerState;
 }
 
 /** Undefined when the run ended before its first checkpoint: it begins again. */
@@ -92,7 +94,7 @@ async function resumePoint(out: string, source: ImageSource): Promise<ResumePoin
       fix: "Restore the folder, or start a new run.",
     });
   }
-  return { step, state: tensors as unknown as PretrainState };
+  return { step, state: tensors as unknown as LearnerState };
 }
 
 interface Training {

@@ -2,11 +2,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { writeSafetensors } from "../../src/checkpoint/safetensors.js";
 import type { TensorData } from "../../src/core/tensor-data.js";
-import { Pretrainer, type PretrainState, type StepReport } from "../../src/pretrain/pretrainer.js";
+import { Pretrainer, type StepReport } from "../../src/pretrain/pretrainer.js";
 import { RECOMPUTE_BLOCKS } from "../../src/pretrain/settings.js";
 import { startingWeights } from "../../src/pretrain/starting-weights.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
+import type { LearnerState } from "../../src/train/learner.js";
 import { bitsOf } from "../support/bits.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { randomImages, smallestSettings } from "../support/tiny-pretraining.js";
@@ -20,8 +21,8 @@ afterAll(() => runtime.dispose());
 interface Trained {
   report: StepReport;
   /** After the step, and the bits of the state before it. */
-  state: PretrainState;
-  before: Record<keyof PretrainState, Record<string, string>>;
+  state: LearnerState;
+  before: Record<keyof LearnerState, Record<string, string>>;
 }
 
 /** Trains one step with `sets` over the smallest settings. */

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Pretrainer, type PretrainState, type StepReport } from "../../src/pretrain/pretrainer.js";
+import { Pretrainer, type StepReport } from "../../src/pretrain/pretrainer.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
+import type { LearnerState } from "../../src/train/learner.js";
 import { DEVICES, missingDevices } from "../support/devices.js";
 import { randomImages, smallestSettings } from "../support/tiny-pretraining.js";
 import { compareTensors, reportDifferences } from "../tensor-comparison.js";
@@ -11,7 +12,7 @@ const STEPS = 2;
 const settings = smallestSettings("model.norm=frozen", "run.microBatch=1");
 const missing = await missingDevices();
 
-async function train(runtime: Runtime): Promise<{ reports: StepReport[]; state: PretrainState }> {
+async function train(runtime: Runtime): Promise<{ reports: StepReport[]; state: LearnerState }> {
   const pretrainer = await Pretrainer.create(runtime, settings, STEPS);
   const reports: StepReport[] = [];
   for (let step = 0; step < STEPS; step++) {

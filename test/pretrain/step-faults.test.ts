@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { NonFiniteError, Pretrainer } from "../../src/pretrain/pretrainer.js";
+import { Pretrainer } from "../../src/pretrain/pretrainer.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
+import { NonFiniteError } from "../../src/train/non-finite.js";
 import { bitsOf } from "../support/bits.js";
 import { interposed } from "../support/interposed-runtime.js";
 import { randomImages, smallestSettings } from "../support/tiny-pretraining.js";
