@@ -70,18 +70,32 @@ const NORMALISED = Float32Array.from({ length: 3 * 256 }, (_, i) => {
   return ((i & 255) - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel];
 });
 
-/** Interleaved bytes to normalised planes [3, H, W] in `out`, mirrored left to right if `flip`. */
-export function normalise({ width, height, data }: RgbImage, out: Float32Array, flip = false): void {
-  const plane = width * height;
+/**
+ * Interleaved bytes to normalised planes in `out`, mirrored left to right if `flip`. The planes are of the image's size, or
+ * of that of `canvas`, whose upper left corner the image then fills and whose rest is left alone.
+ */
+export function normalise(
+  { width, height, data }: RgbImage,
+  out: Float32Array,
+  flip = false,
+  canvas: Pick<RgbImage, "width" | "height"> = { width, height },
+): void {
+  const plane = canvas.width * canvas.height;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const from = 3 * (y * width + (flip ? width - 1 - x : x));
-      const to = y * width + x;
+      const to = y * canvas.width + x;
       out[to] = NORMALISED[data[from]];
       out[plane + to] = NORMALISED[256 + data[from + 1]];
       out[2 * plane + to] = NORMALISED[512 + data[from + 2]];
     }
   }
+}
+
+/** Normalised planes [3, H, W] of one grey, 0 to 255. */
+export function fillGrey(out: Float32Array, grey: number): void {
+  const plane = out.length / 3;
+  for (let c = 0; c < 3; c++) out.fill(NORMALISED[256 * c + grey], c * plane, (c + 1) * plane);
 }
 
 /** Normalised planes [3, H, W] back to interleaved bytes: the picture that the network saw. */

@@ -66,7 +66,13 @@ export interface ShortestEdgeOptions {
  * Reference 5.4 (ADE20K, Cityscapes): a random length of the shorter side, a random cut of at most `crop`, SSD's colour
  * jitter, mirrored half of the time, padded to `crop`.
  */
-export function shortestEdgeView({ sizes, maxSize, crop, flip = true, color = true }: ShortestEdgeOptions): LabelledViewRule {
+export function shortestEdgeView({
+  sizes,
+  maxSize,
+  crop,
+  flip = true,
+  color = true,
+}: ShortestEdgeOptions): LabelledViewRule {
   return {
     ...crop,
     choose(image, random) {

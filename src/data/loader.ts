@@ -1,8 +1,8 @@
 /** @file Batches of normalised images by step, decoded ahead of their use. */
 import { RandomStream } from "../core/random.js";
 import { randomResizedCrop, renderView, type ViewRule } from "./augment.js";
-import { type BatchRecord, createBatches, type Loader as LoaderOf } from "./batches.js";
 import { imageMemory } from "./batch-memory.js";
+import { type BatchRecord, createBatches, type Loader as LoaderOf } from "./batches.js";
 import type { ImageSource } from "./source.js";
 
 export interface Batch extends BatchRecord {
