@@ -99,6 +99,12 @@ function raw({ width, height, data }: RgbImage): Sharp {
   return sharp(data, { raw: { width, height, channels: 3 } });
 }
 
+/** The image at another size, whatever its shape then: bilinear, with antialiasing where it shrinks. */
+export async function resizeImage(image: RgbImage, width: number, height: number): Promise<RgbImage> {
+  const resized = raw(image).resize(width, height, { fit: "fill", kernel: "linear" }).raw({ depth: "uchar" });
+  return { width, height, data: await resized.toBuffer() };
+}
+
 /** Lossless PNG of an RGB image. */
 export function encodePng(image: RgbImage): Promise<Uint8Array> {
   return raw(image).png().toBuffer();

@@ -26,7 +26,7 @@ const STRIP_SIDE = 256;
 
 export interface DrawnImages {
   /** Photo, k-means before and after, principal components before and after, and with reconstruction the error. */
-  rows: GalleryRow[];
+  rows: GalleryRow<Picture>[];
   /** Masked prediction of these images, one entry each in their order. */
   quality: HeldOutQuality;
 }
@@ -63,7 +63,7 @@ export async function drawImages(
 }
 
 /** A row's pictures side by side at one size. */
-export function stripOf({ cells }: GalleryRow): Picture {
+export function stripOf({ cells }: GalleryRow<Picture>): Picture {
   const side = Math.max(STRIP_SIDE, cells[0].picture.width);
   return strip(
     cells.map(({ picture, pixelated }) => (pixelated ? resizeNearest : resizeBilinear)(picture, side, side)),
@@ -117,9 +117,9 @@ function cellsOf(
   features: { before: FeatureMap; after: FeatureMap },
   errors: Float32Array | undefined,
   meanError: number,
-): GalleryCell[] {
+): GalleryCell<Picture>[] {
   const { before, after } = compareFeatures(features.before, features.after);
-  const cells: GalleryCell[] = [
+  const cells: GalleryCell<Picture>[] = [
     { label: "photo", picture: photo },
     { label: "k-means before", picture: before.clusters, pixelated: true },
     { label: "k-means after", picture: after.clusters, pixelated: true },

@@ -1,4 +1,4 @@
-/** @file Centre crops of the images that can be used, and what to say of the others. */
+/** @file Centre crops of the images that can be used. */
 
 import { InputError } from "../core/errors.js";
 import type { BadFile, ImageSource } from "../data/source.js";
@@ -9,9 +9,6 @@ export interface NamedCrop {
   name: string;
   crop: Float32Array;
 }
-
-/** Skipped images that notes name one by one. */
-const NAMED = 50;
 
 /** The first `count` of the images `indices` that can be decoded, as centre crops, and those passed over on the way. */
 export async function usableCrops(
@@ -34,12 +31,4 @@ export async function usableCrops(
     }
   }
   return { images, skipped };
-}
-
-/** A note for each skipped image, each file once. */
-export function skippedNotes(files: readonly BadFile[]): string[] {
-  const reasons = new Map(files.map(({ file, reason }) => [file, reason]));
-  const named = [...reasons].slice(0, NAMED).map(([file, reason]) => `Skipped ${file}: ${reason}`);
-  const rest = reasons.size - named.length;
-  return rest > 0 ? [...named, `${rest} more images were skipped.`] : named;
 }

@@ -1,6 +1,7 @@
 /** @file The page that a run leaves behind: what ran, how the losses went, whether it collapsed, and what it sees now. */
 
 import { join } from "node:path";
+import { skippedNotes } from "../data/skipped-notes.js";
 import type { BadFile, ImageSource } from "../data/source.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
 import type { Runtime } from "../runtime/contract.js";
@@ -8,7 +9,7 @@ import { type MetricRecord, readMetrics } from "../train/metrics-log.js";
 import { type Report, renderReport } from "../viz/report.js";
 import { drawImages, READING_PICTURES } from "./feature-pictures.js";
 import type { HeldOut } from "./held-out.js";
-import { skippedNotes, usableCrops } from "./image-crops.js";
+import { usableCrops } from "./image-crops.js";
 import { collapseWarnings } from "./monitors.js";
 import type { Pretrainer } from "./pretrainer.js";
 import { chartSections } from "./report-charts.js";

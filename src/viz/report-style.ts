@@ -41,7 +41,7 @@ figure{margin:0;min-width:0}
 .readout{position:absolute;left:18px;right:18px;bottom:100%;margin-bottom:-8px;pointer-events:none;display:flex;justify-content:center}
 .readout span{padding:3px 10px;background:var(--text);color:var(--page);border-radius:5px;font-size:12.5px;font-variant-numeric:tabular-nums}
 .row{margin-top:22px}
-.cells{display:grid;gap:8px;grid-template-columns:repeat(var(--cells),minmax(0,1fr));max-width:calc(var(--cells)*260px)}
+.cells{display:grid;gap:8px;grid-template-columns:repeat(var(--cells),minmax(0,1fr));max-width:calc(var(--cells)*360px)}
 .cells img{display:block;width:100%;height:auto;border-radius:4px;background:var(--rule)}
 .cells .pixelated{image-rendering:pixelated}
 .cells span{display:block;margin-top:4px;font-size:13px;line-height:1.35;color:var(--muted)}

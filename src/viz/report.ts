@@ -5,24 +5,34 @@ import { type Chart, chartSvg } from "./chart.js";
 import { escapeHtml } from "./html.js";
 import { dataUri, type Picture } from "./picture.js";
 import { SCRIPT, STYLE } from "./report-style.js";
+import { TABLE_SCRIPT, TABLE_STYLE, type Table, tableHtml } from "./table.js";
 
-export interface GalleryCell {
+/** A picture that is encoded already, e.g. a photograph as JPEG. */
+export interface EncodedPicture {
+  width: number;
+  height: number;
+  mediaType: "image/jpeg" | "image/png";
+  bytes: Uint8Array;
+}
+
+export interface GalleryCell<P = Picture | EncodedPicture> {
   label: string;
-  picture: Picture;
+  picture: P;
   /** Keeps the cells of a small grid visible when the page enlarges it. */
   pixelated?: boolean;
 }
 
 /** Pictures of one subject, side by side. */
-export interface GalleryRow {
+export interface GalleryRow<P = Picture | EncodedPicture> {
   caption: string;
-  cells: GalleryCell[];
+  cells: GalleryCell<P>[];
 }
 
 export interface Section {
   title: string;
   /** What is shown and how to read it. */
   description?: string;
+  tables?: Table[];
   charts?: Chart[];
   gallery?: GalleryRow[];
 }
@@ -43,25 +53,27 @@ const PAGE_WIDE = { width: 1036, height: 330 };
 
 /** The report as one HTML page. Every text may come from a file: all are escaped, and only the page's own script runs. */
 export function renderReport({ title, summary, warnings = [], facts, sections, notes = [] }: Report): string {
-  const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${sha256(SCRIPT)}'`;
+  const script = SCRIPT + TABLE_SCRIPT;
+  const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${sha256(script)}'`;
   return [
     `<!doctype html><html lang="en"><head><meta charset="utf-8">`,
     `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     `<meta name="viewport" content="width=device-width,initial-scale=1">`,
-    `<title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body><main>`,
+    `<title>${escapeHtml(title)}</title><style>${STYLE}${TABLE_STYLE}</style></head><body><main>`,
     `<header><h1>${escapeHtml(title)}</h1>${summary ? `<p class="muted-text">${escapeHtml(summary)}</p>` : ""}`,
     list("warnings", warnings),
     factTable(facts),
     "</header>",
     ...sections.map(sectionHtml),
     notes.length > 0 ? `<section><h2>Notes</h2>${list("notes", notes)}</section>` : "",
-    `</main><script>${SCRIPT}</script></body></html>\n`,
+    `</main><script>${script}</script></body></html>\n`,
   ].join("\n");
 }
 
-function sectionHtml({ title, description, charts = [], gallery = [] }: Section): string {
+function sectionHtml({ title, description, tables = [], charts = [], gallery = [] }: Section): string {
   return [
     `<section><h2>${escapeHtml(title)}</h2>${paragraph(description)}`,
+    ...tables.map(tableHtml),
     charts.length > 0 ? `<div class="charts">${charts.map(chartFigure).join("\n")}</div>` : "",
     ...gallery.map(galleryRow),
     "</section>",
@@ -80,11 +92,16 @@ function chartFigure(chart: Chart): string {
 function galleryRow({ caption, cells }: GalleryRow): string {
   const pictures = cells.map(({ label, picture, pixelated }) => {
     const size = `width="${picture.width}" height="${picture.height}"`;
-    const image = `<img ${pixelated ? 'class="pixelated" ' : ""}${size} alt="${escapeHtml(`${label}: ${caption}`)}" src="${dataUri(picture)}">`;
+    const image = `<img ${pixelated ? 'class="pixelated" ' : ""}${size} alt="${escapeHtml(`${label}: ${caption}`)}" src="${sourceOf(picture)}">`;
     return `<div>${image}<span>${escapeHtml(label)}</span></div>`;
   });
   const row = `<div class="cells" style="--cells:${cells.length}">${pictures.join("\n")}</div>`;
   return `<figure class="row"><figcaption>${escapeHtml(caption)}</figcaption>${row}</figure>`;
+}
+
+function sourceOf(picture: Picture | EncodedPicture): string {
+  if ("data" in picture) return dataUri(picture);
+  return `data:${picture.mediaType};base64,${Buffer.from(picture.bytes).toString("base64")}`;
 }
 
 function factTable(facts: Report["facts"]): string {

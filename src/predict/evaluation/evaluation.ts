@@ -1,0 +1,47 @@
+/** @file What an evaluation finds, as plain data: what JSON holds, tables show and training compares. */
+
+import type { BadFile } from "../../data/source.js";
+import type { PanopticMap, ScoredInstance, SegmentationClass, SemanticMap, Task } from "../../masks/segmentation.js";
+import type { RgbImage } from "../../io/image-file.js";
+import type { Metric, Scores } from "./metrics.js";
+
+/** What a model says about one image, at the size of the upright image, in the forms that its task gives. */
+export interface Prediction {
+  readonly semantic?: SemanticMap;
+  readonly panoptic?: PanopticMap;
+  /** Best score first. */
+  readonly instances?: readonly ScoredInstance[];
+}
+
+export type Predict = (image: RgbImage) => Promise<Prediction>;
+
+/** The score by which checkpoints of a task are compared. */
+export const DECIDING = { panoptic: "pq", instance: "ap", semantic: "miou" } as const satisfies Record<Task, Metric>;
+
+export interface ClassScores extends SegmentationClass {
+  readonly scores: Scores;
+}
+
+export interface ImageScore {
+  /** In the source. */
+  readonly index: number;
+  readonly name: string;
+  /**
+   * The deciding score of this image alone; null when it has nothing to find. To compare images by: the score of a set
+   * is no mean of these.
+   */
+  readonly score: number | null;
+}
+
+export interface Evaluation {
+  readonly task: Task;
+  /** Decides which of two checkpoints is better: larger is. Null when no class has ground truth. */
+  readonly deciding: { readonly metric: Metric; readonly value: number | null };
+  readonly scores: Scores;
+  /** One a class, in their order. */
+  readonly classes: readonly ClassScores[];
+  /** One an image that could be read, in the order of the source. */
+  readonly images: readonly ImageScore[];
+  /** Images that could not be read, or whose labels could not. */
+  readonly skipped: readonly BadFile[];
+}

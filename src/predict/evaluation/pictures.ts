@@ -1,0 +1,139 @@
+/** @file Rows of pictures for the page: an image, its ground truth, and what each model makes of it. */
+
+import type { LabelledSource } from "../../data/labelled-source.js";
+import { decode, encodeJpeg, type RgbImage, resizeImage } from "../../io/image-file.js";
+import { shapeMask } from "../../masks/polygons.js";
+import { resizeMask, resizePanoptic, resizeSemantic } from "../../masks/resize.js";
+import type { SegmentationClass, Task } from "../../masks/segmentation.js";
+import { type MaskSet, overlay, type Segmentation } from "../../viz/overlay.js";
+import type { EncodedPicture, GalleryCell, GalleryRow } from "../../viz/report.js";
+import { formatNumber } from "../../viz/table.js";
+import type { Evaluation, Predict, Prediction } from "./evaluation.js";
+import { METRICS } from "./metrics.js";
+import { type Gallery, letterOf } from "./page.js";
+import { bestAndWorst, mostDifferent, randomFew } from "./selection.js";
+
+/** A model that was evaluated on the source, to be asked again for the images that are shown. */
+export interface Shown {
+  readonly predict: Predict;
+  readonly evaluation: Evaluation;
+}
+
+/** Images of each kind. */
+const COUNT = 6;
+/** Pixels of the longer side: enough for a third of the page on a fine screen; smaller images are enlarged to the lower bound. */
+const SIDE = { least: 384, most: 640 };
+/** Predicted instances below this score are not drawn: a model gives up to a hundred an image. */
+const DRAWN_SCORE = 0.5;
+const QUALITY = 85;
+
+/**
+ * Of one model the best and the worst images; of two those on which they differ most, and some at random. Images are read
+ * and predicted again, one at a time.
+ */
+export async function galleriesOf(source: LabelledSource, runs: readonly Shown[]): Promise<Gallery[]> {
+  const chosen = runs.length === 1 ? extremes(runs[0].evaluation) : contrasts(runs[0].evaluation, runs[1].evaluation);
+  const galleries: Gallery[] = [];
+  for (const { indices, ...texts } of chosen) {
+    const rows: GalleryRow[] = [];
+    for (const index of indices) rows.push(await rowOf(source, index, runs));
+    if (rows.length > 0) galleries.push({ ...texts, rows });
+  }
+  return galleries;
+}
+
+interface Chosen {
+  readonly title: string;
+  readonly description: string;
+  readonly indices: readonly number[];
+}
+
+const drawn = ({ task }: Evaluation) =>
+  task === "instance" ? ` Of the predicted objects those with a score of ${DRAWN_SCORE} or more are drawn.` : "";
+
+function extremes(evaluation: Evaluation): Chosen[] {
+  const { best, worst } = bestAndWorst(evaluation.images, COUNT);
+  const { label } = METRICS[evaluation.deciding.metric];
+  const description = `By the ${label} of the image alone.${drawn(evaluation)}`;
+  return [
+    { title: "Worst images", description, indices: worst },
+    { title: "Best images", description, indices: best },
+  ];
+}
+
+function contrasts(a: Evaluation, b: Evaluation): Chosen[] {
+  const { label } = METRICS[a.deciding.metric];
+  const different = mostDifferent(a.images, b.images, COUNT);
+  const others = a.images.map(({ index }) => index).filter((index) => !different.includes(index));
+  return [
+    {
+      title: "Where the models differ most",
+      description: `By the ${label} of the image alone.${drawn(a)}`,
+      indices: different,
+    },
+    { title: "Images at random", description: `Drawn from the others.${drawn(a)}`, indices: randomFew(others, COUNT) },
+  ];
+}
+
+async function rowOf(source: LabelledSource, index: number, runs: readonly Shown[]): Promise<GalleryRow> {
+  const { classes, task } = source;
+  const name = source.name(index);
+  const image = await decode(await source.read(index), name);
+  const size = pictureSize(image);
+  const photo = await resizeImage(image, size.width, size.height);
+  const cells: GalleryCell[] = [
+    { label: "image", picture: await encoded(photo) },
+    { label: "ground truth", picture: await drawing(photo, await truthOf(source, index), classes) },
+  ];
+  const scores: string[] = [];
+  for (const [i, { predict, evaluation }] of runs.entries()) {
+    const segmentation = predictionOf(await predict(image), task, image);
+    const label = runs.length === 1 ? "prediction" : `model ${letterOf(i)}`;
+    const score = evaluation.images.find((one) => one.index === index)?.score ?? null;
+    const text = `${METRICS[evaluation.deciding.metric].label} ${formatNumber(score)}`;
+    scores.push(text);
+    cells.push({ label: `${label}, ${text}`, picture: await drawing(photo, segmentation, classes) });
+  }
+  return { caption: name.split(/[\\/]/).slice(-2).join("/"), cells };
+}
+
+function pictureSize({ width, height }: RgbImage): { width: number; height: number } {
+  const side = Math.max(width, height);
+  const scale = Math.min(SIDE.most, Math.max(SIDE.least, side)) / side;
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+}
+
+async function truthOf(source: LabelledSource, index: number): Promise<Segmentation> {
+  if (source.task === "semantic") return source.semantic(index);
+  if (source.task === "panoptic") return source.panoptic(index);
+  const { width, height, instances } = await source.instances(index);
+  const masks = instances.map(({ label, shape }) => ({ label, mask: shapeMask(shape, width, height) }));
+  return { width, height, instances: masks };
+}
+
+function predictionOf(prediction: Prediction, task: Task, { width, height }: RgbImage): Segmentation {
+  const { semantic, panoptic, instances = [] } = prediction;
+  const map = { semantic, panoptic, instance: undefined }[task];
+  return map ?? { width, height, instances: instances.filter(({ score }) => score >= DRAWN_SCORE) };
+}
+
+async function encoded(image: RgbImage): Promise<EncodedPicture> {
+  const { width, height } = image;
+  return { width, height, mediaType: "image/jpeg", bytes: await encodeJpeg(image, QUALITY) };
+}
+
+function drawing(
+  photo: RgbImage,
+  segmentation: Segmentation,
+  classes: readonly SegmentationClass[],
+): Promise<EncodedPicture> {
+  return encoded(overlay(photo, fitted(segmentation, photo), classes));
+}
+
+/** The segmentation at the size of a picture, so that outlines and names are drawn at the size in which they are seen. */
+function fitted(segmentation: Segmentation, { width, height }: RgbImage): Segmentation {
+  if ("labels" in segmentation) return resizeSemantic(segmentation, width, height);
+  if ("ids" in segmentation) return resizePanoptic(segmentation, width, height);
+  const instances = segmentation.instances.map((one) => ({ ...one, mask: resizeMask(one.mask, width, height) }));
+  return { width, height, instances } satisfies MaskSet;
+}

@@ -1,0 +1,27 @@
+/** @file What evaluates one form of output; an evaluation runs one scorer a form, all over the same images. */
+
+import type { InstanceSet, PanopticMap, SemanticMap, Task } from "../../masks/segmentation.js";
+import type { Prediction } from "./evaluation.js";
+import type { Scores } from "./metrics.js";
+
+/** The labels of one image, in the forms that the scorers need. */
+export interface Truth {
+  readonly semantic?: SemanticMap;
+  readonly panoptic?: PanopticMap;
+  readonly instances?: InstanceSet;
+}
+
+export interface Result {
+  readonly scores: Scores;
+  /** One a class, in their order. */
+  readonly classes: readonly Scores[];
+}
+
+/** Keeps sums over the images seen, never the images. */
+export interface Scorer {
+  /** The form of the labels that it needs, and of the prediction that it judges. */
+  readonly form: Task;
+  /** Takes one image into the sums; returns the deciding score of that image alone, in percent, null if it has none. */
+  add(truth: Truth, prediction: Prediction): number | null;
+  result(): Result;
+}
