@@ -1,8 +1,8 @@
 /** @file The command line: commands, and how faults become messages and exit codes. */
 
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { InputError } from "../core/errors.js";
+import { manifest } from "../core/manifest.js";
 import { INTERRUPTED } from "../pretrain/stop-request.js";
 import { addDoctor } from "./doctor.js";
 import { addPretrain } from "./pretrain.js";
@@ -12,15 +12,6 @@ import { addVisualize } from "./visualize.js";
 
 /** 0 done, 1 the work failed, 2 the command line was not understood, 130 a signal ended the run. */
 export type ExitCode = 0 | 1 | 2 | typeof INTERRUPTED;
-
-interface Manifest {
-  version: string;
-  description: string;
-}
-
-function manifest(): Manifest {
-  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as Manifest;
-}
 
 function createProgram(): Command {
   const { version, description } = manifest();

@@ -5,7 +5,14 @@ import type { LabelledSource } from "../../data/labelled-source.js";
 import type { BadFile } from "../../data/source.js";
 import { decode, type RgbImage } from "../../io/image-file.js";
 import type { Task } from "../../masks/segmentation.js";
-import { type ClassScores, DECIDING, type Evaluation, type ImageScore, type Predict, type Prediction } from "./evaluation.js";
+import {
+  type ClassScores,
+  DECIDING,
+  type Evaluation,
+  type ImageScore,
+  type Predict,
+  type Prediction,
+} from "./evaluation.js";
 import type { Scorer, Truth } from "./scorer.js";
 import { scorersOf } from "./scorers.js";
 
@@ -51,7 +58,8 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
     next = read(indices[done + 1]);
     const name = source.name(index);
     if (sample instanceof InputError) skipped.push({ file: name, reason: sample.problem.found });
-    else if (sample) images.push({ index, name, score: addTo(scorers, sample.truth, await predict(sample.image)) });
+    else if (sample)
+      images.push({ index, name, score: addTo(scorers, name, sample.truth, await predict(sample.image)) });
     progress?.(done + 1, indices.length);
   }
   requireEnough(source, images, skipped);
@@ -95,8 +103,8 @@ function requireSize(name: string, image: Size, labels: Size): void {
 }
 
 /** Adds an image to all scorers; returns its score by the first one, which is that of the source's task. */
-function addTo(scorers: readonly Scorer[], truth: Truth, prediction: Prediction): number | null {
-  const [own] = scorers.map((scorer) => scorer.add(truth, prediction));
+function addTo(scorers: readonly Scorer[], name: string, truth: Truth, prediction: Prediction): number | null {
+  const [own] = scorers.map((scorer) => scorer.add(name, truth, prediction));
   return own;
 }
 

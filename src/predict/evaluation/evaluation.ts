@@ -1,9 +1,9 @@
 /** @file What an evaluation finds, as plain data: what JSON holds, tables show and training compares. */
 
 import type { BadFile } from "../../data/source.js";
-import type { PanopticMap, ScoredInstance, SegmentationClass, SemanticMap, Task } from "../../masks/segmentation.js";
 import type { RgbImage } from "../../io/image-file.js";
-import type { Metric, Scores } from "./metrics.js";
+import type { PanopticMap, ScoredInstance, SegmentationClass, SemanticMap, Task } from "../../masks/segmentation.js";
+import type { ScoreTable } from "./metrics.js";
 
 /** What a model says about one image, at the size of the upright image, in the forms that its task gives. */
 export interface Prediction {
@@ -16,10 +16,10 @@ export interface Prediction {
 export type Predict = (image: RgbImage) => Promise<Prediction>;
 
 /** The score by which checkpoints of a task are compared. */
-export const DECIDING = { panoptic: "pq", instance: "ap", semantic: "miou" } as const satisfies Record<Task, Metric>;
+export const DECIDING = { panoptic: "pq", instance: "ap", semantic: "miou" } as const satisfies Record<Task, string>;
 
 export interface ClassScores extends SegmentationClass {
-  readonly scores: Scores;
+  readonly scores: ScoreTable;
 }
 
 export interface ImageScore {
@@ -36,8 +36,8 @@ export interface ImageScore {
 export interface Evaluation {
   readonly task: Task;
   /** Decides which of two checkpoints is better: larger is. Null when no class has ground truth. */
-  readonly deciding: { readonly metric: Metric; readonly value: number | null };
-  readonly scores: Scores;
+  readonly deciding: { readonly metric: (typeof DECIDING)[Task]; readonly value: number | null };
+  readonly scores: ScoreTable;
   /** One a class, in their order. */
   readonly classes: readonly ClassScores[];
   /** One an image that could be read, in the order of the source. */

@@ -1,47 +1,100 @@
-/** @file The names of all scores: as JSON has them, as tables show them, and what they mean. All are percentages. */
+/** @file The names of all scores: as JSON has them, as tables show them, and what they mean. */
 
-export interface MetricName {
+/** Percentages by name, and counts; null where there is nothing to average (no class of the kind has ground truth). */
+export type ScoreTable = Readonly<Record<string, number | null>>;
+
+export interface Metric {
+  readonly name: string;
   /** Head of its column. */
   readonly label: string;
   readonly meaning: string;
+  /** A number of segments, no percentage. */
+  readonly count?: boolean;
 }
 
+/** Scores of a panoptic model in another form of output end in this: AP_pan^Th is `apPan`, mIoU_pan is `miouPan`. */
+const OTHER_FORM = "Pan";
+const OTHER_FORM_END = new RegExp(`${OTHER_FORM}$`);
+
+const ap = (meaning: string) => `COCO mask AP ${meaning}`;
+
 /** In the order in which tables show them. */
-export const METRICS = {
-  pq: { label: "PQ", meaning: "panoptic quality, SQ x RQ, mean over classes" },
-  sq: { label: "SQ", meaning: "segmentation quality: mean IoU of the matched segments" },
-  rq: { label: "RQ", meaning: "recognition quality: F1 of the matched segments (IoU above 0.5)" },
-  "pq-things": { label: "PQ things", meaning: "panoptic quality, mean over the thing classes" },
-  "sq-things": { label: "SQ things", meaning: "segmentation quality, mean over the thing classes" },
-  "rq-things": { label: "RQ things", meaning: "recognition quality, mean over the thing classes" },
-  "pq-stuff": { label: "PQ stuff", meaning: "panoptic quality, mean over the stuff classes" },
-  "sq-stuff": { label: "SQ stuff", meaning: "segmentation quality, mean over the stuff classes" },
-  "rq-stuff": { label: "RQ stuff", meaning: "recognition quality, mean over the stuff classes" },
-  ap: { label: "AP", meaning: "COCO mask AP, mean over the IoU thresholds 0.50 to 0.95 and the classes" },
-  ap50: { label: "AP50", meaning: "COCO mask AP at an IoU of 0.50" },
-  ap75: { label: "AP75", meaning: "COCO mask AP at an IoU of 0.75" },
-  "ap-small": { label: "AP S", meaning: "COCO mask AP of objects below 32 x 32 pixels" },
-  "ap-medium": { label: "AP M", meaning: "COCO mask AP of objects from 32 x 32 to 96 x 96 pixels" },
-  "ap-large": { label: "AP L", meaning: "COCO mask AP of objects above 96 x 96 pixels" },
-  "ap-cityscapes": { label: "AP Cityscapes", meaning: "instance AP as the Cityscapes benchmark defines it" },
-  "ap50-cityscapes": { label: "AP50 Cityscapes", meaning: "Cityscapes instance AP at an overlap of 0.50" },
-  "ap-pan-things": { label: "AP pan Th", meaning: "COCO mask AP of a panoptic model's instances of thing classes" },
-  miou: { label: "mIoU", meaning: "mean over classes of intersection / union of all pixels of the set" },
-  "miou-pan": { label: "mIoU pan", meaning: "mIoU of a panoptic model's semantic output" },
-  "iou-categories": { label: "IoU categories", meaning: "Cityscapes: mean IoU of the categories" },
-  "iiou-classes": { label: "iIoU classes", meaning: "Cityscapes: IoU weighted by instance sizes, mean over classes" },
-  "iiou-categories": { label: "iIoU categories", meaning: "Cityscapes: IoU weighted by instance sizes, mean over categories" },
-  fwiou: { label: "fwIoU", meaning: "IoU, mean over classes weighted by their pixels" },
-  macc: { label: "mACC", meaning: "share of a class's pixels found, mean over classes" },
-  pacc: { label: "pACC", meaning: "share of all labelled pixels that got their class" },
-  iou: { label: "IoU", meaning: "intersection / union of all pixels of the class" },
-  acc: { label: "Acc", meaning: "share of the class's pixels found" },
-  tp: { label: "TP", meaning: "segments matched" },
-  fp: { label: "FP", meaning: "segments predicted and not there" },
-  fn: { label: "FN", meaning: "segments there and not predicted" },
-} as const satisfies Record<string, MetricName>;
+const METRICS: readonly Metric[] = [
+  { name: "pq", label: "PQ", meaning: "panoptic quality, SQ x RQ, mean over classes" },
+  { name: "sq", label: "SQ", meaning: "segmentation quality: mean IoU of the matched segments" },
+  { name: "rq", label: "RQ", meaning: "recognition quality: F1 of the segments, matched above an IoU of 0.5" },
+  { name: "pqThings", label: "PQ things", meaning: "panoptic quality, mean over the thing classes" },
+  { name: "sqThings", label: "SQ things", meaning: "segmentation quality, mean over the thing classes" },
+  { name: "rqThings", label: "RQ things", meaning: "recognition quality, mean over the thing classes" },
+  { name: "pqStuff", label: "PQ stuff", meaning: "panoptic quality, mean over the stuff classes" },
+  { name: "sqStuff", label: "SQ stuff", meaning: "segmentation quality, mean over the stuff classes" },
+  { name: "rqStuff", label: "RQ stuff", meaning: "recognition quality, mean over the stuff classes" },
+  { name: "ap", label: "AP", meaning: ap("mean over the IoU thresholds 0.50 to 0.95 and the classes") },
+  { name: "ap50", label: "AP50", meaning: ap("at an IoU of 0.50") },
+  { name: "ap75", label: "AP75", meaning: ap("at an IoU of 0.75") },
+  { name: "apSmall", label: "AP S", meaning: ap("of objects of at most 32 x 32 pixels") },
+  { name: "apMedium", label: "AP M", meaning: ap("of objects from 32 x 32 to 96 x 96 pixels") },
+  { name: "apLarge", label: "AP L", meaning: ap("of objects of at least 96 x 96 pixels") },
+  { name: "ar1", label: "AR 1", meaning: "COCO mask recall with 1 object an image" },
+  { name: "ar10", label: "AR 10", meaning: "COCO mask recall with 10 objects an image" },
+  { name: "ar100", label: "AR 100", meaning: "COCO mask recall with 100 objects an image" },
+  { name: "arSmall", label: "AR S", meaning: "COCO mask recall of objects of at most 32 x 32 pixels" },
+  { name: "arMedium", label: "AR M", meaning: "COCO mask recall of objects from 32 x 32 to 96 x 96 pixels" },
+  { name: "arLarge", label: "AR L", meaning: "COCO mask recall of objects of at least 96 x 96 pixels" },
+  { name: "miou", label: "mIoU", meaning: "intersection / union of all pixels of the set, mean over classes" },
+  { name: "fwiou", label: "fwIoU", meaning: "IoU, mean over classes weighted by their pixels" },
+  { name: "macc", label: "mAcc", meaning: "share of a class's pixels that are found, mean over classes" },
+  { name: "aacc", label: "aAcc", meaning: "share of all labelled pixels that are right" },
+  {
+    name: "mprecision",
+    label: "mPrecision",
+    meaning: "share of a class's predicted pixels that are right, mean over classes",
+  },
+  { name: "mdice", label: "mDice", meaning: "Dice of a class's pixels, mean over classes" },
+  { name: "iou", label: "IoU", meaning: "intersection / union of all pixels of the class" },
+  { name: "acc", label: "Acc", meaning: "share of the class's pixels that are found" },
+  { name: "precision", label: "Precision", meaning: "share of the class's predicted pixels that are right" },
+  { name: "dice", label: "Dice", meaning: "2 x intersection / (pixels labelled + pixels predicted)" },
+  { name: "tp", label: "TP", meaning: "segments matched", count: true },
+  { name: "fp", label: "FP", meaning: "segments predicted that are not there", count: true },
+  { name: "fn", label: "FN", meaning: "segments that were not found", count: true },
+];
 
-export type Metric = keyof typeof METRICS;
+const BY_NAME = new Map(METRICS.map((metric, rank) => [metric.name, { metric, rank }]));
 
-/** Percentages by metric; null where there is nothing to average (no class of the kind has ground truth). */
-export type Scores = Partial<Record<Metric, number | null>>;
+/** What is known of a score by its name; one that is not in the table goes by its name. */
+export function metric(name: string): Metric {
+  const known = BY_NAME.get(name)?.metric;
+  if (known) return known;
+  const base = BY_NAME.get(name.replace(OTHER_FORM_END, ""))?.metric;
+  if (!base) return { name, label: name, meaning: "" };
+  const things = base.name.startsWith("ap");
+  const form = things ? "objects of thing classes" : "semantic output";
+  return {
+    name,
+    label: `${base.label} pan${things ? " Th" : ""}`,
+    meaning: `${base.meaning}; the panoptic model's ${form}`,
+  };
+}
+
+/** The names in the order in which they are shown; those of a panoptic model's other forms come last. */
+export function sortedMetrics(names: Iterable<string>): Metric[] {
+  const last = METRICS.length;
+  const rank = (name: string) =>
+    BY_NAME.get(name)?.rank ?? last + (BY_NAME.get(name.replace(OTHER_FORM_END, ""))?.rank ?? last);
+  return [...names].sort((a, b) => rank(a) - rank(b)).map(metric);
+}
+
+/** Shares of 1 as percentages; counts stay. */
+export function percentages(scores: ScoreTable): ScoreTable {
+  const scaled = Object.entries(scores).map(([name, value]) => [
+    name,
+    value === null || metric(name).count ? value : 100 * value,
+  ]);
+  return Object.fromEntries(scaled) as ScoreTable;
+}
+
+/** Some of the scores of a panoptic model's other form, under names of their own. */
+export function ofOtherForm(scores: ScoreTable, kept: readonly string[]): ScoreTable {
+  return Object.fromEntries(kept.map((name) => [name + OTHER_FORM, scores[name] ?? null]));
+}

@@ -1,11 +1,10 @@
 /** @file The page of an evaluation: scores, classes, pictures beside their ground truth, and what could not be used. */
 
 import { skippedNotes } from "../../data/skipped-notes.js";
-import type { Task } from "../../masks/segmentation.js";
 import { type GalleryRow, type Report, renderReport, type Section } from "../../viz/report.js";
-import type { Column, Table } from "../../viz/table.js";
+import { type Column, formatNumber, type Table } from "../../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
-import { METRICS, type Metric, type Scores } from "./metrics.js";
+import { metric, sortedMetrics } from "./metrics.js";
 
 /** One evaluated model and what the page calls it. */
 export interface EvaluatedRun {
@@ -43,7 +42,7 @@ export const letterOf = (run: number) => String.fromCharCode(65 + run);
 /** The page as HTML that loads nothing from elsewhere. */
 export function evaluationPage({ data, runs, galleries, facts }: EvaluationPage): string {
   const [{ evaluation }] = runs;
-  const { label } = METRICS[evaluation.deciding.metric];
+  const { label } = metric(evaluation.deciding.metric);
   const used = evaluation.images.length;
   const names = runs.map(({ checkpoint, step }, i): [string, string] => [
     runs.length > 1 ? `Model ${letterOf(i)}` : "Checkpoint",
@@ -51,7 +50,7 @@ export function evaluationPage({ data, runs, galleries, facts }: EvaluationPage)
   ]);
   return renderReport({
     title: runs.length > 1 ? `Two models compared: ${evaluation.task}` : `Evaluation: ${evaluation.task} segmentation`,
-    summary: `${label} ${runs.map((run) => formatScore(run.evaluation.deciding.value)).join(" and ")} on ${used} images of ${data.path}, ${data.split}.`,
+    summary: `${label} ${runs.map((run) => formatNumber(run.evaluation.deciding.value)).join(" and ")} on ${used} images of ${data.path}, ${data.split}.`,
     warnings: warningsOf(evaluation),
     facts: [
       ...names,
@@ -81,14 +80,12 @@ function gallerySection({ title, description, rows }: Gallery): Section {
   return { title, description, gallery: [...rows] };
 }
 
-const metricsOf = (scores: Scores) => (Object.keys(METRICS) as Metric[]).filter((metric) => scores[metric] !== undefined);
-
 const difference = (a: number | null | undefined, b: number | null | undefined) =>
   typeof a === "number" && typeof b === "number" ? b - a : null;
 
 /** Heads of a score's columns: one, or A, B and B - A. */
-function scoreColumns(name: string, runs: number, meaning?: string): Column[] {
-  if (runs === 1) return [{ name, meaning }];
+function scoreColumns(name: string, runs: number, meaning: string, digits?: number): Column[] {
+  if (runs === 1) return [{ name, meaning, digits }];
   return [
     { name: `${name} A`, meaning },
     { name: `${name} B`, meaning },
@@ -109,13 +106,9 @@ function scoreSection(runs: readonly EvaluatedRun[]): Section {
     ...(runs.length > 1 ? [{ name: "B \u2212 A", difference: true }] : []),
     { name: "What it is", text: true },
   ];
-  const rows = metricsOf(runs[0].evaluation.scores).map((metric) => ({
-    cells: [
-      METRICS[metric].label,
-      ...scoreCells(runs.map(({ evaluation }) => evaluation.scores[metric])),
-      METRICS[metric].meaning,
-    ],
-    total: metric === runs[0].evaluation.deciding.metric,
+  const rows = sortedMetrics(Object.keys(runs[0].evaluation.scores)).map(({ name, label, meaning }) => ({
+    cells: [label, ...scoreCells(runs.map(({ evaluation }) => evaluation.scores[name])), meaning],
+    total: name === runs[0].evaluation.deciding.metric,
   }));
   return {
     title: "Scores",
@@ -125,37 +118,24 @@ function scoreSection(runs: readonly EvaluatedRun[]): Section {
 }
 
 /** Scores of classes that two models are compared by; the page of one model shows all that there are. */
-const COMPARED: Record<Task, readonly Metric[]> = {
-  panoptic: ["pq", "sq", "rq"],
-  instance: ["ap", "ap50"],
-  semantic: ["iou", "acc"],
-};
-
-/** Columns of whole numbers. */
-const COUNTS: ReadonlySet<Metric> = new Set(["tp", "fp", "fn"]);
+const COMPARED: ReadonlySet<string> = new Set(["pq", "sq", "rq", "ap", "ap50", "iou", "acc"]);
 
 function classSection(runs: readonly EvaluatedRun[]): Section {
   const [{ evaluation }] = runs;
-  const present = new Set(evaluation.classes.flatMap(({ scores }) => metricsOf(scores)));
-  const shown = runs.length > 1 ? COMPARED[evaluation.task] : (Object.keys(METRICS) as Metric[]);
-  const metrics = shown.filter((metric) => present.has(metric));
+  const present = new Set(evaluation.classes.flatMap(({ scores }) => Object.keys(scores)));
+  const metrics = sortedMetrics(present).filter(({ name }) => runs.length === 1 || COMPARED.has(name));
   const withKind = evaluation.task === "panoptic";
   const columns: Column[] = [
     { name: "Class" },
     ...(withKind ? [{ name: "Kind", text: true }] : []),
-    ...metrics.flatMap((metric) => {
-      const { label, meaning } = METRICS[metric];
-      return scoreColumns(label, runs.length, meaning).map((column) =>
-        COUNTS.has(metric) ? { ...column, digits: 0 } : column,
-      );
-    }),
+    ...metrics.flatMap(({ label, meaning, count }) => scoreColumns(label, runs.length, meaning, count ? 0 : undefined)),
   ];
   const rows: Table["rows"] = evaluation.classes.map(({ name, color, isThing }, label) => ({
     color,
     cells: [
       name,
       ...(withKind ? [isThing ? "thing" : "stuff"] : []),
-      ...metrics.flatMap((metric) => scoreCells(runs.map((run) => run.evaluation.classes[label].scores[metric]))),
+      ...metrics.flatMap((one) => scoreCells(runs.map((run) => run.evaluation.classes[label].scores[one.name]))),
     ],
   }));
   return {
@@ -163,8 +143,4 @@ function classSection(runs: readonly EvaluatedRun[]): Section {
     description: "The colours are those of the pictures. A click on a column's head sorts by it.",
     tables: [{ columns, rows }],
   };
-}
-
-function formatScore(value: number | null): string {
-  return value === null ? "\u2013" : value.toFixed(1);
 }

@@ -9,7 +9,7 @@ import { type MaskSet, overlay, type Segmentation } from "../../viz/overlay.js";
 import type { EncodedPicture, GalleryCell, GalleryRow } from "../../viz/report.js";
 import { formatNumber } from "../../viz/table.js";
 import type { Evaluation, Predict, Prediction } from "./evaluation.js";
-import { METRICS } from "./metrics.js";
+import { metric } from "./metrics.js";
 import { type Gallery, letterOf } from "./page.js";
 import { bestAndWorst, mostDifferent, randomFew } from "./selection.js";
 
@@ -53,7 +53,7 @@ const drawn = ({ task }: Evaluation) =>
 
 function extremes(evaluation: Evaluation): Chosen[] {
   const { best, worst } = bestAndWorst(evaluation.images, COUNT);
-  const { label } = METRICS[evaluation.deciding.metric];
+  const { label } = metric(evaluation.deciding.metric);
   const description = `By the ${label} of the image alone.${drawn(evaluation)}`;
   return [
     { title: "Worst images", description, indices: worst },
@@ -62,7 +62,7 @@ function extremes(evaluation: Evaluation): Chosen[] {
 }
 
 function contrasts(a: Evaluation, b: Evaluation): Chosen[] {
-  const { label } = METRICS[a.deciding.metric];
+  const { label } = metric(a.deciding.metric);
   const different = mostDifferent(a.images, b.images, COUNT);
   const others = a.images.map(({ index }) => index).filter((index) => !different.includes(index));
   return [
@@ -90,7 +90,7 @@ async function rowOf(source: LabelledSource, index: number, runs: readonly Shown
     const segmentation = predictionOf(await predict(image), task, image);
     const label = runs.length === 1 ? "prediction" : `model ${letterOf(i)}`;
     const score = evaluation.images.find((one) => one.index === index)?.score ?? null;
-    const text = `${METRICS[evaluation.deciding.metric].label} ${formatNumber(score)}`;
+    const text = `${metric(evaluation.deciding.metric).label} ${formatNumber(score)}`;
     scores.push(text);
     cells.push({ label: `${label}, ${text}`, picture: await drawing(photo, segmentation, classes) });
   }

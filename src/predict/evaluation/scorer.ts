@@ -2,7 +2,8 @@
 
 import type { InstanceSet, PanopticMap, SemanticMap, Task } from "../../masks/segmentation.js";
 import type { Prediction } from "./evaluation.js";
-import type { Scores } from "./metrics.js";
+
+import type { ScoreTable } from "./metrics.js";
 
 /** The labels of one image, in the forms that the scorers need. */
 export interface Truth {
@@ -12,16 +13,16 @@ export interface Truth {
 }
 
 export interface Result {
-  readonly scores: Scores;
+  readonly scores: ScoreTable;
   /** One a class, in their order. */
-  readonly classes: readonly Scores[];
+  readonly classes: readonly ScoreTable[];
 }
 
 /** Keeps sums over the images seen, never the images. */
 export interface Scorer {
   /** The form of the labels that it needs, and of the prediction that it judges. */
   readonly form: Task;
-  /** Takes one image into the sums; returns the deciding score of that image alone, in percent, null if it has none. */
-  add(truth: Truth, prediction: Prediction): number | null;
+  /** Takes one image into the sums, `name` in errors; returns the deciding score of that image alone, in percent, null if it has none. */
+  add(name: string, truth: Truth, prediction: Prediction): number | null;
   result(): Result;
 }

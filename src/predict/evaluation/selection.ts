@@ -47,3 +47,9 @@ export function randomFew(indices: readonly number[], count: number): number[] {
     .sort((a, b) => a - b)
     .map((i) => indices[i]);
 }
+
+/** `count` of `length` indices, evenly spaced from the first on; all when there are not more. */
+export function evenlySpaced(length: number, count = length): number[] {
+  const kept = Math.min(length, count);
+  return Array.from({ length: kept }, (_, i) => Math.floor((i * length) / kept));
+}

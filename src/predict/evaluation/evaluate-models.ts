@@ -1,0 +1,88 @@
+/** @file One or two models over the same images: scores, JSON and page. */
+
+import { InputError } from "../../core/errors.js";
+import type { LabelledSource } from "../../data/labelled-source.js";
+import type { Report } from "../../viz/report.js";
+import type { ModelDescription } from "../trained-model.js";
+import { evaluate } from "./evaluate.js";
+import type { Evaluation, Predict } from "./evaluation.js";
+import { prepareOutput, writeEvaluation } from "./output.js";
+import { type EvaluatedData, evaluationPage, letterOf } from "./page.js";
+import { galleriesOf } from "./pictures.js";
+import { requireSameClasses } from "./same-classes.js";
+
+/** A model as evaluation sees it. */
+export interface EvaluatedModel {
+  /** What it is called: the folder of its run or checkpoint. */
+  readonly checkpoint: string;
+  readonly step: number;
+  readonly description: Pick<ModelDescription, "task" | "classes" | "inference">;
+  readonly predict: Predict;
+  /** The order in which it takes images best, e.g. by their input sizes; as given if absent. */
+  readonly order?: (indices: readonly number[]) => Promise<readonly number[]>;
+}
+
+export interface ModelsOptions {
+  readonly source: LabelledSource;
+  readonly data: EvaluatedData;
+  /** One, or two to compare. */
+  readonly models: readonly EvaluatedModel[];
+  /** The images to take. */
+  readonly indices: readonly number[];
+  /** Folder for the files. */
+  readonly out: string;
+  /** Further names and values for the head of the page. */
+  readonly facts?: Report["facts"];
+  readonly progress?: (model: string, done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface EvaluatedModels {
+  /** One a model, in their order. */
+  readonly evaluations: readonly Evaluation[];
+  /** Paths of what was written. */
+  readonly files: { readonly json: string; readonly page: string };
+}
+
+/**
+ * Evaluates each model and writes `evaluation.json` and `evaluation.html`.
+ * @throws InputError when a model's task or classes are not the source's, when `out` holds something else, or when more
+ * than half of the images cannot be used
+ */
+export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedModels> {
+  const { source, data, models, indices, out, facts = [], progress, signal } = options;
+  for (const model of models) requireFit(model, source, data.path);
+  await prepareOutput(out);
+  const runs = [];
+  for (const [i, { checkpoint, step, description, predict, order }] of models.entries()) {
+    const name = models.length > 1 ? `model ${letterOf(i)}` : "model";
+    const evaluation = await evaluate({
+      source,
+      predict,
+      indices: order ? await order(indices) : indices,
+      progress: (done, total) => progress?.(name, done, total),
+      signal,
+    });
+    runs.push({ checkpoint, step, inference: description.inference, predict, evaluation });
+  }
+  const galleries = await galleriesOf(source, runs);
+  const page = evaluationPage({ data, runs, galleries, facts });
+  const files = await writeEvaluation(out, { data, runs, page });
+  return { evaluations: runs.map(({ evaluation }) => evaluation), files };
+}
+
+function requireFit({ checkpoint, description }: EvaluatedModel, source: LabelledSource, where: string): void {
+  if (description.task !== source.task) {
+    throw new InputError({
+      where: checkpoint,
+      expected: `a model of the task ${source.task}`,
+      found: `one of the task ${description.task}`,
+      fix: "Two models can be compared when both have the same task.",
+    });
+  }
+  requireSameClasses(
+    source.task,
+    { where: checkpoint, classes: description.classes },
+    { where, classes: source.classes },
+  );
+}

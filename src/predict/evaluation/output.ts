@@ -1,0 +1,83 @@
+/** @file The files of an evaluation: where they go, and what JSON holds. */
+
+import { mkdir, readFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { InputError } from "../../core/errors.js";
+import { manifest } from "../../core/manifest.js";
+import { exists, writeFileAtomic } from "../../io/atomic-file.js";
+import { fileFault } from "../../io/file-fault.js";
+import type { InferenceSettings } from "../trained-model.js";
+import type { EvaluatedData, EvaluatedRun } from "./page.js";
+
+export const EVALUATION_FILES = { json: "evaluation.json", page: "evaluation.html" } as const;
+
+/** Says whose file it is. */
+const KIND = "mask-jepa evaluation";
+const FORMAT_VERSION = 1;
+
+/** The folder of the run that a path names: itself, or the run that one of its checkpoints belongs to. */
+function runFolder(checkpoint: string): string {
+  const path = resolve(checkpoint);
+  return basename(dirname(path)) === "checkpoints" ? dirname(dirname(path)) : path;
+}
+
+/** `RUN/evaluation-val`, or of two runs `RUN/evaluation-val-and-OTHER`. */
+export function defaultOutput(checkpoints: readonly string[], split: string): string {
+  const [run, other] = checkpoints;
+  const suffix = other === undefined ? "" : `-and-${basename(resolve(other))}`;
+  return join(runFolder(run), `evaluation-${split}${suffix}`);
+}
+
+/**
+ * Makes the folder, before any work is done. An earlier evaluation in it will be replaced, other files stay.
+ * @throws InputError when it cannot be made, or holds files of these names that are no evaluation
+ */
+export async function prepareOutput(out: string): Promise<void> {
+  try {
+    await mkdir(out, { recursive: true });
+  } catch (error) {
+    throw fileFault(error, out, "a folder that can be written");
+  }
+  const present: string[] = [];
+  for (const name of Object.values(EVALUATION_FILES)) if (await exists(join(out, name))) present.push(name);
+  if (present.length === 0 || (await isEvaluation(join(out, EVALUATION_FILES.json)))) return;
+  throw new InputError({
+    where: out,
+    expected: "a folder without files of an evaluation's names, or with an earlier evaluation",
+    found: `${present.join(" and ")} of another origin`,
+    fix: "Choose another folder with --out.",
+  });
+}
+
+async function isEvaluation(path: string): Promise<boolean> {
+  try {
+    return (JSON.parse(await readFile(path, "utf8")) as { kind?: unknown } | null)?.kind === KIND;
+  } catch {
+    return false;
+  }
+}
+
+/** What was evaluated, as JSON and as a page. */
+export interface EvaluationFiles {
+  readonly data: EvaluatedData;
+  readonly runs: readonly (EvaluatedRun & { readonly inference: InferenceSettings })[];
+  readonly page: string;
+}
+
+/** Writes both files; returns their paths. */
+export async function writeEvaluation(
+  out: string,
+  { data, runs, page }: EvaluationFiles,
+): Promise<{ json: string; page: string }> {
+  const models = runs.map(({ checkpoint, step, inference, evaluation }) => ({
+    checkpoint,
+    step,
+    inference,
+    ...evaluation,
+  }));
+  const content = { kind: KIND, formatVersion: FORMAT_VERSION, version: manifest().version, data, models };
+  const paths = { json: join(out, EVALUATION_FILES.json), page: join(out, EVALUATION_FILES.page) };
+  await writeFileAtomic(paths.json, `${JSON.stringify(content, null, 2)}\n`);
+  await writeFileAtomic(paths.page, page);
+  return paths;
+}

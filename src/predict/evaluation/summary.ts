@@ -1,0 +1,23 @@
+/** @file The scores of one or two models as a table for the terminal. */
+
+import { formatNumber } from "../../viz/table.js";
+import type { Evaluation } from "./evaluation.js";
+import { sortedMetrics } from "./metrics.js";
+
+/** One line a score: its name, a column a model, and of two models the difference. */
+export function summaryTable(evaluations: readonly Evaluation[]): string {
+  const [first, second] = evaluations;
+  const rows = sortedMetrics(Object.keys(first.scores)).map(({ name, label }) => {
+    const values = evaluations.map(({ scores }) => scores[name] ?? null);
+    const [a, b] = values;
+    const change = second && (a === null || b === null ? null : b - a);
+    const cells = values.map((value) => formatNumber(value));
+    return [label, ...cells, ...(change === undefined ? [] : [formatNumber(change, { difference: true })])];
+  });
+  const head = second ? [["", "A", "B", "B - A"]] : [];
+  const table = [...head, ...rows];
+  const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
+  const line = (row: string[]) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[i] + 2))).join("");
+  return table.map(line).join("\n");
+}
