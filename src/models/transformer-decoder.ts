@@ -54,13 +54,15 @@ export function transformerDecoder(
   });
   const position = embedding("query_embed", queries);
   let content = g.expand(embedding("query_feat", queries), [n, queries, hiddenDim]);
-  const sizeOfLevel = (l: number) => multiScale[l % multiScale.length].shape.slice(2) as unknown as [number, number];
-  let { bias, ...prediction } = predict(p, content, maskFeatures, sizeOfLevel(0), options);
+  // Resizing is linear, so it may go before the product with the queries: once a level instead of once a layer.
+  const reduced = multiScale.map((map) => resizeBilinear(maskFeatures, [map.shape[2], map.shape[3]]));
+  const reducedFor = (layer: number) => reduced[layer % reduced.length];
+  let { bias, ...prediction } = predict(p, content, maskFeatures, reducedFor(0), options);
   const predictions: Prediction[] = [prediction];
   for (let i = 0; i < layers; i++) {
     const memory = { ...memories[i % memories.length], bias: perHead(bias, heads) };
     content = decoderLayer(p, i, { content, position }, memory, options);
-    ({ bias, ...prediction } = predict(p, content, maskFeatures, sizeOfLevel(i + 1), options));
+    ({ bias, ...prediction } = predict(p, content, maskFeatures, reducedFor(i + 1), options));
     predictions.push(prediction);
   }
   return predictions;
@@ -77,15 +79,15 @@ function perHead(bias: Tensor, heads: number): Tensor {
   return g.reshape(g.expand(g.reshape(bias, [n, 1, q, s]), [n, heads, q, s]), [n * heads, q, s]);
 }
 
-/** Class and mask predictions of the queries, and the attention mask they imply at `size`. */
+/** Class and mask predictions of the queries, and the attention mask they imply where `reduced` has the mask features. */
 function predict(
   p: Scope,
   content: Tensor,
   maskFeatures: Tensor,
-  size: readonly [number, number],
+  reduced: Tensor,
   { classes, hiddenDim, maskDim }: TransformerDecoderOptions,
 ): Prediction & { bias: Tensor } {
-  const [n, , h, w] = maskFeatures.shape;
+  const n = maskFeatures.shape[0];
   const q = content.shape[1];
   const normed = layerNorm(p.in("decoder_norm"), content);
   const logits = linear(p.in("class_embed"), normed, classes + 1);
@@ -94,13 +96,13 @@ function predict(
     const y = linear(mlp.in(i), x, width, { weight: torchWeight, bias: torchBias(x.shape.at(-1) as number) });
     return i < 2 ? g.relu(y) : y;
   }, normed);
-  const flat = g.reshape(maskFeatures, [n, maskDim, h * w]);
-  const masks = g.reshape(g.matMul(embedded, flat), [n, q, h, w]);
+  const masksOver = (features: Tensor) => g.matMul(embedded, g.reshape(features, [n, maskDim, -1]));
+  const masks = g.reshape(masksOver(maskFeatures), [n, q, ...maskFeatures.shape.slice(2)]);
   // sigmoid(x) < 0.5 is x < 0. A query that would see nothing sees everything.
-  const open = g.reshape(resizeBilinear(masks, size), [n, q, size[0] * size[1]]);
+  const open = masksOver(reduced);
   const closed = g.where(g.less(open, 0), 1, 0);
   const blocked = g.reduceSum(closed, [-1], true);
-  const nothing = g.equal(blocked, size[0] * size[1]);
+  const nothing = g.equal(blocked, open.shape[2]);
   const bias = g.where(nothing, 0, g.mul(closed, BLOCKED));
   return { logits, masks, blocked: g.reshape(blocked, [n, q]), bias };
 }

@@ -1,7 +1,7 @@
 /** @file Segmentations over their images: half-transparent fills, crisp outlines, names of classes. */
 
 import { ShapeError } from "../core/errors.js";
-import type { RunLengths } from "../masks/run-lengths.js";
+import { maskArea, paintMask, type RunLengths } from "../masks/run-lengths.js";
 import { IGNORED, type PanopticMap, type SegmentationClass, type SemanticMap } from "../masks/segmentation.js";
 import { turnHue } from "./colours.js";
 import { drawText, textSize } from "./lettering.js";
@@ -93,22 +93,11 @@ function instanceLayers({ width, height, instances }: MaskSet, classes: readonly
   const shapes = instances.map(({ label, score, mask }) => ({
     color: colorOf(label),
     text: score === undefined ? classes[label].name : `${classes[label].name} ${score.toFixed(2)}`,
-    area: mask.counts.reduce((sum, run, i) => sum + (i % 2 === 1 ? run : 0), 0),
+    area: maskArea(mask),
   }));
   const largestFirst = shapes.map((_, i) => i).sort((a, b) => shapes[b].area - shapes[a].area);
-  for (const i of largestFirst) paint(owner, instances[i].mask, i + 1);
+  for (const i of largestFirst) paintMask(instances[i].mask, owner, i + 1);
   return { owner, shapes };
-}
-
-/** Writes `value` where a mask, which runs down its columns, is set. */
-function paint(owner: Uint32Array, { width, height, counts }: RunLengths, value: number): void {
-  let at = 0;
-  counts.forEach((run, i) => {
-    if (i % 2 === 1) {
-      for (let p = at; p < at + run; p++) owner[(p % height) * width + Math.floor(p / height)] = value;
-    }
-    at += run;
-  });
 }
 
 function blend(data: Uint8Array, pixel: number, color: Rgb, opacity: number): void {

@@ -38,12 +38,16 @@ interface Manifest {
   readonly inputs: readonly Entry[];
   readonly tensors: readonly Entry[];
   readonly outputs: readonly Result[];
+  /** Panoptic segments by image. */
+  readonly segments_info?: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
 }
 
 export interface GoldenCase {
   readonly name: string;
   readonly hyper: Manifest["hyper"];
   readonly results: readonly Result[];
+  /** Expected panoptic segments by image; none in cases without. */
+  readonly segments: NonNullable<Manifest["segments_info"]>;
   /** Outputs whose products with their `loss_weight/...` add up to the loss L; none where only outputs are stored. */
   readonly lossOver: readonly string[];
   /** Shapes of the inputs, parameters and buffers that the model takes. */
@@ -67,7 +71,7 @@ export async function loadCase(name: string): Promise<GoldenCase> {
   const folder = join(FIXTURES, name);
   const manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8")) as Manifest;
   const stored = await readSafetensors(join(folder, "tensors.safetensors"));
-  const { fill_prefix: prefix, hyper, inputs, tensors, outputs, rand_calls: calls = [] } = manifest;
+  const { fill_prefix: prefix, hyper, inputs, tensors, outputs, rand_calls: calls = [], segments_info } = manifest;
   const filled = [...inputs, ...tensors].filter(({ values, computed }) => values === undefined && !computed);
   const entries = new Map(filled.map((entry) => [entry.name, entry]));
 
@@ -75,6 +79,7 @@ export async function loadCase(name: string): Promise<GoldenCase> {
     name,
     hyper,
     results: outputs,
+    segments: segments_info ?? {},
     lossOver: (hyper.L_over as string[] | undefined) ?? [],
     shapes: new Map(filled.map(({ name, shape }) => [name, shape])),
     setting(key) {
