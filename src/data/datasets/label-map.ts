@@ -1,0 +1,129 @@
+/** @file Label maps: PNG files whose numbers are ids. Palette indices and 16 bits are kept; nothing is scaled. */
+
+import { readFile } from "node:fs/promises";
+import { type DecodedPng, decode } from "fast-png";
+import { InputError } from "../../core/errors.js";
+import { fileFault } from "../../io/file-fault.js";
+import { DataFault } from "./data-fault.js";
+
+/** The ids of one file, row-major. */
+export interface LabelMap {
+  readonly file: string;
+  readonly width: number;
+  readonly height: number;
+  readonly ids: Uint8Array | Uint16Array | Uint32Array;
+}
+
+const startsWith = (bytes: Uint8Array, ...head: number[]) => head.every((byte, i) => bytes[i] === byte);
+
+/** What the bytes are, if not a PNG. */
+function refusal(bytes: Uint8Array): { found: string; fix?: string } | undefined {
+  if (startsWith(bytes, 0x89, 0x50, 0x4e, 0x47)) return undefined;
+  if (bytes.length === 0) return { found: "an empty file" };
+  const fix = "Save label maps as PNG: greyscale, palette or 16 bit.";
+  if (startsWith(bytes, 0xff, 0xd8)) {
+    return { found: "a JPEG, whose compression changes ids", fix: `Write the labels anew from their source. ${fix}` };
+  }
+  return { found: "another format", fix };
+}
+
+/** One number a pixel out of 1, 2 or 4 bits; rows begin at whole bytes. */
+function unpack({ data, width, height, depth }: DecodedPng): Uint8Array {
+  const ids = new Uint8Array(width * height);
+  const rowBytes = Math.ceil((width * depth) / 8);
+  const mask = (1 << depth) - 1;
+  for (let y = 0, out = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const bit = x * depth;
+      ids[out++] = (data[y * rowBytes + (bit >> 3)] >> (8 - depth - (bit & 7))) & mask;
+    }
+  }
+  return ids;
+}
+
+async function readPng(file: string): Promise<DecodedPng> {
+  const unreadable = (found: string, fix?: string, cause?: unknown) =>
+    new DataFault("unreadable label", { where: file, expected: "a label map in PNG", found, fix }, { cause });
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    const fault = fileFault(error, file, "a label map in PNG");
+    throw fault instanceof InputError ? unreadable(fault.problem.found, fault.problem.fix, error) : fault;
+  }
+  const other = refusal(bytes);
+  if (other) throw unreadable(other.found, other.fix);
+  // An interlaced PNG of less than 8 bits is read wrongly by the decoder: byte 24 is the depth, byte 28 the interlacing.
+  if (bytes[28] === 1 && bytes[24] < 8)
+    throw unreadable("an interlaced PNG of less than 8 bits", "Save it without interlacing.");
+  try {
+    return decode(bytes, { checkCrc: true });
+  } catch (cause) {
+    throw unreadable(`a damaged PNG (${(cause as Error).message})`, undefined, cause);
+  }
+}
+
+/** Channel `channel` of every pixel. */
+function channelOf({ data, width, height, channels }: DecodedPng, channel: number): Uint8Array | Uint16Array {
+  const ids = data instanceof Uint16Array ? new Uint16Array(width * height) : new Uint8Array(width * height);
+  for (let i = 0, at = channel; i < ids.length; i++, at += channels) ids[i] = data[at];
+  return ids;
+}
+
+function isGrey({ data, channels }: DecodedPng): boolean {
+  for (let at = 0; at < data.length; at += channels) {
+    if (data[at] !== data[at + 1] || data[at] !== data[at + 2]) return false;
+  }
+  return true;
+}
+
+/**
+ * Ids of one channel: greyscale or palette of 1 to 16 bits; grey that was saved as RGB will do; an alpha channel is ignored.
+ * @throws DataFault for what is no PNG, is damaged, or is a picture in colours
+ */
+export async function readLabelMap(file: string): Promise<LabelMap> {
+  const png = await readPng(file);
+  const { width, height, depth, channels, data } = png;
+  const map = (ids: LabelMap["ids"]): LabelMap => ({ file, width, height, ids });
+  if (depth < 8) return map(unpack(png));
+  if (channels === 1)
+    return map(data instanceof Uint16Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.length));
+  if (channels === 2 || isGrey(png)) return map(channelOf(png, 0));
+  throw new DataFault("unreadable label", {
+    where: file,
+    expected: "one id a pixel (greyscale or palette)",
+    found: "a picture in colours",
+    fix: "Save the ids themselves, not their colours.",
+  });
+}
+
+/** Ids of a colour PNG, R + 256 G + 65536 B, as COCO's panoptic maps; a greyscale one is read as its values. @throws DataFault */
+export async function readColourMap(file: string): Promise<LabelMap> {
+  const png = await readPng(file);
+  const { width, height, channels, data } = png;
+  if (channels < 3) return readLabelMap(file);
+  if (png.depth !== 8) {
+    throw new DataFault("unreadable label", {
+      where: file,
+      expected: "ids in 8-bit RGB",
+      found: `${png.depth} bits a channel`,
+    });
+  }
+  const ids = new Uint32Array(width * height);
+  for (let i = 0, at = 0; i < ids.length; i++, at += channels) {
+    ids[i] = data[at] | (data[at + 1] << 8) | (data[at + 2] << 16);
+  }
+  return { file, width, height, ids };
+}
+
+/** The first two channels, R and G, of a colour PNG (ADE20K's instance maps: category and number). @throws DataFault */
+export async function readTwoChannels(file: string): Promise<{ red: LabelMap; green: LabelMap }> {
+  const png = await readPng(file);
+  const { width, height, channels, depth } = png;
+  if (channels < 3 || depth !== 8) {
+    const found = `${channels} channel(s) of ${depth} bits`;
+    throw new DataFault("unreadable label", { where: file, expected: "an 8-bit RGB map", found });
+  }
+  const map = (channel: number): LabelMap => ({ file, width, height, ids: channelOf(png, channel) });
+  return { red: map(0), green: map(1) };
+}
