@@ -9,6 +9,8 @@ export { createLoader } from "./data/loader.js";
 export { writeSampleData } from "./data/sample-data.js";
 export { folderSource, type ImageSource } from "./data/source.js";
 export { averagePrecision } from "./eval/average-precision.js";
+export { cityscapesAp } from "./eval/cityscapes-ap.js";
+export { cityscapesIou } from "./eval/cityscapes-iou.js";
 export { panopticQuality } from "./eval/panoptic-quality.js";
 export type { ClassScores, Score, Scores } from "./eval/scores.js";
 export { semanticIou } from "./eval/semantic-iou.js";
