@@ -95,3 +95,32 @@ test("names, differences and YAML round trip", () => {
   expect(yaml).toContain("milestones: [ 0.5, 0.6 ]");
   expect(mergeSettings(schema, {}, parseAssignments(yaml, "b.yaml")).settings).toEqual(changed);
 });
+
+test("a section may have variants: one key says which keys it has", () => {
+  const shape = z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("circle"), radius: z.number().describe("a number"), name: z.string() }),
+    z.strictObject({ kind: z.literal("square"), side: z.number().describe("a number"), name: z.string() }),
+  ]);
+  const schema = z.strictObject({ shape });
+  const square = { shape: { kind: "square", side: 2, name: "s" } };
+  const merge = (base: object, ...sets: string[]) => mergeSettings(schema, base, sets.flatMap(parseSet)).settings;
+  expect(merge(square, "shape.side=3")).toEqual({ shape: { kind: "square", side: 3, name: "s" } });
+  expect(merge({}, "shape.radius=1", "shape.kind=circle", "shape.name=c").shape).toEqual({
+    kind: "circle",
+    radius: 1,
+    name: "c",
+  });
+  expect(() => merge(square, "shape.radius=3")).toThrow(
+    `--set shape.radius=3: expected a known setting, found "shape.radius". It needs shape.kind circle.`,
+  );
+  expect(() => merge(square, "shape.kind=squaer")).toThrow(
+    `expected one of "circle", "square", found "squaer". Did you mean "square"?`,
+  );
+  expect(() => merge(square, "shape.side=x")).toThrow(`expected a number, found "x"`);
+  expect(settingNames(schema)).toEqual(["shape.kind", "shape.radius", "shape.name", "shape.side"]);
+  expect(changedSettings(schema, square, { shape: { kind: "circle", radius: 1, name: "s" } })).toEqual([
+    "shape.kind",
+    "shape.radius",
+    "shape.side",
+  ]);
+});

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { InputError, nearest, suggestion } from "./errors.js";
+import { neededFor, variantsOf, withVariants } from "./settings-variants.js";
 
 /** One leaf of a settings tree and where the user wrote it (`recipe.yaml:3:5 optim.lr`, `--set optim.lr=0`, `--batch 8`). */
 export interface Assignment {
@@ -99,14 +100,22 @@ export function parseSet(argument: string): Assignment[] {
   return collect(parse(argument.slice(equals + 1), () => where).contents, path, 0, () => where);
 }
 
-/** Dotted names of all leaves of a schema, in its order. */
+/** Dotted names of all leaves of a schema, in its order; those of every variant where a section has some. */
 export function settingNames(schema: z.ZodObject, prefix = ""): string[] {
-  return Object.entries(schema.shape).flatMap(([key, child]) =>
-    child instanceof z.ZodObject ? settingNames(child, `${prefix}${key}.`) : `${prefix}${key}`,
-  );
+  const names = Object.entries(schema.shape).flatMap(([key, child]) => {
+    const sections = variantsOf(child);
+    return sections.length === 0 ? `${prefix}${key}` : sections.flatMap((s) => settingNames(s, `${prefix}${key}.`));
+  });
+  return [...new Set(names)];
 }
 
-function unknownKey(root: z.ZodObject, section: z.ZodObject, { path, where }: Assignment, depth: number): InputError {
+function unknownKey(
+  root: z.ZodObject,
+  section: z.ZodObject,
+  { path, where }: Assignment,
+  depth: number,
+  fix?: string,
+): InputError {
   const name = path[depth];
   const parents = path.slice(0, depth).map((key) => `${key}.`);
   const siblings = Object.keys(section.shape).map((key) => parents.join("") + key);
@@ -117,19 +126,19 @@ function unknownKey(root: z.ZodObject, section: z.ZodObject, { path, where }: As
     where,
     expected: "a known setting",
     found: `"${full}"`,
-    fix: near ? `Did you mean "${near}"?` : suggestion(full, siblings),
+    fix: fix ?? (near ? `Did you mean "${near}"?` : suggestion(full, siblings)),
   });
 }
 
-/** The schema of one assignment's target; refuses names that are unknown or go too deep or not deep enough. */
-function targetOf(root: z.ZodObject, assignment: Assignment): z.core.$ZodType {
+/** The schema of one assignment's target; refuses names that are unknown, with `fix`, or go too deep or not deep enough. */
+function targetOf(root: z.ZodObject, assignment: Assignment, fix?: string): z.core.$ZodType {
   const { path, value, where } = assignment;
   let node: z.core.$ZodType = root;
   for (const [depth, key] of path.entries()) {
     if (!(node instanceof z.ZodObject)) {
       throw new InputError({ where, expected: expectationOf(node), found: `a mapping with the key "${key}"` });
     }
-    if (!Object.hasOwn(node.shape, key)) throw unknownKey(root, node, assignment, depth);
+    if (!Object.hasOwn(node.shape, key)) throw unknownKey(root, node, assignment, depth, fix);
     node = node.shape[key];
   }
   if (node instanceof z.ZodObject && value !== null) {
@@ -174,8 +183,13 @@ export function mergeSettings<S extends z.ZodObject>(
 ): { settings: z.output<S>; whereOf: WhereOf } {
   const tree = structuredClone(base) as Tree;
   const origins = new Map<string, string>();
+  const chosen = withVariants(schema, (discriminator) => {
+    const written = assignments.filter(({ path }) => path.join(".") === discriminator).map(({ value }) => value);
+    return [...written.reverse(), valueAt(base, discriminator.split("."))];
+  });
   for (const assignment of assignments) {
-    if (targetOf(schema, assignment) instanceof z.ZodObject) continue;
+    const other = neededFor(schema, assignment.path);
+    if (targetOf(chosen, assignment, other && `It needs ${other}.`) instanceof z.ZodObject) continue;
     const name = assignment.path.join(".");
     assign(tree, assignment.path, assignment.value);
     origins.delete(name); // so that the map is ordered by rank
@@ -186,17 +200,17 @@ export function mergeSettings<S extends z.ZodObject>(
     return written ? origins.get(written)! : `${baseName} ${names[0]}`;
   };
 
-  const result = schema.safeParse(tree);
-  if (result.success) return { settings: result.data, whereOf };
+  const result = chosen.safeParse(tree);
+  if (result.success) return { settings: result.data as z.output<S>, whereOf };
   const [issue] = result.error.issues;
   const path = issue.path.map(String);
-  const names = settingNames(schema);
+  const names = settingNames(chosen);
   const name = path.map((_, i) => path.slice(0, i + 1).join(".")).find((prefix) => names.includes(prefix));
   const value = valueAt(tree, issue.path);
   const known = issue.code === "invalid_value" && typeof value === "string" ? issue.values.map(String) : undefined;
   const leaf = (name?.split(".") ?? path).reduce<z.core.$ZodType>(
     (node, key) => (node instanceof z.ZodObject ? node.shape[key] : node),
-    schema,
+    chosen,
   );
   throw new InputError({
     where: whereOf(name ?? path.join(".")),
