@@ -21,7 +21,7 @@ const ARROWS: Record<string, readonly string[]> = {
   checkpoint: ["io"],
   viz: ["masks"],
   eval: ["masks"],
-  run: ["train", "data", "checkpoint", "io"],
+  run: ["train", "models", "data", "checkpoint", "io"],
   predict: ["run", "runtime", "onnx", "models", "nn", "graph", "data", "checkpoint", "eval", "viz", "masks", "io"],
   finetune: [
     "predict",

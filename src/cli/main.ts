@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { InputError } from "../core/errors.js";
 import { manifest } from "../core/manifest.js";
-import { INTERRUPTED } from "../pretrain/stop-request.js";
+import { INTERRUPTED } from "../run/stop-request.js";
 import { addDoctor } from "./doctor.js";
 import { addPretrain } from "./pretrain.js";
 import { addQuickstart } from "./quickstart.js";

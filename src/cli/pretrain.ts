@@ -6,13 +6,10 @@ import { type Command, Option } from "commander";
 import { InputError } from "../core/errors.js";
 import { PRESET_NAMES } from "../pretrain/presets.js";
 import type { PretrainSettings } from "../pretrain/settings.js";
-import {
-  resolveSettings,
-  resumeSettings,
-  SETTINGS_FILE,
-  type SettingsOverrides,
-} from "../pretrain/settings-resolution.js";
-import { INTERRUPTED } from "../pretrain/stop-request.js";
+import { resolveSettings, resumeSettings } from "../pretrain/settings-resolution.js";
+import { SETTINGS_FILE } from "../run/run-directory.js";
+import type { SettingsOverrides } from "../run/settings-resolution.js";
+import { INTERRUPTED } from "../run/stop-request.js";
 import { append, type SettingFlags, settingsOf } from "./arguments.js";
 
 interface Flags extends SettingFlags {

@@ -1,7 +1,7 @@
 /** @file `mask-jepa quickstart` */
 
 import type { Command } from "commander";
-import { INTERRUPTED } from "../pretrain/stop-request.js";
+import { INTERRUPTED } from "../run/stop-request.js";
 import { append } from "./arguments.js";
 
 interface Flags {

@@ -4,8 +4,9 @@ import type { TensorData } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { gradients } from "../graph/differentiate.js";
 import { ancestors, Graph, type Tensor } from "../graph/graph.js";
-import type { BackboneOptions, Pyramid } from "../models/backbone.js";
+import type { Pyramid } from "../models/backbone.js";
 import { asConstants, asInputs, Parameters } from "../nn/scope.js";
+import { backboneOptions, pixelDecoderOptions } from "../run/architecture.js";
 import { addNoise } from "./context.js";
 import { backboneFeatures, featuresAt, pixelFeatures } from "./encoder.js";
 import { objective } from "./objective.js";
@@ -19,25 +20,6 @@ export const GRADIENT_PREFIX = "gradient.";
 export const STATISTICS = "batch-statistics";
 
 const STRIDES = [4, 8, 16, 32];
-
-export function backboneOptions({ model, run }: PretrainSettings): BackboneOptions {
-  const { stemChannels, stageBlocks, stageChannels, norm } = model;
-  const recomputeBlocks = run.recompute.includes("backbone");
-  return { kind: model.backbone, stemChannels, stageBlocks, stageChannels, norm, recomputeBlocks };
-}
-
-function pixelDecoderOptions({ model, run }: PretrainSettings) {
-  return {
-    hiddenDim: model.hiddenDim,
-    heads: model.heads,
-    points: model.points,
-    layers: model.pixelDecoderLayers,
-    feedForwardDim: model.pixelDecoderFfn,
-    normGroups: model.normGroups,
-    recomputeLayers: run.recompute.includes("encoder-layers"),
-    recomputeRows: run.recompute.includes("deformable-attention"),
-  };
-}
 
 function predictorOptions({ model, pretrain, run }: PretrainSettings) {
   return {
@@ -90,7 +72,10 @@ export function buildFrozenBackbone(settings: PretrainSettings, weights: Readonl
   const noise = graph.input("noise", "float32", shapes.noise);
   const { root } = new Parameters(asConstants(graph, weights));
   const both = g.concat([images, addNoise(images, noise)], 0);
-  const pyramid = backboneFeatures(root, both, { ...backboneOptions(settings), recomputeBlocks: false });
+  const pyramid = backboneFeatures(root, both, {
+    ...backboneOptions(settings.model, settings.run.recompute),
+    recomputeBlocks: false,
+  });
   const n = images.shape[0];
   pyramid.forEach((map, i) => {
     graph.output(pyramidNames("clean")[i], g.slice(map, 0, 0, n));
@@ -106,8 +91,12 @@ export function buildTarget(settings: PretrainSettings): { graph: Graph; paramet
   const parameters = new Parameters(asInputs(graph, TARGET_PREFIX));
   const pyramid = settings.backbone.frozen
     ? pyramidInputs(graph, "clean", shapes.pyramid)
-    : backboneFeatures(parameters.root, graph.input("images", "float32", shapes.images), backboneOptions(settings));
-  const encoded = pixelFeatures(parameters.root, pyramid, pixelDecoderOptions(settings));
+    : backboneFeatures(
+        parameters.root,
+        graph.input("images", "float32", shapes.images),
+        backboneOptions(settings.model, settings.run.recompute),
+      );
+  const encoded = pixelFeatures(parameters.root, pyramid, pixelDecoderOptions(settings.model, settings.run.recompute));
   graph.output("target", targetTokens(featuresAt(settings.pretrain.featureStride, encoded)));
   return { graph, parameters };
 }
@@ -129,12 +118,16 @@ function buildObjective(name: string, settings: PretrainSettings) {
   const parameters = new Parameters(asInputs(graph));
   const pyramid = backbone.frozen
     ? pyramidInputs(graph, "noisy", shapes.pyramid)
-    : backboneFeatures(parameters.root, addNoise(images, noise), backboneOptions(settings));
+    : backboneFeatures(
+        parameters.root,
+        addNoise(images, noise),
+        backboneOptions(settings.model, settings.run.recompute),
+      );
   const result = objective(
     parameters.root,
     { ...inputs, pyramid },
     {
-      pixelDecoder: pixelDecoderOptions(settings),
+      pixelDecoder: pixelDecoderOptions(settings.model, settings.run.recompute),
       predictor: predictorOptions(settings),
       featureStride: pretrain.featureStride,
       reconstruction: pretrain.reconstruction,
@@ -190,7 +183,10 @@ export function buildFeatures(settings: PretrainSettings): { graph: Graph; param
   const graph = new Graph("features");
   const parameters = new Parameters(asInputs(graph));
   const images = graph.input("images", "float32", [1, ...stepShapes(settings).images.slice(1)]);
-  const pyramid = backboneFeatures(parameters.root, images, backboneOptions(settings));
-  graph.output("mask-features", pixelFeatures(parameters.root, pyramid, pixelDecoderOptions(settings)).maskFeatures);
+  const pyramid = backboneFeatures(parameters.root, images, backboneOptions(settings.model, settings.run.recompute));
+  graph.output(
+    "mask-features",
+    pixelFeatures(parameters.root, pyramid, pixelDecoderOptions(settings.model, settings.run.recompute)).maskFeatures,
+  );
   return { graph, parameters };
 }

@@ -4,9 +4,10 @@ import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type SampleDataOptions, writeSampleData } from "../data/sample-data.js";
 import { exists } from "../io/atomic-file.js";
+import { RUN_FILES } from "../run/run-directory.js";
+import type { LoopOutcome } from "../run/training-loop.js";
 import { formatDuration } from "../train/live-line.js";
-import { type PretrainOutcome, runPretraining } from "./run.js";
-import { RUN_FILES } from "./run-directory.js";
+import { runPretraining } from "./run.js";
 import { resolveSettings } from "./settings-resolution.js";
 
 export interface QuickstartOptions {
@@ -30,12 +31,7 @@ const SCENES: Scenes = { images: 128, size: 160, seed: 0 };
  * and leaves the latest report as `out/report.html`.
  * @throws InputError as `pretrain` and `sample-data` do
  */
-export async function runQuickstart({
-  images,
-  out,
-  sets,
-  scenes = SCENES,
-}: QuickstartOptions): Promise<PretrainOutcome> {
+export async function runQuickstart({ images, out, sets, scenes = SCENES }: QuickstartOptions): Promise<LoopOutcome> {
   const started = performance.now();
   const folders = images ?? [await sampleScenes(join(out, "data"), scenes)];
   const flags = [{ path: ["data", "images"], value: folders, where: "--images" }];

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { skippedNotes } from "../data/skipped-notes.js";
 import type { BadFile, ImageSource } from "../data/source.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
+import { RUN_FILES } from "../run/run-directory.js";
 import type { Runtime } from "../runtime/contract.js";
 import { type MetricRecord, readMetrics } from "../train/metrics-log.js";
 import { type Report, renderReport } from "../viz/report.js";
@@ -14,7 +15,6 @@ import { collapseWarnings } from "./monitors.js";
 import type { Pretrainer } from "./pretrainer.js";
 import { chartSections } from "./report-charts.js";
 import { factsOf, percent } from "./report-facts.js";
-import { RUN_FILES } from "./run-directory.js";
 import type { PretrainSettings } from "./settings.js";
 
 /** Images in the gallery of a run. */

@@ -8,22 +8,20 @@ import { loadCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { randomResizedCrop } from "../data/augment.js";
 import { type Batch, createLoader } from "../data/loader.js";
-import { folderSource, type ImageSource, subsetOf } from "../data/source.js";
+import { type FolderSource, folderSource, type ImageSource, subsetOf } from "../data/source.js";
 import { requireSpace, writeFileAtomic } from "../io/atomic-file.js";
+import { hasCheckpoint, openRunDirectory, RUN_FILES, type Start } from "../run/run-directory.js";
+import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { LearnerState } from "../train/learner.js";
-import { NonFiniteError } from "../train/non-finite.js";
 import { printDryRun } from "./dry-run.js";
 import { HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
 import { collapseWarnings } from "./monitors.js";
 import { Pretrainer, type StepReport } from "./pretrainer.js";
 import { writeRunReport } from "./report.js";
-import { hasCheckpoint, openRunDirectory, RUN_FILES, type Start } from "./run-directory.js";
-import { RunLog } from "./run-log.js";
 import type { PretrainSettings } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
-import { listenForStop } from "./stop-request.js";
 
 export interface PretrainOptions {
   settings: PretrainSettings;
@@ -32,14 +30,6 @@ export interface PretrainOptions {
   start: Start;
   /** Print what would run, and stop. */
   dryRun?: boolean;
-}
-
-export interface PretrainOutcome {
-  /** Finished steps. */
-  step: number;
-  steps: number;
-  /** Whether a signal ended the run before its last step. */
-  interrupted: boolean;
 }
 
 /** Steps of the whole run, from its length in steps or in epochs. */
@@ -58,7 +48,7 @@ function fingerprint(source: ImageSource): string {
  * Runs Mask-JEPA pretraining. Ctrl-C finishes the step, saves and returns.
  * @throws InputError for bad input, and when a loss or gradient is not finite (the state before that step is saved)
  */
-export async function runPretraining({ settings, out, start, dryRun }: PretrainOptions): Promise<PretrainOutcome> {
+export async function runPretraining({ settings, out, start, dryRun }: PretrainOptions): Promise<LoopOutcome> {
   if (dryRun) {
     await printDryRun(settings);
     return { step: 0, steps: 0, interrupted: false };
@@ -100,117 +90,106 @@ async function resumePoint(out: string, source: ImageSource): Promise<ResumePoin
 interface Training {
   settings: PretrainSettings;
   out: string;
-  all: ImageSource & { faults: Parameters<RunLog["skip"]>[1] };
+  all: FolderSource;
   source: ImageSource;
   held: readonly number[];
   resumed?: ResumePoint;
 }
 
-async function train({ settings, out, all, source, held, resumed }: Training): Promise<PretrainOutcome> {
+async function train({ settings, out, all, source, held, resumed }: Training): Promise<LoopOutcome> {
   const { run, data } = settings;
   const steps = stepsOf(settings, source.length);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   const pretrainer = await Pretrainer.create(runtime, settings, steps, resumed?.state);
-  const first = resumed?.step ?? 0;
   const images = fingerprint(all);
-  const save = async (step: number, quality?: HeldOutQuality) => {
-    const explained =
-      quality?.reconstruction === undefined ? undefined : 1 - quality.reconstruction / quality.meanError;
-    await saveCheckpoint(out, {
-      step,
-      keep: run.keep,
-      tensors: { ...(await pretrainer.state()) },
-      state: { kind: "mask-jepa pretraining", steps, images, imageCount: all.length },
-      ...(explained !== undefined && {
-        best: { metric: "held-out explained variance", value: explained, goal: "max" },
-      }),
-    });
+  const save = async (step: number, best?: Score) => {
+    const tensors = { ...(await pretrainer.state()) };
+    const state = { kind: "mask-jepa pretraining", steps, images, imageCount: all.length };
+    await saveCheckpoint(out, { step, keep: run.keep, tensors, state, ...(best && { best }) });
   };
   await requireSpace(out, (run.keep + 2) * checkpointBytes({ ...(await pretrainer.state()) }));
-  const log = new RunLog(out, { lastStep: first, total: steps, logEvery: run.logEvery });
-  const stop = listenForStop((signal) => log.line.print(`${signal}: stopping after this step (again to quit at once)`));
-  const view = randomResizedCrop({ scale: data.cropScale, flip: data.flip });
-  const loader = createLoader({ source, seed: run.seed, batch: run.batch, size: data.size, view });
   const { images: unseen, skipped } = await usableCrops(all, held, data.size, held.length);
   const crops = unseen.map(({ crop }) => crop);
   const evaluation =
     crops.length > 0 ? await HeldOut.create(runtime, settings, (await pretrainer.state()).model) : undefined;
-  log.skip(first, [...all.faults, ...skipped]);
-  let step = first;
-  let warned = "";
-  try {
-    while (step < steps && !stop.requested) {
-      const started = performance.now();
-      const batch = await loader.load(step);
-      const loaded = performance.now();
-      const monitored = (step + 1) % run.monitorEvery === 0 || step === 0 || step + 1 === steps;
-      const report = await stepOrFail(pretrainer, { step, batch, monitored, out, save });
-      batch.release();
-      step++;
-      const heldOut = monitored ? await evaluation?.evaluate(crops, pretrainer.stepWeights) : undefined;
-      // Earlier, the next step would find out, and name its images.
-      if (step === steps && heldOut && !Number.isFinite(heldOut.meanError)) {
-        throw new InputError({
-          where: `step ${step}`,
-          expected: "finite features of the held-out images",
-          found: "NaN or infinite ones: the last update has diverged",
-          fix: `Resume from the last checkpoint in ${out}, or start again with a smaller optim.lr.`,
-        });
-      }
-      const finished = performance.now();
-      log.step({
-        step,
-        report,
-        heldOut,
-        images: run.batch,
-        seconds: (finished - started) / 1000,
-        waitSeconds: (loaded - started) / 1000,
-        skipped: batch.skipped,
-      });
-      const warnings = report.monitors ? collapseWarnings(report.monitors, run.collapse).join("\n") : warned;
-      if (warnings !== warned && warnings) log.line.print(`Warning: ${warnings}`);
-      warned = warnings;
-      if (step % run.checkpointEvery === 0 || step === steps || stop.requested) await save(step, heldOut);
-    }
-  } finally {
-    stop.dispose();
-    log.close();
-    await loader.dispose();
+  const view = randomResizedCrop({ scale: data.cropScale, flip: data.flip });
+  const monitored = (finished: number) => finished % run.monitorEvery === 0 || finished === 1 || finished === steps;
+  const outcome = await runTrainingLoop({
+    out,
+    command: "pretrain",
+    first: resumed?.step ?? 0,
+    steps,
+    logEvery: run.logEvery,
+    checkpointEvery: run.checkpointEvery,
+    loader: createLoader({ source, seed: run.seed, batch: run.batch, size: data.size, view }),
+    faults: [...all.faults, ...skipped],
+    step: async (step, batch: Batch) => {
+      const report = await pretrainer.step(step, batch.images, monitored(step + 1));
+      return { losses: report.losses, metrics: metricsOf(report), report };
+    },
+    measure: async (step, { report }) => {
+      if (!report.monitors) return undefined;
+      const heldOut = await evaluation?.evaluate(crops, pretrainer.stepWeights);
+      if (step === steps && heldOut) requireFinite(heldOut, step, out);
+      const warnings = collapseWarnings(report.monitors, run.collapse);
+      return {
+        metrics: heldOutMetrics(heldOut),
+        messages: warnings.length > 0 ? [`Warning: ${warnings.join("\n")}`] : [],
+        ...scoreOf(heldOut),
+      };
+    },
+    save,
+  });
+  if (!outcome.interrupted) {
+    await writeRunReport({ out, settings, runtime, source: all, held, pretrainer, evaluation });
   }
-  const interrupted = step < steps;
-  if (!interrupted) await writeRunReport({ out, settings, runtime, source: all, held, pretrainer, evaluation });
   evaluation?.dispose();
   pretrainer.dispose();
   runtime.dispose();
-  if (log.skippedCount > 0) {
-    console.log(`${log.skippedCount} images could not be used; they are listed in ${join(out, RUN_FILES.skipped)}.`);
-  }
-  console.log(interrupted ? `Stopped at step ${step}. Go on with: mask-jepa pretrain --resume ${out}` : `Done: ${out}`);
-  return { step, steps, interrupted };
+  announceEnd(outcome, "pretrain", out);
+  return outcome;
 }
 
-interface Attempt {
-  step: number;
-  batch: Batch;
-  monitored: boolean;
-  out: string;
-  save: (step: number) => Promise<void>;
+/** Metrics of a step by their names in the log. */
+function metricsOf({ losses, gradientNorm, learningRate, tau, cosine, monitors }: StepReport): Record<string, number> {
+  return {
+    ...losses,
+    "gradient-norm": gradientNorm,
+    "learning-rate": learningRate,
+    tau,
+    cosine,
+    ...(monitors && {
+      "target-std": monitors.targetStd,
+      "effective-rank": monitors.effectiveRank,
+      "mean-error": monitors.meanError,
+    }),
+    ...(monitors?.explainedVariance !== undefined && { "explained-variance": monitors.explainedVariance }),
+  };
 }
 
-/** A step; when it is not finite, saves the state before it and what the batch was, and says so. */
-async function stepOrFail(pretrainer: Pretrainer, { step, batch, monitored, out, save }: Attempt): Promise<StepReport> {
-  try {
-    return await pretrainer.step(step, batch.images, monitored);
-  } catch (error) {
-    if (!(error instanceof NonFiniteError)) throw error;
-    await save(step);
-    const failure = { step: step + 1, what: error.what, files: batch.names };
-    await writeFileAtomic(join(out, RUN_FILES.failure), `${JSON.stringify(failure, null, 2)}\n`);
-    throw new InputError({
-      where: `step ${step + 1}`,
-      expected: "finite losses and gradients",
-      found: `${error.what}; the images were ${batch.names.join(", ")}`,
-      fix: `The state before the step is saved in ${out}, the images are listed in ${RUN_FILES.failure}. Try a smaller optim.lr.`,
-    });
-  }
+function heldOutMetrics(quality: HeldOutQuality | undefined): Record<string, number> {
+  if (!quality) return {};
+  const { reconstruction, meanError } = quality;
+  return {
+    ...(reconstruction !== undefined && { "held-out-error": reconstruction }),
+    "held-out-mean-error": meanError,
+  };
+}
+
+/** The best checkpoint is the one that explains most of the held-out features. */
+function scoreOf(quality: HeldOutQuality | undefined): { score?: Score } {
+  if (quality?.reconstruction === undefined) return {};
+  const value = 1 - quality.reconstruction / quality.meanError;
+  return { score: { metric: "held-out explained variance", value, goal: "max" } };
+}
+
+/** Earlier, the next step would find out, and name its images. */
+function requireFinite({ meanError }: HeldOutQuality, step: number, out: string): void {
+  if (Number.isFinite(meanError)) return;
+  throw new InputError({
+    where: `step ${step}`,
+    expected: "finite features of the held-out images",
+    found: "NaN or infinite ones: the last update has diverged",
+    fix: `Resume from the last checkpoint in ${out}, or start again with a smaller optim.lr.`,
+  });
 }

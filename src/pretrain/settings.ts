@@ -1,44 +1,11 @@
 /** @file Every setting of a pretraining run: its name, its type, what it accepts, and which settings must agree. */
 
 import { z } from "zod";
-import { InputError } from "../core/errors.js";
 import { show, type WhereOf } from "../core/settings-file.js";
-
-/** Blocks whose activations can be computed again in the backward pass instead of kept. */
-export const RECOMPUTE_BLOCKS = ["backbone", "deformable-attention", "encoder-layers", "decoder-layers"] as const;
-
-// A leaf's description is the "expected" of its error messages.
-const choice = <const T extends readonly string[]>(...names: T) =>
-  z.enum(names).describe(`one of ${names.map((name) => `"${name}"`).join(", ")}`);
-const count = (min = 1) => z.int().min(min).describe(`a whole number, at least ${min}`);
-const multiple = (of: number) => z.int().min(of).multipleOf(of).describe(`a positive multiple of ${of}`);
-const positive = z.number().gt(0).describe("a number above 0");
-const nonNegative = z.number().min(0).describe("a number, at least 0");
-const insideUnit = z.number().gt(0).lt(1).describe("a number between 0 and 1, both excluded");
-const unit = z.number().min(0).max(1).describe("a number from 0 to 1");
-const onOff = z.boolean().describe("true or false");
-const perStage = (item: z.ZodInt) => z.tuple([item, item, item, item]).describe(`4 numbers, each ${item.description}`);
-
-const model = z.strictObject({
-  backbone: choice("resnet50"),
-  /** Batch norm of the backbone: fixed statistics and affine, or the statistics of each micro-batch. */
-  norm: choice("frozen", "batch"),
-  stemChannels: count(),
-  stageBlocks: perStage(count()),
-  stageChannels: perStage(multiple(4)), // a bottleneck has a quarter of its stage's channels
-  /** C, the width of both decoders; sine and cosine of x and y share it. */
-  hiddenDim: multiple(4),
-  heads: count(),
-  /** Sampling points per head and level of the deformable attention. */
-  points: count(),
-  pixelDecoderLayers: count(),
-  pixelDecoderFfn: count(),
-  /** L, layers of the transformer decoder. */
-  decoderLayers: count(),
-  decoderFfn: count(),
-  /** Groups of the pixel decoder's group norms. */
-  normGroups: count(),
-});
+import { type Conflict, divisors, refuseConflicts } from "../run/conflicts.js";
+import { modelConflicts, modelSection } from "../run/model-settings.js";
+import { optimSection, runConflicts, runFields } from "../run/optim-settings.js";
+import { choice, count, insideUnit, multiple, nonNegative, onOff, positive, unit } from "../run/settings-fields.js";
 
 const pretrain = z.strictObject({
   /** M, self-attention blocks over the masked memory. */
@@ -81,43 +48,10 @@ const data = z.strictObject({
   flip: onOff,
 });
 
-const optim = z.strictObject({
-  lr: positive,
-  weightDecay: nonNegative,
-  /** Largest L2 norm of the whole gradient, or null. */
-  clip: positive.nullable().describe("a number above 0, or null"),
-  betas: z.tuple([unit.lt(1), unit.lt(1)]).describe("2 numbers from 0 to 1, 1 excluded"),
-  eps: positive,
-  schedule: choice("constant", "poly", "multistep", "cosine"),
-  /** Share of the run with linear warm-up. */
-  warmup: unit.lt(1).describe("a number from 0 to 1, 1 excluded"),
-  polyPower: positive,
-  /** Shares of the run at which "multistep" multiplies the learning rate by gamma. */
-  milestones: z.array(insideUnit).describe("a rising list of numbers between 0 and 1"),
-  gamma: positive,
-  /** Learning rate of a backbone that trains, relative to lr. */
-  backboneLrFactor: nonNegative,
-});
-
 const run = z.strictObject({
-  batch: count(),
-  /** Images in one forward and backward pass; a batch is a sum over micro-batches. */
-  microBatch: count(),
-  steps: count().nullable().describe("a whole number, at least 1, or null"),
-  epochs: positive.nullable().describe("a number above 0, or null"),
-  seed: count(0),
-  device: choice("cpu", "webgpu", "cuda"),
-  /** Cores to use, 0 for all. */
-  cores: count(0),
-  recompute: z
-    .array(z.enum(RECOMPUTE_BLOCKS))
-    .describe(`a list of ${RECOMPUTE_BLOCKS.map((name) => `"${name}"`).join(", ")}`),
-  /** Periods in steps. */
-  checkpointEvery: count(),
-  logEvery: count(),
+  ...runFields,
+  /** Period in steps of the monitors and of the evaluation of held-out images. */
   monitorEvery: count(),
-  /** Checkpoints to keep, besides the best one. */
-  keep: count(),
   /** The run warns of collapse below these. */
   collapse: z.strictObject({
     /** Standard deviation of the target features over positions, mean over channels. */
@@ -127,7 +61,14 @@ const run = z.strictObject({
   }),
 });
 
-export const pretrainSchema = z.strictObject({ model, pretrain, backbone, data, optim, run });
+export const pretrainSchema = z.strictObject({
+  model: modelSection,
+  pretrain,
+  backbone,
+  data,
+  optim: optimSection,
+  run,
+});
 
 export type PretrainSettings = z.output<typeof pretrainSchema>;
 
@@ -139,32 +80,6 @@ export function maskGrid({ data, pretrain }: Pick<PretrainSettings, "data" | "pr
   const cells = data.size / pretrain.featureStride;
   const patches = (cells / pretrain.maskPatch) ** 2;
   return { cells, patches, masked: Math.round(pretrain.maskRatio * patches) };
-}
-
-interface Conflict {
-  /** The settings that disagree, the likeliest culprit first. */
-  names: readonly string[];
-  expected: string;
-  found: string;
-  fix?: string;
-}
-
-function divisors(n: number): string {
-  return Array.from({ length: n }, (_, i) => i + 1)
-    .filter((d) => n % d === 0)
-    .join(", ");
-}
-
-function* modelConflicts({ model }: PretrainSettings): Generator<Conflict> {
-  for (const name of ["heads", "normGroups"] as const) {
-    if (model.hiddenDim % model[name] === 0) continue;
-    yield {
-      names: [`model.${name}`, "model.hiddenDim"],
-      expected: `a model.${name} that divides model.hiddenDim = ${model.hiddenDim}`,
-      found: show(model[name]),
-      fix: `These divide it: ${divisors(model.hiddenDim)}.`,
-    };
-  }
 }
 
 function* maskConflicts(settings: PretrainSettings): Generator<Conflict> {
@@ -222,36 +137,16 @@ function* objectiveConflicts({ pretrain, backbone, model }: PretrainSettings): G
   }
 }
 
-function* runConflicts({ data, optim, run }: PretrainSettings): Generator<Conflict> {
+function* dataConflicts({ data }: PretrainSettings): Generator<Conflict> {
   const [low, high] = data.cropScale;
   if (low > high || high > 1) {
     yield { names: ["data.cropScale"], expected: "[low, high] with 0 < low <= high <= 1", found: show(data.cropScale) };
-  }
-  if (optim.milestones.some((share, i) => i > 0 && share <= optim.milestones[i - 1])) {
-    yield { names: ["optim.milestones"], expected: "rising optim.milestones", found: show(optim.milestones) };
-  }
-  if (run.batch % run.microBatch !== 0) {
-    yield {
-      names: ["run.microBatch", "run.batch"],
-      expected: `a run.microBatch that divides run.batch = ${run.batch}`,
-      found: show(run.microBatch),
-      fix: `These divide it: ${divisors(run.batch)}.`,
-    };
-  }
-  if ((run.steps === null) === (run.epochs === null)) {
-    yield {
-      names: ["run.steps", "run.epochs"],
-      expected: "either run.steps or run.epochs, the other one null",
-      found: `run.steps ${run.steps} and run.epochs ${run.epochs}`,
-    };
   }
 }
 
 /** Checks what the schema cannot: settings that must agree. @throws InputError for the first conflict */
 export function checkAgreement(settings: PretrainSettings, whereOf: WhereOf): void {
-  for (const conflicts of [modelConflicts, maskConflicts, objectiveConflicts, runConflicts]) {
-    for (const { names, ...problem } of conflicts(settings)) {
-      throw new InputError({ where: whereOf(...names), ...problem });
-    }
+  for (const conflicts of [modelConflicts, maskConflicts, objectiveConflicts, dataConflicts, runConflicts]) {
+    refuseConflicts(conflicts(settings), whereOf);
   }
 }

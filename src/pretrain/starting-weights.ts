@@ -5,8 +5,8 @@ import { readSafetensors } from "../checkpoint/safetensors.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { Graph } from "../graph/graph.js";
 import { asInputs, type Declaration, initialValue, Parameters } from "../nn/scope.js";
+import { backboneOptions } from "../run/architecture.js";
 import { backboneFeatures } from "./encoder.js";
-import { backboneOptions } from "./programs.js";
 import type { PretrainSettings } from "./settings.js";
 
 /** What a file may hold besides the backbone: other parts of a model, the classifier, counters. */
@@ -16,7 +16,11 @@ const IGNORED = [/^(?!backbone\.)/, /^backbone\.stem\.fc\./, /\.num_batches_trac
 export function backboneDeclarations(settings: PretrainSettings): ReadonlyMap<string, Declaration> {
   const graph = new Graph("backbone");
   const parameters = new Parameters(asInputs(graph));
-  backboneFeatures(parameters.root, graph.input("images", "float32", [1, 3, 64, 64]), backboneOptions(settings));
+  backboneFeatures(
+    parameters.root,
+    graph.input("images", "float32", [1, 3, 64, 64]),
+    backboneOptions(settings.model, settings.run.recompute),
+  );
   return parameters.declarations;
 }
 

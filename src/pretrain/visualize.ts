@@ -12,6 +12,7 @@ import { skippedNotes } from "../data/skipped-notes.js";
 import { type BadFile, folderSource } from "../data/source.js";
 import { exists, writeFileAtomic } from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
+import { SETTINGS_FILE } from "../run/run-directory.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import { encodePng } from "../viz/picture.js";
 import { renderReport } from "../viz/report.js";
@@ -19,7 +20,7 @@ import { type DrawnImages, drawImages, READING_PICTURES, stripOf, uploadTensors 
 import { type NamedCrop, usableCrops } from "./image-crops.js";
 import { buildGradients, buildTarget } from "./programs.js";
 import type { PretrainSettings } from "./settings.js";
-import { loadSettings, SETTINGS_FILE } from "./settings-resolution.js";
+import { loadSettings } from "./settings-resolution.js";
 
 export interface VisualizationOptions {
   /** Folder of a run, or of one of its checkpoints. */

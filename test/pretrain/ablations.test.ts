@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { writeSafetensors } from "../../src/checkpoint/safetensors.js";
 import type { TensorData } from "../../src/core/tensor-data.js";
 import { Pretrainer, type StepReport } from "../../src/pretrain/pretrainer.js";
-import { RECOMPUTE_BLOCKS } from "../../src/pretrain/settings.js";
 import { startingWeights } from "../../src/pretrain/starting-weights.js";
+import { RECOMPUTE_BLOCKS } from "../../src/run/model-settings.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import type { LearnerState } from "../../src/train/learner.js";

@@ -5,15 +5,17 @@ import type { BadFile } from "../data/source.js";
 import { type LiveLine, openLiveLine } from "../train/live-line.js";
 import { openMetricsLog, readMetrics } from "../train/metrics-log.js";
 import { openEventLog } from "../train/tensorboard.js";
-import type { HeldOutQuality } from "./held-out.js";
-import type { StepReport } from "./pretrainer.js";
 import { RUN_FILES } from "./run-directory.js";
 
 export interface LoggedStep {
   /** Finished steps. */
   step: number;
-  report: StepReport;
-  heldOut?: HeldOutQuality;
+  /** For the live line. */
+  losses: Readonly<Record<string, number>>;
+  /** By their name in metrics.jsonl and TensorBoard. */
+  metrics: Readonly<Record<string, number>>;
+  /** Whether the step is logged even when its number is no multiple of logEvery. */
+  always: boolean;
   images: number;
   seconds: number;
   /** Seconds in which the step waited for data. */
@@ -21,28 +23,13 @@ export interface LoggedStep {
   skipped: readonly BadFile[];
 }
 
-/** Metrics of a step by their name in metrics.jsonl and TensorBoard; those that were not measured are left out. */
-export function metricsOf({ report, heldOut, images, seconds, waitSeconds }: LoggedStep): Record<string, number> {
-  const { monitors } = report;
-  const values: Record<string, number | undefined> = {
-    ...report.losses,
-    "gradient-norm": report.gradientNorm,
-    "learning-rate": report.learningRate,
-    tau: report.tau,
-    cosine: report.cosine,
-    "target-std": monitors?.targetStd,
-    "effective-rank": monitors?.effectiveRank,
-    "mean-error": monitors?.meanError,
-    "explained-variance": monitors?.explainedVariance,
-    "held-out-error": heldOut?.reconstruction,
-    "held-out-mean-error": heldOut?.meanError,
+/** What every run measures of its pace. */
+function paceOf({ images, seconds, waitSeconds }: LoggedStep): Record<string, number> {
+  return {
     "images-per-second": images / seconds,
     "data-wait": waitSeconds / seconds,
     "memory-gib": process.memoryUsage.rss() / 2 ** 30,
   };
-  return Object.fromEntries(
-    Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== undefined),
-  );
 }
 
 export class RunLog {
@@ -69,14 +56,14 @@ export class RunLog {
   }
 
   step(logged: LoggedStep): void {
-    const { step, report, images, waitSeconds, skipped, heldOut } = logged;
-    if (step % this.logEvery === 0 || report.monitors || heldOut) {
-      const values = metricsOf(logged);
+    const { step, losses, images, waitSeconds, skipped } = logged;
+    if (step % this.logEvery === 0 || logged.always) {
+      const values = { ...logged.metrics, ...paceOf(logged) };
       this.metrics.append({ step, ...values });
       this.events.scalars(step, values);
     }
     this.skip(step, skipped);
-    this.line.update({ step, losses: report.losses, images, waitSeconds });
+    this.line.update({ step, losses, images, waitSeconds });
   }
 
   /** Lists images that were passed over; each is announced once. */

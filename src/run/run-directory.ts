@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { InputError } from "../core/errors.js";
 import { exists, removeStaleTemporaries } from "../io/atomic-file.js";
 import { LOCK_NAME, lockDirectory } from "../io/lock-file.js";
-import { SETTINGS_FILE } from "./settings-resolution.js";
 
 export type Start = "new" | "overwrite" | "resume";
+
+/** Name of the resolved settings inside a run's folder. */
+export const SETTINGS_FILE = "config.yaml";
 
 /** Everything that a run writes into its folder. */
 export const RUN_FILES = {
