@@ -1,4 +1,4 @@
-"""The pretraining step in eager PyTorch, timed. README.md gives the file formats and the protocol."""
+"""Training steps and inference in eager PyTorch, timed. README.md gives the file formats and the protocol."""
 
 import argparse
 import ctypes
@@ -7,14 +7,15 @@ import os
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--job", choices=("pretrain", "finetune", "infer"), default="pretrain")
     parser.add_argument("--weights", help="safetensors file; without it PyTorch initialises")
     parser.add_argument("--inputs", help="safetensors file; without it a seeded batch")
-    parser.add_argument("--images", type=int, default=1, help="batch size")
-    parser.add_argument("--size", type=int, default=256, help="height and width of the images")
+    parser.add_argument("--images", type=int, default=1, help="batch size of a training step")
+    parser.add_argument("--size", type=int, default=256, help="side of the images; infer: shorter side")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--warmup", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--train-backbone", action="store_true", help="default: frozen")
+    parser.add_argument("--train-backbone", action="store_true", help="of pretrain; default: frozen")
     parser.add_argument("--channels-last", action="store_true", help="memory format of backbone and images")
     parser.add_argument("--mode", choices=("run", "serve"), default="run")
     return parser.parse_args()

@@ -5,7 +5,7 @@ from torch import nn
 
 from pixel_decoder import PixelDecoder
 from position import sine_position
-from predictor import Extras, TransformerDecoder
+from predictor import Extras, Predictor
 from resnet import STAGES, ResNet50
 
 R50_CHANNELS = {name: outputs for name, (_, _, outputs, _) in STAGES.items()}
@@ -29,7 +29,7 @@ class MaskJepa(nn.Module):
         self.sem_seg_head = nn.ModuleDict(
             {
                 "pixel_decoder": PixelDecoder(channels, dim, encoder_layers, encoder_hidden, heads),
-                "predictor": TransformerDecoder(dim, decoder_layers, decoder_hidden, heads),
+                "predictor": Predictor(dim, decoder_layers, decoder_hidden, heads),
             }
         )
         self.mask_jepa = Extras(dim, blocks, decoder_hidden, heads)

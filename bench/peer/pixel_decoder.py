@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from feed_forward import FeedForward
 from position import sine_position
 
 LEVELS = ("res5", "res4", "res3")  # strides 32, 16, 8: the order of tokens, projections and level embeddings
@@ -56,22 +57,18 @@ class DeformableAttention(nn.Module):
         return self.output_proj(out.view(batch, dim, tokens).transpose(1, 2))
 
 
-class EncoderLayer(nn.Module):
+class EncoderLayer(FeedForward):
     """Post-norm: deformable self-attention, then feed-forward."""
 
     def __init__(self, dim, hidden, heads):
-        super().__init__()
+        super().__init__(dim, hidden)
         self.self_attn = DeformableAttention(dim, heads)
         self.norm1 = nn.LayerNorm(dim)
-        self.linear1 = nn.Linear(dim, hidden)
-        self.linear2 = nn.Linear(hidden, dim)
         self.norm2 = nn.LayerNorm(dim)
-        nn.init.xavier_uniform_(self.linear1.weight)
-        nn.init.xavier_uniform_(self.linear2.weight)
 
     def forward(self, x, position, reference, shapes):
         x = self.norm1(x + self.self_attn(x + position, x, reference, shapes))
-        return self.norm2(x + self.linear2(F.relu(self.linear1(x), inplace=True)))
+        return self.norm2(x + self.feed_forward(x))
 
 
 class Encoder(nn.Module):

@@ -1,0 +1,155 @@
+"""What the benchmark times: pretraining step, fine-tuning step, inference on one image.
+
+A job loads its weights once and a batch whenever it is told to; `run` is the work that is timed. Without files the
+weights are PyTorch's initial ones and the batch is a seeded random one.
+"""
+
+import numpy as np
+import torch
+
+from criterion import Criterion, Target
+from finetune import Finetuning
+from mask2former import Mask2Former
+from model import full_model
+from panoptic import predict
+from step import TARGET_PREFIX, Pretraining
+from tensor_file import read_tensors, write_tensors
+
+SIGMA, RATIO, PATCH, STRIDE = 0.4, 0.5, 8, 8
+CLASSES, THINGS = 133, 80  # COCO panoptic; things come first
+SEGMENTS = (10, 20)  # least and most of an image of the random batch
+LONG_EDGE = 1333 / 800  # of the short edge
+
+
+def read(path):
+    return {name: torch.from_numpy(array) for name, array in read_tensors(path).items()}
+
+
+class Pretrain:
+    def __init__(self, options):
+        self.options = options
+        model = full_model()
+        weights = read(options.weights) if options.weights else {}
+        if weights:
+            model.load_state_dict({name: w for name, w in weights.items() if not name.startswith(TARGET_PREFIX)})
+        self.training = Pretraining(model, frozen=not options.train_backbone)
+        target = {n[len(TARGET_PREFIX) :]: w for n, w in weights.items() if n.startswith(TARGET_PREFIX)}
+        if target:
+            load_target(self.training.target, target)
+        if options.channels_last:
+            model.backbone.to(memory_format=torch.channels_last)
+        self.load(options.inputs)
+
+    def load(self, path):
+        options = self.options
+        batch = read(path) if path else random_masking(options.images, options.size)
+        self.batch = {name: batch[name] for name in ("images", "noise", "masked", "queries")}
+        if options.channels_last:
+            self.batch["images"] = batch["images"].contiguous(memory_format=torch.channels_last)
+
+    def run(self):
+        """-> losses before the update"""
+        recon, denoise = self.training.step(self.batch)
+        return {"loss": recon + denoise, "recon": recon, "denoise": denoise}
+
+
+class Finetune:
+    def __init__(self, options):
+        self.options = options
+        model = Mask2Former(CLASSES)
+        if options.weights:
+            model.load_state_dict(read(options.weights))
+        self.training = Finetuning(model, Criterion(CLASSES))
+        if options.channels_last:
+            model.backbone.to(memory_format=torch.channels_last)
+        self.load(options.inputs)
+
+    def load(self, path):
+        """A file's points are used up by one step."""
+        options = self.options
+        batch = read(path) if path else random_segments(options.images, options.size)
+        self.images = batch["images"]
+        self.targets = [Target(batch[f"labels/{i}"], batch[f"masks/{i}"].float()) for i in range(len(self.images))]
+        if options.channels_last:
+            self.images = self.images.contiguous(memory_format=torch.channels_last)
+        if path:
+            names = sorted((n for n in batch if n.startswith("points/")), key=lambda n: int(n.split("/")[1]))
+            points = (batch[name] for name in names)
+            self.training.criterion.draw = lambda *shape: next(points).view(shape)
+
+    def run(self):
+        """-> weighted losses before the update, summed over the ten outputs"""
+        losses = self.training.step(self.images, self.targets)
+        sums = {kind: sum(x for n, x in losses.items() if n.startswith(kind)) for kind in ("ce", "mask", "dice")}
+        return {"loss": sum(losses.values()), **sums}
+
+
+class Infer:
+    def __init__(self, options):
+        self.options = options
+        self.model = Mask2Former(CLASSES).eval()
+        if options.weights:
+            self.model.load_state_dict(read(options.weights))
+        self.model.backbone.freeze()
+        if options.channels_last:
+            self.model.backbone.to(memory_format=torch.channels_last)
+        self.load(options.inputs)
+
+    def load(self, path):
+        size = self.options.size
+        random = np.random.default_rng(0)
+        self.image = read_tensors(path)["image"] if path else random.integers(256, size=(size, size, 3), dtype=np.uint8)
+
+    def run(self):
+        """-> the number of segments"""
+        size = self.options.size
+        self.ids, self.segments = predict(self.model, self.image, THINGS, size, LONG_EDGE * size)
+        return {"segments": len(self.segments)}
+
+    def save(self, path):
+        """Writes the last result: ids [h,w], labels and scores of the segments 1, 2, ..."""
+        labels = np.array([segment.label for segment in self.segments], np.int64)
+        scores = np.array([segment.score for segment in self.segments], np.float32)
+        write_tensors(path, {"ids": self.ids.numpy(), "labels": labels, "scores": scores})
+
+
+def load_target(target, weights):
+    """weights: canonical names without the target prefix"""
+    head = "sem_seg_head."
+    target.load_state_dict({name[len(head) :] if name.startswith(head) else name: w for name, w in weights.items()})
+
+
+def random_masking(images, size):
+    generator = torch.Generator().manual_seed(0)
+    grid = size // STRIDE
+    patches = grid // PATCH
+    masked = []
+    for _ in range(images):
+        hidden = torch.zeros(patches * patches, dtype=torch.bool)
+        hidden[torch.randperm(patches * patches, generator=generator)[: round(RATIO * patches * patches)]] = True
+        cells = hidden.view(patches, patches).repeat_interleave(PATCH, 0).repeat_interleave(PATCH, 1)
+        masked.append(cells.flatten().nonzero().flatten())
+    masked = torch.stack(masked)
+    return {
+        "images": torch.randn(images, 3, size, size, generator=generator),
+        "noise": SIGMA * torch.randn(images, 3, size // 4, size // 4, generator=generator),
+        "masked": masked,
+        "queries": torch.randn(*masked.shape, 256, generator=generator),
+    }
+
+
+def random_segments(images, size):
+    """Every pixel belongs to the segment whose centre is nearest."""
+    generator = torch.Generator().manual_seed(0)
+    batch = {"images": torch.randn(images, 3, size, size, generator=generator)}
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    for i in range(images):
+        count = torch.randint(SEGMENTS[0], SEGMENTS[1] + 1, (), generator=generator).item()
+        centres = torch.randint(size, (2, count, 1, 1), generator=generator)
+        nearest = ((rows - centres[0]) ** 2 + (columns - centres[1]) ** 2).argmin(0)
+        batch[f"masks/{i}"] = nearest == torch.arange(count)[:, None, None]
+        batch[f"labels/{i}"] = torch.randint(CLASSES, (count,), generator=generator)
+    return batch
+
+
+JOBS = {"pretrain": Pretrain, "finetune": Finetune, "infer": Infer}
