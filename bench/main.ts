@@ -1,4 +1,4 @@
-/** @file `npm run bench`: the pretraining step here and in eager PyTorch, in turns, from the same weights and draws. */
+/** @file `npm run bench`: training steps and inference here and in eager PyTorch, in turns, from the same weights and draws. */
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,21 +9,23 @@ import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { wholeNumber } from "../src/cli/arguments.js";
 import { InputError } from "../src/core/errors.js";
-import { PRESETS } from "../src/pretrain/presets.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
 import { probeMatMul } from "../src/runtime/probe.js";
-import { checkLosses } from "./losses.js";
-import { type Problem, workOf, writeBatches, writeWeights } from "./problem.js";
+import { checkValues } from "./agreement.js";
+import { JOB_NAMES, type JobName, type Problem } from "./job.js";
+import { JOBS } from "./jobs.js";
+import { writeBatches, writeWeights } from "./problem.js";
 import { type Side, type StepResult, takeSteps } from "./protocol.js";
 import { type Comparison, measured, table } from "./report.js";
 
 interface Options {
+  job: JobName[];
   sizes: number[];
   images: number;
   rounds: number;
   steps: number;
   cores: number;
-  recompute: string[];
+  recompute?: string[];
   python: string;
   skipPeer?: boolean;
   json?: string;
@@ -44,9 +46,19 @@ function sizes(text: string): number[] {
   return values;
 }
 
+function jobs(text: string): JobName[] {
+  const isJob = (name: string): name is JobName => (JOB_NAMES as readonly string[]).includes(name);
+  const names = list(text);
+  if (names.length === 0 || !names.every(isJob)) {
+    throw new InvalidArgumentError(`Expected some of ${JOB_NAMES.join(", ")}, with commas between them.`);
+  }
+  return names;
+}
+
 function readOptions(): Options {
   return new Command("bench")
-    .description("The pretraining step (ResNet-50, frozen backbone) against the same step in eager PyTorch.")
+    .description("Training steps and inference of a ResNet-50 model, here and in eager PyTorch.")
+    .option("--job <list>", `some of ${JOB_NAMES.join(", ")}`, jobs, [...JOB_NAMES])
     .option("--sizes <list>", "sides of the square images", sizes, [256, 512])
     .option("--images <n>", "images of a step", wholeNumber(1), 2)
     .option("--rounds <n>", "processes of each side, in turns", wholeNumber(1), 3)
@@ -54,11 +66,10 @@ function readOptions(): Options {
     .option("--cores <n>", "cores that each side uses", wholeNumber(1), availableParallelism())
     .option(
       "--recompute <list>",
-      "blocks to compute again instead of keeping them (setting run.recompute)",
+      "blocks to compute again instead of keeping them (setting run.recompute; else as the preset says)",
       list,
-      PRESETS["paper-r50"].run.recompute,
     )
-    .option("--python <file>", "a Python with torch and torchvision", "/usr/bin/python3")
+    .option("--python <file>", "a Python with torch, torchvision and scipy", "/usr/bin/python3")
     .option("--skip-peer", "measure our side alone")
     .option("--json <file>", "write the results there too")
     .parse()
@@ -66,11 +77,11 @@ function readOptions(): Options {
 }
 
 function peerIsReady(python: string): boolean {
-  return spawnSync(python, ["-c", "import torch, torchvision"]).status === 0;
+  return spawnSync(python, ["-c", "import torch, torchvision, scipy"]).status === 0;
 }
 
 function sidesOf(problem: Problem, inputs: string, python: string): { ours: Side; theirs: Side } {
-  const { size, images, cores, weights } = problem;
+  const { job, size, images, cores, weights } = problem;
   const server = fileURLToPath(new URL("step-server.js", import.meta.url));
   // Compiled, this file is in dist-bench/bench.
   const peer = fileURLToPath(new URL("../../bench/peer/bench.py", import.meta.url));
@@ -81,7 +92,7 @@ function sidesOf(problem: Problem, inputs: string, python: string): { ours: Side
     theirs: {
       name: "PyTorch",
       command: python,
-      args: [peer, "--mode", "serve", "--weights", weights, "--inputs", inputs, ...flags],
+      args: [peer, "--job", job, "--mode", "serve", "--weights", weights, "--inputs", inputs, ...flags],
     },
   };
 }
@@ -97,15 +108,18 @@ async function matrixProduct(cores: number): Promise<number> {
 
 async function compare(problem: Problem, options: Options, folder: string): Promise<Comparison> {
   const { size, images, cores } = problem;
+  const job = JOBS[problem.job];
   const files = await writeBatches(problem, WARM_UP + options.steps, folder);
   const sides = sidesOf(problem, files[0], options.python);
   const ours: StepResult[][] = [];
   const theirs: StepResult[][] = [];
   const products: number[] = [];
-  const lossDifferences: number[] = [];
+  const differences: number[] = [];
   const progress = (round: number, name: string, results: readonly StepResult[]) => {
     const times = results.map(({ ms }) => (ms / images).toFixed(0)).join(", ");
-    console.error(`${size}x${size}, round ${round + 1} of ${options.rounds}: ${name} ${times} ms an image`);
+    console.error(
+      `${job.title}, ${size}x${size}, round ${round + 1} of ${options.rounds}: ${name} ${times} ms an image`,
+    );
   };
   for (let round = 0; round < options.rounds; round++) {
     products.push(await matrixProduct(cores));
@@ -114,12 +128,13 @@ async function compare(problem: Problem, options: Options, folder: string): Prom
     progress(round, sides.ours.name, reference);
     if (options.skipPeer) continue;
     const results = await takeSteps(sides.theirs, files, (result, step) => {
-      lossDifferences[step] = checkLosses(reference[step], result, step);
+      differences[step] = checkValues(reference[step].values, result.values, step, job.tolerance);
     });
     theirs.push(results);
     progress(round, sides.theirs.name, results);
   }
-  const work = workOf(problem);
+  for (const file of files) rmSync(file);
+  const work = job.work(problem);
   const matrixPeak = Math.max(...products);
   const measure = (rounds: readonly StepResult[][], inFlight: number) =>
     measured(
@@ -128,11 +143,12 @@ async function compare(problem: Problem, options: Options, folder: string): Prom
       { images, inFlight, gigaFlop: work.gigaFlop, matrixPeak },
     );
   return {
+    title: job.title,
     size,
     images,
     ...work,
     matrixPeak,
-    lossDifferences,
+    differences,
     ours: measure(ours, Math.min(cores, images)),
     theirs: options.skipPeer ? undefined : measure(theirs, images),
   };
@@ -141,7 +157,7 @@ async function compare(problem: Problem, options: Options, folder: string): Prom
 async function main(options: Options): Promise<void> {
   if (!options.skipPeer && !peerIsReady(options.python)) {
     console.error(
-      `${options.python} has no torch and torchvision. On Debian: apt-get install python3-torch python3-torchvision libopenblas0-pthread\nElsewhere: --python FILE, or --skip-peer for our side alone.`,
+      `${options.python} lacks torch, torchvision or scipy. On Debian: apt-get install python3-torch python3-torchvision python3-scipy libopenblas0-pthread\nElsewhere: --python FILE, or --skip-peer for our side alone.`,
     );
     process.exitCode = 2;
     return;
@@ -153,11 +169,14 @@ async function main(options: Options): Promise<void> {
   const machine = `${cpus()[0].model}, ${cores} ${cores === 1 ? "core" : "cores"}`;
   console.log(machine);
   const comparisons: Comparison[] = [];
-  for (const size of options.sizes) {
-    const problem = { size, images, cores, recompute, weights: join(folder, "weights.safetensors") };
-    if (comparisons.length === 0) await writeWeights(problem);
-    comparisons.push(await compare(problem, options, folder));
-    console.log(`\n${table(comparisons[comparisons.length - 1])}`);
+  for (const job of options.job) {
+    const weights = join(folder, `${job}.safetensors`);
+    await writeWeights({ job, size: options.sizes[0], images, cores, weights });
+    for (const size of options.sizes) {
+      const comparison = await compare({ job, size, images, cores, recompute, weights }, options, folder);
+      comparisons.push(comparison);
+      console.log(`\n${table(comparison)}`);
+    }
   }
   if (options.json) await writeFile(options.json, `${JSON.stringify({ machine, recompute, comparisons }, null, 2)}\n`);
 }

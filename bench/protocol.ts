@@ -2,18 +2,17 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import type { Values } from "./job.js";
 
 export type Request = { cmd: "step" /** Safetensors file with the batch. */; inputs: string } | { cmd: "quit" };
 
-/** One whole update; the losses are those before it. */
+/** One step: a whole update, with the losses before it, or the inference on one image. */
 export interface StepResult {
   /** Wall time. */
   ms: number;
   /** Processor time of all threads. */
   cpu_ms: number;
-  loss: number;
-  recon: number;
-  denoise: number;
+  values: Values;
   /** Highest resident memory of the process so far, MiB. */
   peak_rss_mb: number;
 }

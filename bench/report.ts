@@ -1,6 +1,6 @@
 /** @file From the results of both sides to the numbers that are compared, and to the table. */
 
-import type { Work } from "./problem.js";
+import type { Work } from "./job.js";
 import type { StepResult } from "./protocol.js";
 
 /** What one side shows, per image. */
@@ -20,14 +20,16 @@ export interface Measured {
 
 /** `gigaFlop` and `gigaByte` are those of one image. */
 export interface Comparison extends Work {
+  /** The job. */
+  title: string;
   size: number;
   images: number;
   /** The machine's matrix product on all cores, GFLOP/s. */
   matrixPeak: number;
   ours: Measured;
   theirs?: Measured;
-  /** Largest relative difference of the losses, step by step; before any update, after one, and so on. */
-  lossDifferences: number[];
+  /** Largest relative difference of the values of both sides: before any update, after one, and so on. */
+  differences: number[];
 }
 
 export function median(values: readonly number[]): number {
@@ -74,11 +76,11 @@ const ROWS: readonly [label: string, value: (m: Measured) => number, digits: num
 
 /** The comparison as text. */
 export function table(comparison: Comparison): string {
-  const { size, images, gigaFlop, gigaByte, matrixPeak, ours, theirs, lossDifferences } = comparison;
+  const { title, size, images, gigaFlop, gigaByte, matrixPeak, ours, theirs, differences } = comparison;
   const row = (label: string, cells: readonly string[]) =>
     label.padEnd(24) + cells.map((cell) => cell.padStart(12)).join("");
   const lines = [
-    `${size}x${size}, ${images} ${images === 1 ? "image" : "images"} a step`,
+    `${title}, ${size}x${size}, ${images} ${images === 1 ? "image" : "images"} at once`,
     `an image: ${gigaFlop.toFixed(0)} GFLOP, ${gigaByte.toFixed(0)} GB through our operators; matrix product: ${matrixPeak.toFixed(0)} GFLOP/s`,
     row("", theirs ? ["mask-jepa", "PyTorch", "ratio"] : ["mask-jepa"]),
     ...ROWS.map(([label, value, digits]) => {
@@ -88,9 +90,7 @@ export function table(comparison: Comparison): string {
     }),
   ];
   if (theirs) {
-    lines.push(
-      `losses differ by ${lossDifferences.map((d) => d.toExponential(0)).join(", ")} (relative, step by step)`,
-    );
+    lines.push(`results differ by ${differences.map((d) => d.toExponential(0)).join(", ")} (relative, step by step)`);
   }
   return lines.join("\n");
 }

@@ -7,11 +7,11 @@ import os
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--job", choices=("pretrain", "finetune", "infer"), default="pretrain")
+    parser.add_argument("--job", choices=("pretrain", "finetune", "inference"), default="pretrain")
     parser.add_argument("--weights", help="safetensors file; without it PyTorch initialises")
     parser.add_argument("--inputs", help="safetensors file; without it a seeded batch")
     parser.add_argument("--images", type=int, default=1, help="batch size of a training step")
-    parser.add_argument("--size", type=int, default=256, help="side of the images; infer: shorter side")
+    parser.add_argument("--size", type=int, default=256, help="side of the images; inference: shorter side")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--warmup", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)

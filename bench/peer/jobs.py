@@ -1,19 +1,19 @@
 """What the benchmark times: pretraining step, fine-tuning step, inference on one image.
 
-A job loads its weights once and a batch whenever it is told to; `run` is the work that is timed. Without files the
-weights are PyTorch's initial ones and the batch is a seeded random one.
+A job loads its weights once and a batch whenever it is told to; `run` is the work that is timed, `values` what the
+other side must agree on. Without files the weights are PyTorch's initial ones and the batch is a seeded random one.
 """
 
 import numpy as np
 import torch
 
-from criterion import Criterion, Target
+from criterion import WEIGHTS, Criterion, Target
 from finetune import Finetuning
 from mask2former import Mask2Former
 from model import full_model
 from panoptic import predict
 from step import TARGET_PREFIX, Pretraining
-from tensor_file import read_tensors, write_tensors
+from tensor_file import read_tensors
 
 SIGMA, RATIO, PATCH, STRIDE = 0.4, 0.5, 8, 8
 CLASSES, THINGS = 133, 80  # COCO panoptic; things come first
@@ -48,8 +48,10 @@ class Pretrain:
             self.batch["images"] = batch["images"].contiguous(memory_format=torch.channels_last)
 
     def run(self):
-        """-> losses before the update"""
-        recon, denoise = self.training.step(self.batch)
+        self.losses = self.training.step(self.batch)
+
+    def values(self):
+        recon, denoise = self.losses
         return {"loss": recon + denoise, "recon": recon, "denoise": denoise}
 
 
@@ -78,13 +80,14 @@ class Finetune:
             self.training.criterion.draw = lambda *shape: next(points).view(shape)
 
     def run(self):
-        """-> weighted losses before the update, summed over the ten outputs"""
-        losses = self.training.step(self.images, self.targets)
-        sums = {kind: sum(x for n, x in losses.items() if n.startswith(kind)) for kind in ("ce", "mask", "dice")}
-        return {"loss": sum(losses.values()), **sums}
+        self.losses = self.training.step(self.images, self.targets)
+
+    def values(self):
+        parts = {kind: sum(x for n, x in self.losses.items() if n.startswith(kind)) for kind in WEIGHTS}
+        return {"loss": sum(parts.values()), **parts}
 
 
-class Infer:
+class Inference:
     def __init__(self, options):
         self.options = options
         self.model = Mask2Former(CLASSES).eval()
@@ -101,16 +104,22 @@ class Infer:
         self.image = read_tensors(path)["image"] if path else random.integers(256, size=(size, size, 3), dtype=np.uint8)
 
     def run(self):
-        """-> the number of segments"""
         size = self.options.size
         self.ids, self.segments = predict(self.model, self.image, THINGS, size, LONG_EDGE * size)
-        return {"segments": len(self.segments)}
 
-    def save(self, path):
-        """Writes the last result: ids [h,w], labels and scores of the segments 1, 2, ..."""
-        labels = np.array([segment.label for segment in self.segments], np.int64)
-        scores = np.array([segment.score for segment in self.segments], np.float32)
-        write_tensors(path, {"ids": self.ids.numpy(), "labels": labels, "scores": scores})
+    def values(self):
+        values = {"segments": len(self.segments)}
+        for k, label, score in self.segments:
+            y, x = (self.ids == k).nonzero(as_tuple=True)
+            found = {
+                "label": label,
+                "score": score,
+                "area": len(x),
+                "x": x.double().mean().item(),
+                "y": y.double().mean().item(),
+            }
+            values.update({f"{name}_{k}": value for name, value in found.items()})
+        return values
 
 
 def load_target(target, weights):
@@ -152,4 +161,4 @@ def random_segments(images, size):
     return batch
 
 
-JOBS = {"pretrain": Pretrain, "finetune": Finetune, "infer": Infer}
+JOBS = {"pretrain": Pretrain, "finetune": Finetune, "inference": Inference}

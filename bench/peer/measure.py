@@ -18,13 +18,13 @@ def peak_rss_mb():
 def timed(job):
     """ms is wall time, cpu_ms the sum over the threads"""
     began, cpu_began = time.perf_counter(), time.process_time()
-    values = job.run()
-    return {
+    job.run()
+    result = {
         "ms": (time.perf_counter() - began) * 1000,
         "cpu_ms": (time.process_time() - cpu_began) * 1000,
-        "values": values,
         "peak_rss_mb": peak_rss_mb(),
     }
+    return {**result, "values": job.values()}
 
 
 def say(message):
@@ -41,10 +41,7 @@ def serve(job):
             raise SystemExit(f"unknown command {request['cmd']!r}; known: step, quit")
         if "inputs" in request:
             job.load(request["inputs"])
-        result = timed(job)
-        if "outputs" in request:
-            job.save(request["outputs"])
-        say(result)
+        say(timed(job))
 
 
 def run(options):
@@ -61,5 +58,5 @@ def run(options):
     for result in steps:
         say(result)
     median = statistics.median(result["ms"] for result in steps)
-    images = 1 if options.job == "infer" else options.images
+    images = 1 if options.job == "inference" else options.images
     say({"median_ms": median, "ms_per_image": median / images, "peak_rss_mb": peak_rss_mb()})

@@ -1,8 +1,8 @@
 """Compares this peer's Mask2Former with golden numbers of the authors' code.
 
-`verify.py GOLDEN` takes a folder of cases, each a manifest.json with a tensors.safetensors: weights and inputs are fills
-(fill.py), results are strided samples. A result may differ by 1e-6 of the tensor's largest value, or by 20 times what
-the authors' own run differs between float32 and float64.
+`verify.py GOLDEN` takes a folder of cases, each a manifest.json with a tensors.safetensors: weights and inputs are
+fills (fill.py), results are strided samples. A result may differ by 1e-6 of the tensor's largest value, or by 20 times
+what the authors' own run differs between float32 and float64.
 """
 
 import itertools

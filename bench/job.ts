@@ -1,0 +1,55 @@
+/** @file What the benchmark can time, and what both sides get of it. */
+
+import type { TensorData } from "../src/core/tensor-data.js";
+import type { Declaration } from "../src/nn/scope.js";
+
+export interface Problem {
+  job: JobName;
+  /** Side of the square images. */
+  size: number;
+  /** Images of a step. */
+  images: number;
+  cores: number;
+  /** Value of `run.recompute`: blocks that our side computes again instead of keeping them; without it the preset's. */
+  recompute?: readonly string[];
+  /** Safetensors file with all weights. */
+  weights: string;
+}
+
+export const JOB_NAMES = ["pretrain"] as const;
+export type JobName = (typeof JOB_NAMES)[number];
+
+export type Tensors = ReadonlyMap<string, TensorData>;
+/** Numbers that both sides must agree on, by name. */
+export type Values = Readonly<Record<string, number>>;
+
+export interface Work {
+  /** 1e9 floating-point operations of matrix products and convolutions. */
+  gigaFlop: number;
+  /** 1e9 bytes that the operators read and write, each for itself, as if there were no cache. */
+  gigaByte: number;
+}
+
+/** Our side, loaded. */
+export interface Runner {
+  /** Makes the inputs of a step ready, untimed. */
+  load(inputs: Tensors, step: number): void;
+  /** What is timed. */
+  run(): Promise<void>;
+  /** Of the last run. */
+  values(): Values;
+}
+
+export interface Job {
+  /** What a step of it is, for the table. */
+  readonly title: string;
+  /** Largest relative difference of the values: before the first update, and after updates, which magnify rounding. */
+  readonly tolerance: { readonly first: number; readonly later: number };
+  /** All weights, frozen ones included; they do not depend on the image size. */
+  declarations(problem: Problem): Iterable<Declaration>;
+  /** What both sides get for a step. */
+  batch(problem: Problem, step: number): Tensors;
+  /** Of one image; activations that are computed a second time count once. */
+  work(problem: Problem): Work;
+  start(problem: Problem): Promise<Runner>;
+}
