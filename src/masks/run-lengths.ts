@@ -47,48 +47,51 @@ function checkSize(pixels: Pixels, width: number, height: number): void {
   throw new InputError({ where: "mask", expected, found: String(pixels.length) });
 }
 
-/** Pixels a side of the squares in which an image is transposed: a square's rows and columns fit the first cache. */
-const TILE = 32;
+/** Where a pixel in row-major order, `index`, comes when they are counted column by column. */
+const columnPlace = (index: number, width: number, height: number) =>
+  (index % width) * height + Math.floor(index / width);
 
-/** The image column by column, as COCO counts pixels. */
-function columnMajor<T extends Pixels>(pixels: T, width: number, height: number): T {
-  const columns = pixels.slice() as T;
-  for (let top = 0; top < height; top += TILE) {
-    const bottom = Math.min(top + TILE, height);
-    for (let left = 0; left < width; left += TILE) {
-      const right = Math.min(left + TILE, width);
-      for (let x = left; x < right; x++) {
-        for (let y = top; y < bottom; y++) columns[x * height + y] = pixels[y * width + x];
-      }
-    }
-  }
-  return columns;
+/**
+ * The pixels, as row-major indices column by column, whose value is not that of the pixel before them in that order;
+ * the first pixel always. Found row by row, since memory is read several times faster that way, and then put in order.
+ */
+function changes(pixels: Pixels, width: number): Uint32Array {
+  const found: number[] = [];
+  const bottom = pixels.length - width;
+  // Before the top pixel of a column comes the bottom one of the column to its left.
+  for (let x = 0; x < width; x++) if (x === 0 || pixels[x] !== pixels[bottom + x - 1]) found.push(x);
+  for (let i = width; i < pixels.length; i++) if (pixels[i] !== pixels[i - width]) found.push(i);
+  const next = new Uint32Array(width + 1);
+  for (const index of found) next[(index % width) + 1]++;
+  for (let x = 0; x < width; x++) next[x + 1] += next[x];
+  const ordered = new Uint32Array(found.length);
+  for (const index of found) ordered[next[index % width]++] = index;
+  return ordered;
 }
 
-/** Run lengths of the pixels that are not 0. */
-export function encodeMask(mask: Pixels, width: number, height: number): RunLengths {
-  checkSize(mask, width, height);
-  const columns = columnMajor(mask, width, height);
+function encodeWhere(pixels: Pixels, width: number, height: number, isInside: (value: number) => boolean): RunLengths {
+  checkSize(pixels, width, height);
   const counts: number[] = [];
   let start = 0;
   let inside = false;
-  for (let i = 0; i < columns.length; i++) {
-    if ((columns[i] !== 0) === inside) continue;
-    counts.push(i - start);
-    start = i;
+  for (const index of changes(pixels, width)) {
+    if (isInside(pixels[index]) === inside) continue;
+    const place = columnPlace(index, width, height);
+    counts.push(place - start);
+    start = place;
     inside = !inside;
   }
-  counts.push(columns.length - start);
+  counts.push(pixels.length - start);
   return { width, height, counts: Uint32Array.from(counts) };
 }
 
+/** Run lengths of the pixels that are not 0. */
+export const encodeMask = (mask: Pixels, width: number, height: number): RunLengths =>
+  encodeWhere(mask, width, height, (value) => value !== 0);
+
 /** Run lengths of the pixels whose value is `id`. */
-export function encodeId(ids: Pixels, id: number, width: number, height: number): RunLengths {
-  checkSize(ids, width, height);
-  const mask = new Uint8Array(ids.length);
-  for (let i = 0; i < ids.length; i++) mask[i] = Number(ids[i] === id);
-  return encodeMask(mask, width, height);
-}
+export const encodeId = (ids: Pixels, id: number, width: number, height: number): RunLengths =>
+  encodeWhere(ids, width, height, (value) => value === id);
 
 /**
  * Run lengths of every value of an image in one pass, in the order of their first pixels column by column.
@@ -96,14 +99,14 @@ export function encodeId(ids: Pixels, id: number, width: number, height: number)
  */
 export function encodeSegments(ids: Pixels, width: number, height: number, background = 0): Map<number, RunLengths> {
   checkSize(ids, width, height);
-  const columns = columnMajor(ids, width, height);
   const segments = new Map<number, { counts: number[]; end: number }>();
-  const size = columns.length;
-  for (let start = 0, end = 0; start < size; start = end) {
-    const id = columns[start];
-    end = start + 1;
-    while (end < size && columns[end] === id) end++;
+  const size = ids.length;
+  const starts = changes(ids, width);
+  for (let i = 0; i < starts.length; i++) {
+    const id = ids[starts[i]];
     if (id === background) continue;
+    const start = columnPlace(starts[i], width, height);
+    const end = i + 1 < starts.length ? columnPlace(starts[i + 1], width, height) : size;
     const segment = segments.get(id) ?? { counts: [], end: 0 };
     if (segment.end === 0) segments.set(id, segment);
     segment.counts.push(start - segment.end, end - start);
