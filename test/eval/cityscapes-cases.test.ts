@@ -142,9 +142,9 @@ describe("cityscapesScripts' results", () => {
 
 describe("Cityscapes' instance level", () => {
   const [width, height] = [40, 40];
-  const square = (x: number, y: number, side: number) => {
+  const square = (x: number, y: number, across: number, down = across) => {
     const mask = new Uint8Array(width * height);
-    for (let i = 0; i < side * side; i++) mask[(y + Math.floor(i / side)) * width + x + (i % side)] = 1;
+    for (let i = 0; i < across * down; i++) mask[(y + Math.floor(i / across)) * width + x + (i % across)] = 1;
     return encodeMask(mask, width, height);
   };
   const nothing = runLengths(width, height, [width * height]);
@@ -163,20 +163,25 @@ describe("Cityscapes' instance level", () => {
     expect(scores([object(square(0, 0, 9))], [detection(square(0, 0, 9), 0.9)])).toEqual({ ap: null, ap50: null });
   });
 
+  it("needs an IoU above the overlap, not at it", () => {
+    expect(scores([object(square(0, 0, 12))], [detection(square(0, 0, 12, 6), 0.9)]).ap50).toBe(0);
+    expect(scores([object(square(0, 0, 12))], [detection(square(0, 0, 12, 7), 0.9)]).ap50).toBe(1);
+  });
+
   it("excuses detections on void, groups and small objects, not a second one of an object", () => {
     const real = object(square(0, 0, 12));
     const hit = detection(square(0, 0, 12), 0.5);
     const stray = detection(square(20, 20, 11), 0.9);
-    // Points (recall, precision): (1, 1/2) and (0, 1) at both ends, widths 1/2 each; with the stray alone (0, 0) between.
-    const disturbed = 1 * 0 + 0 * 0.5 + 0.5 * 0.5;
-    expect(scores([real], [hit, stray]).ap50).toBeCloseTo(disturbed, 12);
+    // Points (recall, precision): (0, 1), (0, 0) of the stray, (1, 1/2); widths 0, 1/2, 1/2.
+    expect(scores([real], [hit, stray]).ap50).toBe(0.25);
     expect(scores([real], [hit, stray], square(20, 20, 11)).ap50).toBe(1);
-    expect(scores([real, object(square(20, 20, 11), true)], [hit, stray]).ap50).toBe(1);
-    expect(scores([real, object(square(20, 20, 9))], [hit, stray]).ap50).toBe(1);
+    // 11 x 11 of a group of 18 x 18: an IoU of 0.37, all of it excused. 7 x 9 of a small object: 0.45, 0.52 of it excused.
+    expect(scores([real, object(square(20, 20, 18), true)], [hit, stray]).ap50).toBe(1);
+    expect(scores([real, object(square(20, 20, 18))], [hit, stray]).ap50).toBeLessThan(0.5);
+    expect(scores([real, object(square(18, 20, 9))], [hit, stray]).ap50).toBe(1);
     const second = detection(square(0, 0, 11), 0.4);
-    // Points (1, 1/2), (1, 1), (0, 1): widths 0, 1/2, 1/2.
+    // Points (0, 1), (1, 1), (1, 1/2): widths 1/2, 1/2, 0. The better one of the two is the hit, whichever comes first.
     expect(scores([real], [hit, second]).ap50).toBe(1);
-    // Points (1, 1/2), (1, 1): the better one of the two is the hit, whichever comes first.
     expect(scores([real], [second, hit]).ap50).toBe(1);
   });
 
