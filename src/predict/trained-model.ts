@@ -33,12 +33,19 @@ export interface TrainedModel extends ModelDescription {
   readonly weights: ReadonlyMap<string, TensorData>;
 }
 
+export interface LoadedModel extends TrainedModel {
+  /** Directory of the checkpoint. */
+  readonly checkpoint: string;
+  /** Optimiser steps that it was trained for. */
+  readonly step: number;
+}
+
 /**
  * The newest checkpoint of a fine-tuning run, or the checkpoint whose directory is given.
  * @throws InputError when there is none, or it is no fine-tuned model
  */
-export async function loadTrainedModel(path: string): Promise<TrainedModel> {
-  const { tensors, state } = await loadCheckpoint(path, { parts: ["model"] });
+export async function loadTrainedModel(path: string): Promise<LoadedModel> {
+  const { path: checkpoint, step, tensors, state } = await loadCheckpoint(path, { parts: ["model"] });
   const { model } = state as { model?: ModelDescription };
   if (model?.kind !== "mask2former") {
     throw new InputError({
@@ -48,5 +55,5 @@ export async function loadTrainedModel(path: string): Promise<TrainedModel> {
       fix: "Fine-tune it first: mask-jepa finetune --from RUN --data DATA.",
     });
   }
-  return { ...model, weights: tensors.model };
+  return { ...model, weights: tensors.model, checkpoint, step };
 }

@@ -42,7 +42,7 @@ th{font-weight:600;color:var(--muted);vertical-align:bottom}
 th:first-child,td:first-child{text-align:left;white-space:normal;min-width:11em}
 th:last-child,td:last-child{padding-right:2px}
 td.text,th.text{text-align:left}
-tr.total td{font-weight:600}
+tr.total td:not(.text:last-child){font-weight:650}
 tbody tr:hover td{background:var(--rule)}
 td.better{color:var(--c3)}td.worse{color:var(--alarm)}
 .swatch{display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.55em;vertical-align:-.05em;border:1px solid var(--rule)}

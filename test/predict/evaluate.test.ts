@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { InputError } from "../../src/core/errors.js";
 import type { RgbImage } from "../../src/io/image-file.js";
@@ -122,7 +123,7 @@ test("images and labels that cannot be read are named, and the rest is evaluated
   expect(asked).toEqual([4, 0, 3]);
   expect(images.map(({ index }) => index)).toEqual([0, 3, 4]);
   expect(skipped.map(({ file }) => file)).toEqual(["photos/1.png", "photos/2.png"]);
-  expect(skipped[1].reason).toBe("ids outside the classes");
+  expect(skipped[1].reason).toBe("labels/2.png: ids outside the classes in place of labels");
   expect(progress.mock.calls.at(-1)).toEqual([5, 5]);
 });
 
@@ -131,7 +132,7 @@ test("labels of another size than the image are a fault of the image", async () 
   const turned = { ...source, instances: async (i: number) => instancesOf(i === 0 ? "ss gg" : SCENE) };
   const predict = saying(() => ({ instances: [] }));
   const { skipped } = await evaluate({ source: turned, predict });
-  expect(skipped).toEqual([{ file: "photos/0.png", reason: "labels of 2 x 2 for an image of 6 x 4" }]);
+  expect(skipped).toEqual([{ file: "photos/0.png", reason: "2 x 2 in place of labels of the image's size, 6 x 4" }]);
 });
 
 test("an evaluation on mostly broken images is an error that names some", async () => {
@@ -143,6 +144,23 @@ test("an evaluation on mostly broken images is an error that names some", async 
   const predict = saying(() => ({ semantic: semanticOf("ss gg") }));
   await expect(evaluate({ source, predict })).rejects.toThrow(/1 of 3 usable; photos\/1\.png: an empty file/);
   await expect(evaluate({ source, predict, indices: [] })).rejects.toThrow(/found no image/);
+});
+
+test("several images are under way at once, and are counted in the order asked for", async () => {
+  const drawings = ["ss gg", "ss gg", "ss gg", "ss gg", "ss gg"];
+  let [now, most] = [0, 0];
+  const predict: Predict = async ({ data }) => {
+    most = Math.max(most, ++now);
+    await sleep(data[0] === 0 ? 20 : 1); // the first one takes longest
+    now--;
+    return { semantic: semanticOf("ss gg") };
+  };
+  const done: number[] = [];
+  const source = labelledImages({ task: "semantic", drawings });
+  const { images } = await evaluate({ source, predict, underWay: 3, progress: (count) => done.push(count) });
+  expect(most).toBe(3);
+  expect(done).toEqual([1, 2, 3, 4, 5]);
+  expect(images.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4]);
 });
 
 test("the first failure of the model ends the evaluation, and so does a signal", async () => {

@@ -4,7 +4,7 @@ import { InputError } from "../../core/errors.js";
 import type { LabelledSource } from "../../data/labelled-source.js";
 import type { Report } from "../../viz/report.js";
 import type { ModelDescription } from "../trained-model.js";
-import { evaluate } from "./evaluate.js";
+import { type EvaluationOptions, evaluate } from "./evaluate.js";
 import type { Evaluation, Predict } from "./evaluation.js";
 import { prepareOutput, writeEvaluation } from "./output.js";
 import { type EvaluatedData, evaluationPage, letterOf } from "./page.js";
@@ -18,6 +18,7 @@ export interface EvaluatedModel {
   readonly step: number;
   readonly description: Pick<ModelDescription, "task" | "classes" | "inference">;
   readonly predict: Predict;
+  readonly underWay?: EvaluationOptions["underWay"];
   /** The order in which it takes images best, e.g. by their input sizes; as given if absent. */
   readonly order?: (indices: readonly number[]) => Promise<readonly number[]>;
 }
@@ -54,11 +55,12 @@ export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedM
   for (const model of models) requireFit(model, source, data.path);
   await prepareOutput(out);
   const runs = [];
-  for (const [i, { checkpoint, step, description, predict, order }] of models.entries()) {
+  for (const [i, { checkpoint, step, description, predict, underWay, order }] of models.entries()) {
     const name = models.length > 1 ? `model ${letterOf(i)}` : "model";
     const evaluation = await evaluate({
       source,
       predict,
+      underWay,
       indices: order ? await order(indices) : indices,
       progress: (done, total) => progress?.(name, done, total),
       signal,

@@ -21,6 +21,11 @@ export interface EvaluationOptions {
   readonly predict: Predict;
   /** The images to take, in the order in which the model should see them; all of the source if absent. */
   readonly indices?: readonly number[];
+  /**
+   * Images under way at once, those included that are only read yet. By default 2: one is read while another is predicted.
+   * For a Predictor its concurrency and one more.
+   */
+  readonly underWay?: number;
   /** Is told after every image how many of how many are done. */
   readonly progress?: (done: number, total: number) => void;
   /** Ends the evaluation between two images by its reason. */
@@ -32,39 +37,56 @@ interface Sample {
   readonly truth: Truth;
 }
 
+/** An image that was read and predicted, or what is wrong with it. */
+type Outcome = { readonly truth: Truth; readonly prediction: Prediction } | InputError;
+
 /**
  * Evaluates what the source's task and forms allow. Panoptic: PQ, and where the source has those forms AP of things and
- * mIoU; instance: AP; semantic: mIoU. Images and labels that cannot be read are listed as skipped. While the model
- * works on one image, the next is read.
+ * mIoU; instance: AP; semantic: mIoU. Images and labels that cannot be read are listed as skipped. Several images are under
+ * way at once, but they are counted in the order of `indices`.
  * @throws InputError when more than half of the images cannot be used
  */
 export async function evaluate(options: EvaluationOptions): Promise<Evaluation> {
-  const { source, predict, progress, signal } = options;
+  const { source, predict, underWay = 2, progress, signal } = options;
   const indices = options.indices ?? Array.from({ length: source.length }, (_, i) => i);
   const scorers = scorersOf(source);
   const forms = new Set(scorers.map(({ form }) => form));
   const images: ImageScore[] = [];
   const skipped: BadFile[] = [];
-  const read = (index: number | undefined) => {
-    if (index === undefined) return undefined;
-    const sample = readSample(source, index, forms);
-    sample.catch(() => {}); // should the model fail first, nobody waits for it
-    return sample;
-  };
-  let next = read(indices[0]);
-  for (const [done, index] of indices.entries()) {
+  const outcomes = inOrder(indices, underWay, async (index): Promise<Outcome> => {
+    const sample = await readSample(source, index, forms);
+    if (sample instanceof InputError) return sample;
+    return { truth: sample.truth, prediction: await predict(sample.image, forms) };
+  });
+  for await (const { item: index, result } of outcomes) {
     signal?.throwIfAborted();
-    const sample = await next;
-    next = read(indices[done + 1]);
     const name = source.name(index);
-    if (sample instanceof InputError) skipped.push({ file: name, reason: sample.problem.found });
-    else if (sample)
-      images.push({ index, name, score: addTo(scorers, name, sample.truth, await predict(sample.image)) });
-    progress?.(done + 1, indices.length);
+    if (result instanceof InputError) skipped.push({ file: name, reason: reasonOf(result, name) });
+    else images.push({ index, name, score: addTo(scorers, name, result.truth, result.prediction) });
+    progress?.(images.length + skipped.length, indices.length);
   }
   requireEnough(source, images, skipped);
   images.sort((a, b) => a.index - b.index);
   return { ...resultOf(source, scorers), images, skipped };
+}
+
+/** Works on the items, `underWay` at once, and hands out the results in their order. The first failure ends it. */
+async function* inOrder<T, R>(
+  items: readonly T[],
+  underWay: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<{ item: T; result: R }> {
+  const started: Promise<R>[] = [];
+  let next = 0;
+  for (const item of items) {
+    while (next < items.length && started.length < underWay) {
+      const result = work(items[next++]);
+      result.catch(() => {}); // should an earlier one fail first, nobody waits for it
+      started.push(result);
+    }
+    yield { item, result: await started[0] };
+    started.shift();
+  }
 }
 
 /** An image and its labels, or what is wrong with them. */
@@ -88,6 +110,10 @@ async function readSample(
   }
 }
 
+function reasonOf({ problem: { where, expected, found } }: InputError, name: string): string {
+  return `${where === name ? "" : `${where}: `}${found} in place of ${expected}`;
+}
+
 interface Size {
   readonly width: number;
   readonly height: number;
@@ -98,7 +124,7 @@ function requireSize(name: string, image: Size, labels: Size): void {
   throw new InputError({
     where: name,
     expected: `labels of the image's size, ${image.width} x ${image.height}`,
-    found: `labels of ${labels.width} x ${labels.height} for an image of ${image.width} x ${image.height}`,
+    found: `${labels.width} x ${labels.height}`,
   });
 }
 

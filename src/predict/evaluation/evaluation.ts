@@ -13,7 +13,8 @@ export interface Prediction {
   readonly instances?: readonly ScoredInstance[];
 }
 
-export type Predict = (image: RgbImage) => Promise<Prediction>;
+/** Segments an image in the forms that are asked for, as `Predictor.predict` does. */
+export type Predict = (image: RgbImage, forms: ReadonlySet<Task>) => Promise<Prediction>;
 
 /** The score by which checkpoints of a task are compared. */
 export const DECIDING = { panoptic: "pq", instance: "ap", semantic: "miou" } as const satisfies Record<Task, string>;

@@ -1,6 +1,7 @@
 /** @file The page of an evaluation: scores, classes, pictures beside their ground truth, and what could not be used. */
 
 import { skippedNotes } from "../../data/skipped-notes.js";
+import type { BadFile } from "../../data/source.js";
 import { type GalleryRow, type Report, renderReport, type Section } from "../../viz/report.js";
 import { type Column, formatNumber, type Table } from "../../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
@@ -19,6 +20,8 @@ export interface EvaluatedData {
   readonly split: string;
   /** Images that the split holds; fewer may have been taken. */
   readonly images: number;
+  /** Files that kept images out of the split when it was opened. */
+  readonly faults?: readonly BadFile[];
 }
 
 export interface Gallery {
@@ -51,7 +54,7 @@ export function evaluationPage({ data, runs, galleries, facts }: EvaluationPage)
   return renderReport({
     title: runs.length > 1 ? `Two models compared: ${evaluation.task}` : `Evaluation: ${evaluation.task} segmentation`,
     summary: `${label} ${runs.map((run) => formatNumber(run.evaluation.deciding.value)).join(" and ")} on ${used} images of ${data.path}, ${data.split}.`,
-    warnings: warningsOf(evaluation),
+    warnings: warningsOf(data, evaluation),
     facts: [
       ...names,
       ["Data", `${data.path}, ${data.split}`],
@@ -60,13 +63,14 @@ export function evaluationPage({ data, runs, galleries, facts }: EvaluationPage)
       ...facts,
     ],
     sections: [scoreSection(runs), classSection(runs), ...galleries.map(gallerySection)],
-    notes: skippedNotes(evaluation.skipped),
+    notes: skippedNotes([...(data.faults ?? []), ...evaluation.skipped]),
   });
 }
 
-function warningsOf({ skipped, images }: Evaluation): string[] {
-  if (skipped.length === 0) return [];
-  return [`${skipped.length} of ${skipped.length + images.length} images could not be used; the notes name them.`];
+function warningsOf({ faults = [] }: EvaluatedData, { skipped, images }: Evaluation): string[] {
+  const unread = `${skipped.length} of ${skipped.length + images.length} images could not be used; the notes name them.`;
+  const unlisted = `${faults.length} files are at fault and keep images out of the split; the notes name them.`;
+  return [...(skipped.length > 0 ? [unread] : []), ...(faults.length > 0 ? [unlisted] : [])];
 }
 
 function classCounts({ task, classes }: Evaluation): string {
@@ -99,7 +103,7 @@ function scoreCells(values: readonly (number | null | undefined)[]): (number | n
 }
 
 function scoreSection(runs: readonly EvaluatedRun[]): Section {
-  const names = runs.length > 1 ? ["A", "B"] : ["score"];
+  const names = runs.length > 1 ? ["A", "B"] : ["Score"];
   const columns: Column[] = [
     { name: "Metric" },
     ...names.map((name) => ({ name })),

@@ -87,7 +87,7 @@ async function rowOf(source: LabelledSource, index: number, runs: readonly Shown
   ];
   const scores: string[] = [];
   for (const [i, { predict, evaluation }] of runs.entries()) {
-    const segmentation = predictionOf(await predict(image), task, image);
+    const segmentation = predictionOf(await predict(image, new Set([task])), task, image);
     const label = runs.length === 1 ? "prediction" : `model ${letterOf(i)}`;
     const score = evaluation.images.find((one) => one.index === index)?.score ?? null;
     const text = `${metric(evaluation.deciding.metric).label} ${formatNumber(score)}`;
