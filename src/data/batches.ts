@@ -85,10 +85,12 @@ async function eachSlot(n: number, work: (slot: number) => Promise<void>): Promi
  * A loader over any source and content. An image that cannot be used is replaced by the next usable one in its epoch's
  * order (`Sampler.replacement`) and listed in `skipped`: what a slot gets depends only on (seed, step, slot) and on which
  * files are bad, so a resumed run sees the same batches.
+ * @throws InputError when the source is empty
  */
 export function createBatches<C>(options: BatchesOptions<C>): Loader<C & BatchRecord> {
   type B = C & BatchRecord;
   const { source, seed, batch, prefetch, assemble } = options;
+  if (source.length === 0) throw new InputError({ where: "the images", expected: "at least one", found: "none" });
   const sampler = createSampler({ seed, batchSize: batch, length: source.length });
   const pending = new Map<number, Promise<B>>();
   let disposed = false;

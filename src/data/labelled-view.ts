@@ -2,6 +2,7 @@
  * @file What the network sees of a labelled image in training: resized, cut out, mirrored, its colours changed
  * (mask-classification reference, 5.4 and 5.5). Rules choose, `labelled-loader.ts` carries out.
  */
+import { InputError } from "../core/errors.js";
 import type { RandomStream } from "../core/random.js";
 import type { Region } from "../io/image-file.js";
 import { type ColorJitter, drawColorJitter } from "./color-jitter.js";
@@ -65,6 +66,7 @@ export interface ShortestEdgeOptions {
 /**
  * Reference 5.4 (ADE20K, Cityscapes): a random length of the shorter side, a random cut of at most `crop`, SSD's colour
  * jitter, mirrored half of the time, padded to `crop`.
+ * @throws InputError when there is no size to choose from
  */
 export function shortestEdgeView({
   sizes,
@@ -73,6 +75,7 @@ export function shortestEdgeView({
   flip = true,
   color = true,
 }: ShortestEdgeOptions): LabelledViewRule {
+  if (sizes.length === 0) throw new InputError({ where: "sizes", expected: "at least one length", found: "none" });
   return {
     ...crop,
     choose(image, random) {

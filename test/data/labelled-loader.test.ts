@@ -193,6 +193,7 @@ describe("labelled loader", () => {
       panoptic: (i) => all.panoptic(chosen[i]),
     });
     expect(await batches({ indices: chosen }, [0, 1, 2])).toEqual(await batches({ source: two }, [0, 1, 2]));
+    await expect(batches({ indices: [] }, [0])).rejects.toThrow(/expected at least one, found none/);
   });
 
   it("reuses released memory, which no older mask shines through", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { InputError } from "../../src/core/errors.js";
 import { RandomStream } from "../../src/core/random.js";
 import { largeScaleJitterView, shortestEdgeSize, shortestEdgeView } from "../../src/data/labelled-view.js";
 
@@ -53,6 +54,10 @@ describe("views by the shortest edge", () => {
       const { resized, crop } = rule.choose({ width: 683, height: 512 }, random(i));
       expect(plain.choose({ width: 683, height: 512 }, random(i))).toEqual({ resized, crop });
     }
+  });
+
+  it("need a size to choose from", () => {
+    expect(() => shortestEdgeView({ sizes: [], maxSize: 9, crop: { width: 8, height: 8 } })).toThrow(InputError);
   });
 
   it("treat a tall image as a wide one", () => {
