@@ -1,35 +1,48 @@
 /** @file What the network sees of an image when it is used (mask-classification reference, 5.7). */
 import type { RgbImage } from "../io/image-file.js";
 import { normalise } from "./augment.js";
-import { shortestEdgeSize } from "./labelled-view.js";
+import { type Size, shortestEdgeSize } from "./labelled-view.js";
 import { resizeBilinear } from "./resample.js";
 
 /** Sides of the network's input are multiples of this. */
 const MULTIPLE = 32;
 
-export interface TestInput {
-  /** Float32 [3, paddedHeight, paddedWidth] in memory that native threads may share; normalised, 0 where it is padded. */
-  readonly planes: Float32Array;
-  /** Of the resized image, in the upper left corner of `planes`. */
+export interface TestSize {
+  /** Of the resized image, in the upper left corner of the input. */
   readonly width: number;
   readonly height: number;
   readonly paddedWidth: number;
   readonly paddedHeight: number;
 }
 
-/** The whole image, its shorter side resized to `shortEdge` unless the longer one would exceed `longEdge`. */
-export function testInput(
-  image: RgbImage,
-  { shortEdge, longEdge }: { shortEdge: number; longEdge: number },
-): TestInput {
+export interface TestInput extends TestSize {
+  /** Float32 [3, paddedHeight, paddedWidth] in memory that native threads may share; normalised, 0 where it is padded. */
+  readonly planes: Float32Array;
+}
+
+/** The size of a resized image: its shorter side `shortEdge` unless the longer one would exceed `longEdge`. */
+export interface TestEdges {
+  readonly shortEdge: number;
+  readonly longEdge: number;
+}
+
+/** The sizes at which the network sees an image of this size. */
+export function testSize(image: Size, { shortEdge, longEdge }: TestEdges): TestSize {
   const { width, height } = shortestEdgeSize(image, shortEdge, longEdge);
+  const padded = (side: number) => Math.ceil(side / MULTIPLE) * MULTIPLE;
+  return { width, height, paddedWidth: padded(width), paddedHeight: padded(height) };
+}
+
+/** The whole image, resized and padded right and below. */
+export function testInput(image: RgbImage, edges: TestEdges): TestInput {
+  const size = testSize(image, edges);
+  const { width, height, paddedWidth, paddedHeight } = size;
   const resized = resizeBilinear(
     image,
     { source: image.width, resized: width, start: 0, length: width },
     { source: image.height, resized: height, start: 0, length: height },
   );
-  const [paddedWidth, paddedHeight] = [width, height].map((side) => Math.ceil(side / MULTIPLE) * MULTIPLE);
   const planes = new Float32Array(new SharedArrayBuffer(4 * 3 * paddedWidth * paddedHeight));
   normalise(resized, planes, false, { width: paddedWidth, height: paddedHeight });
-  return { planes, width, height, paddedWidth, paddedHeight };
+  return { ...size, planes };
 }

@@ -1,0 +1,173 @@
+/** @file A trained model, ready to segment images. */
+
+import { matchWeights } from "../checkpoint/match-weights.js";
+import type { TensorData } from "../core/tensor-data.js";
+import { type TestEdges, type TestInput, testInput, testSize } from "../data/test-input.js";
+import type { RgbImage } from "../io/image-file.js";
+import type { PanopticMap, ScoredInstance, SemanticMap, Task } from "../masks/segmentation.js";
+import { asConstants, asInputs } from "../nn/scope.js";
+import { toOnnx } from "../onnx/emit.js";
+import type { DeviceTensor, Runtime } from "../runtime/contract.js";
+import { createGate } from "../runtime/gate.js";
+import { scoredInstances } from "./instances.js";
+import { createMaskEnlarger, type MaskEnlarger } from "./mask-tiles.js";
+import { IMAGE, inferenceGraph, inferenceWeights, LOGITS, MASKS } from "./model-graph.js";
+import type { ImageSizes, NetworkOutput, Size } from "./network-output.js";
+import { highestObjectScore, panopticMap } from "./panoptic.js";
+import { createProgramCache, type OpenProgram, type ProgramCache } from "./program-cache.js";
+import { createSemanticScorer, type SemanticScorer, semanticMap } from "./semantic.js";
+import type { ModelDescription } from "./trained-model.js";
+
+export type FixedWeights = ReadonlyMap<string, TensorData>;
+export type LiveWeights = ReadonlyMap<string, DeviceTensor<"float32">>;
+
+export interface PredictorOptions {
+  /**
+   * Values become part of the compiled network, which is fastest. Tensors of the runtime are read at each prediction, so that
+   * training sees its current weights without a copy; they must outlive the predictor and not change during a prediction.
+   * More weights than the network needs are fine.
+   */
+  readonly weights: FixedWeights | LiveWeights;
+  /**
+   * Images that are under way at once, by default as many as there are cores. 1 gives all cores to one image: the shortest
+   * wait for a single one.
+   */
+  readonly concurrency?: number;
+  /**
+   * Compiled networks that are kept, one for each padded size. Each holds its own copy of fixed weights, and dropping one does
+   * not give all of its memory back, so predict images in the order of `groupByPaddedSize`. Default 2.
+   */
+  readonly programs?: number;
+}
+
+/** What was asked for, at the image's own size. */
+export interface Prediction {
+  readonly semantic?: SemanticMap;
+  readonly panoptic?: PanopticMap;
+  /** Best score first; all of the top k, however small their scores. */
+  readonly instances?: readonly ScoredInstance[];
+  /** The highest probability that any query gives to a class that is its first choice; 0 when all choose "no object". */
+  readonly confidence: number;
+}
+
+const DEFAULT_PROGRAMS = 2;
+
+function isLive(weights: FixedWeights | LiveWeights): weights is LiveWeights {
+  const [first] = weights.values();
+  return first !== undefined && "write" in first;
+}
+
+export class Predictor {
+  private scorer: Promise<SemanticScorer> | undefined;
+  private enlarger: Promise<MaskEnlarger> | undefined;
+  private readonly gate: ReturnType<typeof createGate>;
+
+  private constructor(
+    private readonly runtime: Runtime,
+    readonly model: ModelDescription,
+    private readonly networks: ProgramCache,
+    private readonly live: LiveWeights | undefined,
+    readonly concurrency: number,
+  ) {
+    this.gate = createGate(concurrency);
+  }
+
+  /**
+   * Networks are compiled when the first image of their size comes.
+   * @throws InputError that names the weights when some are missing or of another shape
+   */
+  static async create(runtime: Runtime, model: ModelDescription, options: PredictorOptions): Promise<Predictor> {
+    const { weights, concurrency = runtime.cores, programs = DEFAULT_PROGRAMS } = options;
+    const { architecture } = model;
+    const found = new Map<string, readonly number[]>();
+    for (const [name, { shape }] of weights) found.set(name, shape);
+    const needed = inferenceWeights(architecture);
+    matchWeights(needed, found, { source: "weights of the model", allowUnexpected: [/^/] });
+    const live = isLive(weights) ? weights : undefined;
+    const threads = Math.max(1, Math.floor(runtime.cores / concurrency));
+    const { queries, classes } = architecture.transformerDecoder;
+    const networks = createProgramCache(runtime, {
+      capacity: programs,
+      queries,
+      logits: classes + 1,
+      compile(size) {
+        const graph = inferenceGraph(architecture, size, (graph) =>
+          isLive(weights) ? asInputs(graph) : asConstants(graph, weights),
+        );
+        return runtime.compile(toOnnx(graph), { name: graph.name, frozenWeights: true, threads });
+      },
+    });
+    return new Predictor(runtime, model, networks, live, concurrency);
+  }
+
+  /**
+   * Segments an image in the forms that are asked for, whatever the model was trained for. May be called again before it has
+   * answered: `concurrency` images are under way at once, the others wait.
+   */
+  predict(image: RgbImage, forms: ReadonlySet<Task>): Promise<Prediction> {
+    return this.gate(async () => {
+      const input = testInput(image, this.model.inference);
+      const padded = { width: input.paddedWidth, height: input.paddedHeight };
+      return this.networks.with(padded, async (open) => {
+        const output = await this.run(open, input);
+        const { width, height } = image;
+        return this.interpret(output, { original: { width, height }, input, padded }, forms);
+      });
+    });
+  }
+
+  private async run({ program, slot }: OpenProgram, { planes }: TestInput): Promise<NetworkOutput> {
+    await slot.image.write({ dtype: "float32", shape: slot.image.shape, data: planes });
+    const weights = this.live
+      ? program.inputs.filter((name) => name !== IMAGE).map((name) => [name, this.live!.get(name)!] as const)
+      : [];
+    await program.run(
+      { ...Object.fromEntries(weights), [IMAGE]: slot.image },
+      { [LOGITS]: slot.logits, [MASKS]: slot.masks },
+    );
+    const valuesOf = async (tensor: DeviceTensor<"float32">) => tensor.data ?? (await tensor.read()).data;
+    const { queries, classes } = this.model.architecture.transformerDecoder;
+    return { queries, classes, logits: await valuesOf(slot.logits), masks: await valuesOf(slot.masks) };
+  }
+
+  private async interpret(output: NetworkOutput, sizes: ImageSizes, forms: ReadonlySet<Task>): Promise<Prediction> {
+    const { classes, inference, task } = this.model;
+    const enlarger = () => (this.enlarger ??= createMaskEnlarger(this.runtime));
+    const order = task === "semantic" ? "resize-scores" : "resize-masks";
+    const scorer = () => (this.scorer ??= createSemanticScorer(this.runtime, output, order));
+    const instances = { topK: inference.topK, thingsOnly: task === "panoptic" };
+    return {
+      ...(forms.has("semantic") && { semantic: await semanticMap(await scorer(), output, sizes) }),
+      ...(forms.has("panoptic") && {
+        panoptic: await panopticMap(await enlarger(), output, sizes, classes, inference),
+      }),
+      ...(forms.has("instance") && {
+        instances: await scoredInstances(await enlarger(), output, sizes, classes, instances),
+      }),
+      confidence: highestObjectScore(output),
+    };
+  }
+
+  /** Gives the memory back. No prediction may be under way. */
+  async dispose(): Promise<void> {
+    this.networks.dispose();
+    (await this.scorer)?.dispose();
+    (await this.enlarger)?.dispose();
+  }
+}
+
+/**
+ * Indices of images, grouped by the size at which the network sees them: in this order each network is compiled once.
+ * Within a group and between first members they keep their order.
+ */
+export function groupByPaddedSize(images: readonly Size[], edges: TestEdges): number[][] {
+  const groups = new Map<string, number[]>();
+  images.forEach((image, i) => {
+    const { paddedWidth, paddedHeight } = testSize(image, edges);
+    const key = `${paddedWidth}x${paddedHeight}`;
+    const group = groups.get(key);
+    if (group) group.push(i);
+    else groups.set(key, [i]);
+  });
+  return [...groups.values()];
+}
