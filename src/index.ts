@@ -37,6 +37,8 @@ export * as layers from "./nn/layers.js";
 export { asConstants, asInputs, Parameters, type Scope } from "./nn/scope.js";
 export { toOnnx } from "./onnx/emit.js";
 export { encodeModel } from "./onnx/protobuf.js";
+export { groupByPaddedSize, type Prediction, Predictor } from "./predict/predictor.js";
+export { loadTrainedModel, type ModelDescription, type TrainedModel } from "./predict/trained-model.js";
 export { PRESET_NAMES, PRESETS } from "./pretrain/presets.js";
 export { Pretrainer } from "./pretrain/pretrainer.js";
 export { runPretraining } from "./pretrain/run.js";

@@ -1,6 +1,7 @@
 /** @file A trained model, ready to segment images. */
 
 import { matchWeights } from "../checkpoint/match-weights.js";
+import { InputError } from "../core/errors.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { type TestEdges, type TestInput, testInput, testSize } from "../data/test-input.js";
 import type { RgbImage } from "../io/image-file.js";
@@ -103,6 +104,7 @@ export class Predictor {
   /**
    * Segments an image in the forms that are asked for, whatever the model was trained for. May be called again before it has
    * answered: `concurrency` images are under way at once, the others wait.
+   * @throws InputError when the weights give values that are not finite
    */
   predict(image: RgbImage, forms: ReadonlySet<Task>): Promise<Prediction> {
     return this.gate(async () => {
@@ -127,7 +129,16 @@ export class Predictor {
     );
     const valuesOf = async (tensor: DeviceTensor<"float32">) => tensor.data ?? (await tensor.read()).data;
     const { queries, classes } = this.model.architecture.transformerDecoder;
-    return { queries, classes, logits: await valuesOf(slot.logits), masks: await valuesOf(slot.masks) };
+    const logits = await valuesOf(slot.logits);
+    if (!logits.every(Number.isFinite)) {
+      throw new InputError({
+        where: "prediction",
+        expected: "finite class logits",
+        found: "NaN or infinity",
+        fix: "The weights have diverged; take an earlier checkpoint.",
+      });
+    }
+    return { queries, classes, logits, masks: await valuesOf(slot.masks) };
   }
 
   private async interpret(output: NetworkOutput, sizes: ImageSizes, forms: ReadonlySet<Task>): Promise<Prediction> {

@@ -1,0 +1,69 @@
+/** @file A segmentation model with random weights that predicts in milliseconds, and the checkpoint of one. */
+
+import type { JsonObject } from "../../src/checkpoint/checkpoint.js";
+import { saveCheckpoint } from "../../src/checkpoint/run-state.js";
+import type { TensorData } from "../../src/core/tensor-data.js";
+import { Graph } from "../../src/graph/graph.js";
+import type { Task } from "../../src/masks/segmentation.js";
+import { type Mask2FormerOptions, mask2former } from "../../src/models/mask2former.js";
+import { asInputs, initialValue, Parameters } from "../../src/nn/scope.js";
+import type { ModelDescription } from "../../src/predict/trained-model.js";
+
+const ARCHITECTURE: Mask2FormerOptions = {
+  backbone: {
+    kind: "resnet50",
+    stemChannels: 8,
+    stageBlocks: [1, 1, 1, 1],
+    stageChannels: [8, 16, 32, 64],
+    norm: "batch",
+  },
+  pixelDecoder: { hiddenDim: 32, heads: 4, points: 2, layers: 1, feedForwardDim: 32, normGroups: 4 },
+  transformerDecoder: {
+    hiddenDim: 32,
+    maskDim: 32,
+    queries: 8,
+    layers: 2,
+    classes: 4,
+    heads: 4,
+    feedForwardDim: 32,
+  },
+};
+
+/** Every query is kept, however unsure, so that random weights give pictures. */
+export function tinyModel(task: Task): ModelDescription {
+  return {
+    kind: "mask2former",
+    task,
+    classes: ["sky", "ground", "tree", "cone"].map((name, i) => ({
+      id: 10 * (i + 1),
+      name,
+      isThing: i >= 2,
+      color: [60 * i, 200 - 40 * i, 120],
+    })),
+    architecture: ARCHITECTURE,
+    inference: { shortEdge: 64, longEdge: 96, objectThreshold: 0, overlapThreshold: 0, topK: 10 },
+  };
+}
+
+/** Starting weights of a seed, the classes' biases spread out so that some are chosen. */
+export function tinyWeights(seed = 0): Map<string, TensorData<"float32">> {
+  const graph = new Graph("tiny");
+  const { root, declarations } = new Parameters(asInputs(graph));
+  mask2former(root, graph.input("image", "float32", [1, 3, 32, 32]), ARCHITECTURE);
+  const weights = new Map(
+    Array.from(declarations, ([name, declared]) => [name, initialValue(declared, seed)] as const),
+  );
+  for (const name of ["query_feat", "query_embed"]) {
+    const { data } = weights.get(`sem_seg_head.predictor.${name}.weight`)!;
+    for (let i = 0; i < data.length; i++) data[i] *= 3;
+  }
+  weights.get("sem_seg_head.predictor.class_embed.bias")!.data.set([0.5, 0.5, 0.5, 0.5, -1]);
+  return weights;
+}
+
+/** Saves the model as fine-tuning does; returns the run's folder. */
+export async function saveTinyModel(run: string, model: ModelDescription, weights = tinyWeights()): Promise<string> {
+  const state = JSON.parse(JSON.stringify({ kind: "finetune", model })) as JsonObject;
+  await saveCheckpoint(run, { step: 3, tensors: { model: weights }, state, keep: 1 });
+  return run;
+}
