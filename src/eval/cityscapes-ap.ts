@@ -73,7 +73,7 @@ function match(objects: readonly TrueObject[], detections: readonly Detection[],
  * Area under precision over recall, a point for each different score and one at recall 0 with precision 1. A point's
  * width is half the distance between its neighbours' recalls.
  */
-function area({ right, wrong, missed }: Kept): number {
+function areaUnderCurve({ right, wrong, missed }: Kept): number {
   const detections = [...right.map((score) => ({ score, hit: 1 })), ...wrong.map((score) => ({ score, hit: 0 }))];
   detections.sort((a, b) => b.score - a.score);
   const points = [{ recall: 0, precision: 1 }];
@@ -100,7 +100,7 @@ export function cityscapesAp(classes: readonly SegmentationClass[]) {
 
   function scoresOf(label: number): Record<string, Score> {
     if (objectsOf[label] === 0) return { ap: null, ap50: null };
-    const areas = kept[label].map(area);
+    const areas = kept[label].map(areaUnderCurve);
     return { ap: mean(areas), ap50: areas[0] };
   }
 

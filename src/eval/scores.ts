@@ -33,10 +33,6 @@ export function mean(scores: Iterable<Score | undefined>): Score {
 /** `part / whole`; null when there is no whole. */
 export const share = (part: number, whole: number): Score => (whole === 0 ? null : part / whole);
 
-/** A class's number among the rows of `scores`; null for a class or a name that they do not have. */
-export const classScore = ({ classes }: Scores, label: number, name: string): Score =>
-  classes.find((row) => row.label === label)?.scores[name] ?? null;
-
 /** Rows of a table: what `scoresOf` says about each class. */
 export const classRows = (
   classes: readonly SegmentationClass[],
