@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { InputError } from "../core/errors.js";
 import { manifest } from "../core/manifest.js";
 import { INTERRUPTED } from "../run/stop-request.js";
+import { addData } from "./data.js";
 import { addDoctor } from "./doctor.js";
 import { addPretrain } from "./pretrain.js";
 import { addQuickstart } from "./quickstart.js";
@@ -21,7 +22,7 @@ function createProgram(): Command {
     .option("--debug", "show the stack of an error")
     .exitOverride()
     .showHelpAfterError("Run it with --help to see what there is.");
-  for (const add of [addPretrain, addSampleData, addVisualize, addQuickstart, addDoctor]) add(program);
+  for (const add of [addPretrain, addData, addSampleData, addVisualize, addQuickstart, addDoctor]) add(program);
   return program;
 }
 

@@ -6,7 +6,7 @@ import { countIds } from "./derived-labels.js";
 import { readLabelMap } from "./label-map.js";
 
 /** What label folders are called beside (`trainannot`) or instead of (`masks`) images. */
-const LABEL_WORDS = /(annotations?|annots?|labels?|masks?|gt|ground_?truth|segmentations?|targets?)$/i;
+const LABEL_WORDS = /(annotations?|annots?|labels?|masks?|maps?|gt|ground_?truth|segmentations?|targets?)$/i;
 const IMAGE = /\.(jpe?g|png|webp|tiff?)$/i;
 const SPLIT = /train|val|test/i;
 /** Label maps whose values are listed. */
@@ -42,42 +42,74 @@ const keyOf = (path: string) =>
     .filter((part) => part !== "")
     .join("/");
 
+const splitIn = (path: string) => SPLIT.exec(path)?.[0].toLowerCase();
+const rankOf = (path: string) => ["train", "val", "test"].indexOf(splitIn(path) ?? "");
+const bySplit = (a: string, b: string) => rankOf(a) - rankOf(b);
+
 const isLabels = (path: string) => path.split("/").some((part) => LABEL_WORDS.test(part));
 
 function pairsOf(folders: readonly string[]): Pair[] {
   return folders.filter(isLabels).flatMap((labels) => {
     const images = folders.find((folder) => !isLabels(folder) && keyOf(folder) === keyOf(labels));
     if (!images) return [];
-    const split = SPLIT.exec(images)?.[0].toLowerCase() ?? "train";
+    const split = splitIn(images) ?? "train";
     return [{ split, images, labels }];
   });
 }
 
+/** Values in a few maps of a folder, spread over it. */
 async function valuesIn(folder: string): Promise<number[]> {
   const names = (await readdir(folder)).filter((name) => name.toLowerCase().endsWith(".png")).sort();
+  const step = Math.max(1, Math.floor(names.length / SAMPLED));
   const values = new Set<number>();
-  for (const name of names.slice(0, SAMPLED)) {
+  for (const name of names.filter((_, i) => i % step === 0)) {
     const map = await readLabelMap(join(folder, name)).catch(() => undefined);
     for (const value of map ? countIds(map.ids).keys() : []) values.add(value);
   }
   return [...values].sort((a, b) => a - b);
 }
 
-/** A description of the pairs of folders below `root`, to be completed by its reader; undefined when there are none. */
-export async function adviseDescription(root: string): Promise<string | undefined> {
-  const pairs = pairsOf(await foldersWith(root, 2));
-  if (pairs.length === 0) return undefined;
-  const values = await valuesIn(join(root, pairs[0].labels));
-  const seen = values.length > 0 ? `  # the first ${pairs[0].labels} hold ${values.slice(0, 40).join(", ")}` : "";
-  const count = Math.max(
-    0,
-    values.findIndex((value, i) => value !== i) < 0 ? values.length : values.findIndex((value, i) => value !== i),
-  );
-  const names = Array.from({ length: Math.min(count, 40) }, (_, i) => `class${i}`);
-  const ignored = values.slice(count);
+/** Values of more classes than these are rather ids of instances. */
+const MOST_CLASSES = 200;
+
+function classLines(values: readonly number[], folder: string): string[] {
+  const last = values.filter((value) => value < MOST_CLASSES).at(-1) ?? 0;
+  const names = Array.from({ length: last + 1 }, (_, i) => `class${i}`);
+  const seen = values.length > 20 ? `${values.slice(0, 20).join(", ")}, ...` : values.join(", ");
   return [
-    `classes: [${names.join(", ")}]${seen}`,
-    `ignore: [${ignored.slice(0, 10).join(", ")}]  # values of no class`,
-    ...pairs.map(({ split, images, labels }) => `${split}: { images: ${images}, semantic: ${labels} }`),
-  ].join("\n");
+    `# Values seen in ${folder}: ${seen}. The classes in the order of their values:`,
+    `classes: [${names.join(", ")}]`,
+    `ignore: [${values
+      .filter((value) => value > last)
+      .slice(0, 10)
+      .join(", ")}]`,
+  ];
+}
+
+/** COCO files of instances by the split in their names, each with a folder of images. */
+async function jsonLines(root: string, folders: readonly string[]): Promise<string[]> {
+  const places = ["", "annotations"];
+  const lists = await Promise.all(places.map((place) => readdir(join(root, place)).catch(() => [])));
+  const files = lists.flatMap((list, i) =>
+    list.filter((name) => name.endsWith(".json")).map((name) => join(places[i], name)),
+  );
+  const images = folders.filter((folder) => !isLabels(folder));
+  return files.sort(bySplit).flatMap((file) => {
+    const split = splitIn(file);
+    const folder = images.find((path) => split !== undefined && splitIn(path) === split) ?? images[0];
+    return split && folder ? [`${split}: { images: ${folder}, instances: ${file} }`] : [];
+  });
+}
+
+/** A description of what lies below `root`, to be completed by its reader; undefined when there is nothing of the kind. */
+export async function adviseDescription(root: string): Promise<string | undefined> {
+  const folders = await foldersWith(root, 2);
+  const pairs = pairsOf(folders).sort((a, b) => bySplit(a.images, b.images));
+  if (pairs.length === 0) {
+    const lines = await jsonLines(root, folders);
+    return lines.length > 0 ? lines.join("\n") : undefined;
+  }
+  const [{ labels: first }] = pairs;
+  const lines = pairs.map(({ split, images, labels }) => `${split}: { images: ${images}, semantic: ${labels} }`);
+  return [...classLines(await valuesIn(join(root, first)), first), ...lines].join("\n");
 }

@@ -1,0 +1,121 @@
+/** @file Looks at every image and label of an opened split. */
+
+import { createHash } from "node:crypto";
+import { InputError } from "../../core/errors.js";
+import { decode } from "../../io/image-file.js";
+import type { Task } from "../../masks/segmentation.js";
+import { DataFault, type FaultKind } from "../datasets/data-fault.js";
+import type { LabelledSplit } from "../datasets/split.js";
+import type { Fingerprint } from "./leaks.js";
+import { addInstances, addPanoptic, addSemantic, createTally, type Tally } from "./tally.js";
+
+/** Something that keeps an image from training. */
+export interface Fault {
+  readonly split: string;
+  readonly kind: FaultKind;
+  /** The image, or the file that has no image. */
+  readonly file: string;
+  /** Where, what was expected, what was found, what to do. */
+  readonly message: string;
+}
+
+export interface SplitFindings {
+  readonly name: string;
+  readonly task: Task;
+  readonly length: number;
+  readonly tally: Tally;
+  readonly faults: readonly Fault[];
+  readonly notes: readonly string[];
+  readonly fingerprints: readonly Fingerprint[];
+}
+
+/** Images in memory at once. */
+const PARALLEL = 4;
+
+/** @throws what is no fault of a file */
+function faultOf(error: unknown, split: string, file: string): Fault {
+  if (!(error instanceof InputError)) throw error;
+  const kind = error instanceof DataFault ? error.kind : "unreadable label";
+  return { split, kind, file, message: error.message };
+}
+
+async function addLabel(source: LabelledSplit, form: Task, index: number, tally: Tally): Promise<void> {
+  const name = source.name(index);
+  if (form === "semantic") addSemantic(tally, name, await source.semantic(index));
+  else if (form === "instance") addInstances(tally, name, await source.instances(index));
+  else addPanoptic(tally, name, await source.panoptic(index));
+}
+
+/** The forms to read: the task's, and others that have files of their own. */
+const formsOf = ({ task, ownForms }: LabelledSplit) => [task, ...[...ownForms].filter((form) => form !== task)];
+
+/**
+ * Decodes every image and reads every label.
+ * @param options.decoded images that were decoded before, by file; this split's are added
+ */
+export async function examineSplit(
+  name: string,
+  source: LabelledSplit,
+  { decoded, onProgress }: { decoded: Map<string, Fingerprint>; onProgress?: (done: number) => void },
+): Promise<SplitFindings> {
+  const tally = createTally(source.classes);
+  const faults = source.faults.map((fault) => faultOf(fault, name, fault.problem.where));
+  const fingerprints: Fingerprint[] = [];
+  const forms = formsOf(source);
+
+  /** What is wrong with the image, unless it was decoded before: in another split or for another task. */
+  async function examineImage(file: string, index: number): Promise<Fault[]> {
+    if (decoded.has(file)) return [];
+    decoded.set(file, { file });
+    try {
+      const bytes = await source.read(index);
+      decoded.set(file, { file, hash: createHash("sha256").update(bytes).digest("base64") });
+      await decode(bytes, file);
+      return [];
+    } catch (error) {
+      return [{ ...faultOf(error, name, file), kind: "unreadable image" }];
+    }
+  }
+
+  async function examine(index: number): Promise<Fault[]> {
+    const file = source.name(index);
+    const found = await examineImage(file, index);
+    fingerprints[index] = decoded.get(file)!;
+    for (const form of forms) {
+      try {
+        // Only the task's labels are counted; the others are read to see that they can be.
+        await addLabel(source, form, index, form === source.task ? tally : createTally(source.classes));
+      } catch (error) {
+        const fault = faultOf(error, name, file);
+        if (
+          !found.some(
+            ({ kind, message }) => kind === fault.kind && (kind === "unreadable image" || message === fault.message),
+          )
+        ) {
+          found.push(fault);
+        }
+      }
+    }
+    return found;
+  }
+
+  const byImage: Fault[][] = [];
+  let [next, done] = [0, 0];
+  const worker = async () => {
+    while (next < source.length) {
+      const index = next++;
+      byImage[index] = await examine(index);
+      onProgress?.(++done);
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  return {
+    name,
+    task: source.task,
+    length: source.length,
+    tally,
+    faults: [...faults, ...byImage.flat()],
+    notes: source.notes,
+    fingerprints,
+  };
+}

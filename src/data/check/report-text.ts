@@ -1,0 +1,142 @@
+/** @file A report of `data check` for a person: aligned tables, faults by kind, one line at the end. */
+
+import type { DataReport, TaskReport } from "./check-data.js";
+import type { Fault, SplitFindings } from "./examine-split.js";
+
+type Row = readonly string[];
+
+/** Columns aligned, the first to the left and the others to the right. */
+function table(rows: readonly Row[], indent = "  "): string[] {
+  const columns = rows.reduce((most, row) => Math.max(most, row.length), 0);
+  const widths = Array.from({ length: columns }, (_, c) => Math.max(...rows.map((row) => (row[c] ?? "").length)));
+  return rows.map((row) => {
+    const cells = row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c])));
+    return (indent + cells.join("  ")).trimEnd();
+  });
+}
+
+const count = (n: number) => n.toLocaleString("en-US");
+
+/** Two decimals, and no zero for what is there. */
+function percent(part: number, whole: number): string {
+  if (whole === 0) return "-";
+  const value = (100 * part) / whole;
+  return value > 0 && value < 0.005 ? "<0.01" : value.toFixed(2);
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+
+function overview({ task, splits }: TaskReport): string[] {
+  const objects = task === "panoptic" ? ["segments"] : task === "instance" ? ["objects"] : [];
+  const unlabelled = task === "instance" ? [] : ["void %"];
+  const head = ["split", "images", "labels read", "faults", "empty", ...objects, ...unlabelled];
+  const rows = splits.map(({ name, length, tally, faults }) => [
+    name,
+    count(length),
+    count(tally.labelled),
+    count(faults.length),
+    count(tally.empty.length),
+    ...objects.map(() => count(sum(tally.counts.map((c) => c.objects)))),
+    ...unlabelled.map(() => percent(tally.void, tally.pixels)),
+  ]);
+  return table([head, ...rows]);
+}
+
+/** Pixels in percent, objects and images of each class in each split. */
+function histogram({ task, classes, splits }: TaskReport): string[] {
+  const columns =
+    task === "semantic" ? ["px %", "images"] : ["px %", task === "panoptic" ? "segments" : "objects", "images"];
+  const cells = ({ tally }: SplitFindings, label: number) => {
+    const { pixels, objects, images } = tally.counts[label];
+    return images === 0
+      ? columns.map(() => "-")
+      : [percent(pixels, tally.pixels), ...(task === "semantic" ? [] : [count(objects)]), count(images)];
+  };
+  const names = splits.flatMap(({ name }) => columns.map((_, c) => (c === columns.length - 1 ? name : "")));
+  const kind = (isThing: boolean) => (task === "panoptic" ? (isThing ? " (thing)" : " (stuff)") : "");
+  const rows = classes.map(({ id, name, isThing }, label) => [
+    `${String(id).padStart(3)} ${name.trim()}${kind(isThing)}`,
+    ...splits.flatMap((split) => cells(split, label)),
+  ]);
+  return table([["", ...names], [" id class", ...splits.flatMap(() => columns)], ...rows]);
+}
+
+/** Faults of one kind shown in full. */
+const SHOWN = 5;
+
+function faultLines(faults: readonly Fault[]): string[] {
+  const kinds = new Map<string, Fault[]>();
+  for (const fault of faults) kinds.set(fault.kind, [...(kinds.get(fault.kind) ?? []), fault]);
+  return [...kinds].flatMap(([kind, list]) => [
+    `  ${kind}: ${list.length}`,
+    ...list.slice(0, SHOWN).map(({ message }) => `    ${message}`),
+    ...(list.length > SHOWN ? [`    ... and ${list.length - SHOWN} more (--report FILE.json lists all)`] : []),
+  ]);
+}
+
+const section = (title: string, lines: readonly string[]) => (lines.length > 0 ? ["", title, ...lines] : []);
+
+/** The report's lines, without the verdict. */
+export function reportLines({ data, name, format, tasks, closed, faults, warnings, notes }: DataReport): string[] {
+  const perTask = tasks.flatMap((report) => [
+    ...section(
+      `${report.task}, ${report.classes.length} ${report.classes.length === 1 ? "class" : "classes"}`,
+      overview(report),
+    ),
+    "",
+    ...histogram(report),
+  ]);
+  const unopened = closed.map(({ split, task, message }) => `  ${split} (${task}): ${message}`);
+  return [
+    `${name} (${format}): ${data}`,
+    ...perTask,
+    ...section("Cannot be opened", unopened),
+    ...section("Faults", faultLines(faults)),
+    ...section(
+      "Warnings",
+      warnings.map((line) => `  ${line}`),
+    ),
+    ...section(
+      "Notes",
+      notes.map((line) => `  ${line}`),
+    ),
+    "",
+  ];
+}
+
+/** What was found that would break training, or undefined. */
+export function breakage({ faults, closed, tasks }: DataReport): string | undefined {
+  if (faults.length === 0 && closed.length === 0) return undefined;
+  const images = new Set(faults.map(({ file }) => file)).size;
+  const total = sum((tasks[0]?.splits ?? []).map(({ length }) => length));
+  const parts = [
+    faults.length > 0 ? `${faults.length} faults in ${images} files, beside ${total} images with labels` : "",
+    closed.length > 0 ? `${closed.length} splits that cannot be opened` : "",
+  ];
+  return parts.filter((part) => part !== "").join(", and ");
+}
+
+/** The last line for data without faults. */
+export function verdict({ tasks, warnings }: DataReport): string {
+  const what = tasks.map(
+    ({ task, splits }) => `${task} (${splits.map(({ name, length }) => `${name} ${length}`).join(", ")})`,
+  );
+  const caution =
+    warnings.length > 0 ? `, but see ${warnings.length === 1 ? "the warning" : `the ${warnings.length} warnings`}` : "";
+  return `Ready to train: ${what.join("; ")}${caution}.`;
+}
+
+/** The report as a file holds it: figures by class name, all faults, without the hashes of the images. */
+export function summaryOf(report: DataReport): object {
+  const { data, name, format, tasks, closed, faults, leaks, warnings, notes } = report;
+  const splits = tasks.flatMap(({ task, classes, splits }) =>
+    splits.map(({ name, length, tally: { counts, ...figures } }) => ({
+      split: name,
+      task,
+      images: length,
+      ...figures,
+      classes: Object.fromEntries(classes.map((entry, label) => [entry.name, { id: entry.id, ...counts[label] }])),
+    })),
+  );
+  return { data, name, format, ready: breakage(report) === undefined, faults, closed, leaks, warnings, notes, splits };
+}

@@ -1,0 +1,100 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { encode } from "fast-png";
+import sharp from "sharp";
+import { describe, expect, it } from "vitest";
+import { readColourMap, readLabelMap } from "../../src/data/datasets/label-map.js";
+import { dataFolder } from "../support/data-folders.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
+
+const ids = async (file: string) => Array.from((await readLabelMap(file)).ids);
+
+describe("readLabelMap", () => {
+  it("keeps palette indices, whatever their colours", async () => {
+    const folder = dataFolder(temporaryDirectory());
+    const palette = [
+      [9, 9, 9],
+      [200, 0, 0],
+      [9, 9, 9],
+    ];
+    const bytes = encode({ width: 3, height: 1, data: Uint8Array.of(0, 2, 1), channels: 1, depth: 8, palette });
+    writeFileSync(folder.at("a.png"), bytes);
+    expect(await ids(folder.at("a.png"))).toEqual([0, 2, 1]);
+  });
+
+  it("keeps 16 bits", async () => {
+    const folder = dataFolder(temporaryDirectory());
+    folder.labels("a.png", [[0, 300, 65535]]);
+    expect(await ids(folder.at("a.png"))).toEqual([0, 300, 65535]);
+  });
+
+  it.each([1, 2, 4] as const)("unpacks %i bits a pixel, row by row", async (depth) => {
+    const file = dataFolder(temporaryDirectory()).at("a.png");
+    const width = 11; // no whole number of bytes
+    const values = Array.from({ length: 2 * width }, (_, i) => i % 2 ** depth);
+    const rowBytes = Math.ceil((width * depth) / 8);
+    const data = new Uint8Array(2 * rowBytes);
+    values.forEach((value, i) => {
+      const bit = (i % width) * depth;
+      data[Math.floor(i / width) * rowBytes + (bit >> 3)] |= value << (8 - depth - (bit & 7));
+    });
+    writeFileSync(file, encode({ width, height: 2, data, channels: 1, depth }));
+    expect(await ids(file)).toEqual(values);
+  });
+
+  it("reads grey that was saved in colours, with or without alpha", async () => {
+    const folder = dataFolder(temporaryDirectory());
+    for (const [name, channels, pixel] of [
+      ["rgb.png", 3, [7, 7, 7]],
+      ["rgba.png", 4, [7, 7, 7, 255]],
+      ["grey-alpha.png", 2, [7, 255]],
+    ] as const) {
+      writeFileSync(folder.at(name), encode({ width: 1, height: 1, data: Uint8Array.from(pixel), channels, depth: 8 }));
+      expect(await ids(folder.at(name))).toEqual([7]);
+    }
+  });
+
+  it("refuses a JPEG under any name, since its ids are not what was written", async () => {
+    const file = dataFolder(temporaryDirectory()).at("a.png");
+    await sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } })
+      .jpeg()
+      .toFile(`${file}.jpg`);
+    writeFileSync(file, readFileSync(`${file}.jpg`));
+    await expect(readLabelMap(file)).rejects.toThrow(/a\.png: expected a label map in PNG, found a JPEG/);
+  });
+
+  it("refuses colours, emptiness, other files and absence, and names the file", async () => {
+    const folder = dataFolder(temporaryDirectory());
+    folder.colours("colours.png", [[0x010203]]);
+    folder.text("empty.png", "");
+    folder.text("text.png", "<html>");
+    await expect(readLabelMap(folder.at("colours.png"))).rejects.toThrow(/colours\.png: .*found a picture in colours/);
+    await expect(readLabelMap(folder.at("empty.png"))).rejects.toThrow(/empty\.png: .*found an empty file/);
+    await expect(readLabelMap(folder.at("text.png"))).rejects.toThrow(/text\.png: .*found another format/);
+    await expect(readLabelMap(folder.at("none.png"))).rejects.toThrow(/none\.png: .*found nothing of that name/);
+  });
+
+  it("refuses a file cut off anywhere and a flipped bit in its pixels", async () => {
+    const folder = dataFolder(temporaryDirectory());
+    folder.labels(
+      "a.png",
+      Array.from({ length: 40 }, (_, y) => Array.from({ length: 40 }, (_, x) => (x * y * 7) % 251)),
+    );
+    const whole = readFileSync(folder.at("a.png"));
+    for (let length = 0; length < whole.length - 12; length += 97) {
+      writeFileSync(folder.at("cut.png"), whole.subarray(0, length));
+      await expect(readLabelMap(folder.at("cut.png")), `${length} bytes`).rejects.toThrow(/cut\.png/);
+    }
+    const flipped = Buffer.from(whole);
+    flipped[whole.length >> 1] ^= 16;
+    writeFileSync(folder.at("cut.png"), flipped);
+    await expect(readLabelMap(folder.at("cut.png"))).rejects.toThrow(/a damaged PNG/);
+  });
+});
+
+describe("readColourMap", () => {
+  it("reads R + 256 G + 65536 B", async () => {
+    const folder = dataFolder(temporaryDirectory());
+    folder.colours("a.png", [[0, 1, 256, 65536, 0xabcdef]]);
+    expect(Array.from((await readColourMap(folder.at("a.png"))).ids)).toEqual([0, 1, 256, 65536, 0xabcdef]);
+  });
+});
