@@ -1,0 +1,266 @@
+import { describe, expect, it } from "vitest";
+import { openDataSet, openLabelledSource } from "../../src/data/datasets/open-data.js";
+import { trainableImages } from "../../src/data/datasets/subset.js";
+import { type DataFolder, dataFolder, drawn, panopticRows, semanticRows } from "../support/data-folders.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
+
+const CATEGORIES = [
+  { id: 1, name: "person", isthing: 1, color: [220, 20, 60] },
+  { id: 149, name: "road", isthing: 0 },
+  { id: 3, name: "car", isthing: 1 },
+];
+const IMAGES = [
+  { id: 139, file_name: "a.jpg", width: 4, height: 3 },
+  { id: 285, file_name: "b.jpg", width: 2, height: 2 },
+];
+const base = { id: 1, image_id: 139, category_id: 3, iscrowd: 0 };
+const SQUARE = [1, 0, 3, 0, 3, 2, 1, 2];
+
+/** COCO's layout with instances alone. */
+async function instanceSet(
+  annotations: unknown[],
+  { images = IMAGES as unknown[], categories = [...CATEGORIES] as unknown[] } = {},
+) {
+  const folder = dataFolder(temporaryDirectory());
+  await folder.photo("train2017/a.jpg", 4, 3);
+  await folder.photo("train2017/b.jpg", 2, 2);
+  const things = categories.filter((category) => (category as { isthing?: number }).isthing !== 0);
+  folder.json("annotations/instances_train2017.json", { images, annotations, categories: things });
+  return folder;
+}
+
+const openInstances = (folder: DataFolder) => openLabelledSource(folder.root, { task: "instance", split: "train" });
+
+describe("COCO's instances", () => {
+  it("come as polygons, counts and compressed counts, with crowds, by their file's areas", async () => {
+    const folder = await instanceSet([
+      { ...base, segmentation: [SQUARE], area: 3.5 },
+      { ...base, id: 2, category_id: 1, iscrowd: 1, segmentation: { size: [3, 4], counts: [2, 2, 8] }, area: 9 },
+      { ...base, id: 3, segmentation: { size: [3, 4], counts: "228" } },
+    ]);
+    const source = await openInstances(folder);
+    expect(source.classes.map(({ id, name }) => [id, name])).toEqual([
+      [1, "person"],
+      [3, "car"],
+    ]);
+    expect(source.imageId(1)).toBe(285);
+    const counted = [".#..", "....", "#..."];
+    expect(drawn(await source.instances(0))).toEqual([
+      { id: 1, label: 1, area: 3.5, crowd: false, mask: [".##.", ".##.", "...."] },
+      {
+        id: 2,
+        label: 0,
+        area: 9,
+        crowd: true,
+        mask: counted,
+      },
+      { id: 3, label: 1, area: 2, crowd: false, mask: counted },
+    ]);
+    expect((await source.instances(1)).instances).toEqual([]);
+  });
+
+  it("leave images with crowds alone, or nothing, out of training", async () => {
+    const crowd = { ...base, image_id: 285, iscrowd: 1, segmentation: { size: [2, 2], counts: [0, 4] } };
+    const source = await openInstances(await instanceSet([crowd, { ...base, id: 2, segmentation: [SQUARE] }]));
+    expect(await trainableImages(source)).toEqual([0]);
+  });
+
+  it.each([
+    [
+      "a polygon of two points",
+      { segmentation: [[0, 0, 1, 1]] },
+      /annotation 1: expected polygons of three points or more/,
+    ],
+    ["an odd number of coordinates", { segmentation: [[0, 0, 1, 1, 2, 2, 3]] }, /found 7 coordinates/],
+    [
+      "a coordinate that is null",
+      { segmentation: [[0, 0, 1, null, 2, 2]] },
+      /coordinates that are numbers, found null/,
+    ],
+    ["no polygons", { segmentation: [] }, /expected a segmentation, found an empty one/],
+    ["no segmentation", {}, /expected polygons or run lengths in segmentation, found nothing/],
+    ["counts of another sum", { segmentation: { size: [3, 4], counts: [2, 2] } }, /add up to 12 .*found a sum of 4/],
+    ["a broken string", { segmentation: { size: [3, 4], counts: "2 8" } }, /annotation 1: expected characters/],
+    ["another size", { segmentation: { size: [4, 3], counts: [12] } }, /the image's size \[3, 4\], found \[4,3\]/],
+    [
+      "a dangling category",
+      { category_id: 77, segmentation: [SQUARE] },
+      /category_id 77: .*found no category of the file/,
+    ],
+  ])("refuse %s when that image is read, and name the annotation", async (_, change, message) => {
+    const source = await openInstances(await instanceSet([{ ...base, ...change }]));
+    await expect(source.instances(0)).rejects.toThrow(message);
+    await expect(source.instances(0)).rejects.toThrow(/instances_train2017\.json/);
+    expect((await source.instances(1)).instances).toEqual([]);
+  });
+
+  it("refuse annotations that share an id", async () => {
+    const source = await openInstances(
+      await instanceSet([
+        { ...base, segmentation: [SQUARE] },
+        { ...base, image_id: 285 },
+      ]),
+    );
+    await expect(source.instances(0)).rejects.toThrow(/annotation 1: expected an id of its own/);
+  });
+
+  it("note annotations of images that are not listed, and images that are not there", async () => {
+    const images = [...IMAGES, { id: 1, file_name: "gone.jpg", width: 1, height: 1 }];
+    const source = await openInstances(await instanceSet([{ ...base, image_id: 9 }], { images }));
+    expect(source.length).toBe(2);
+    expect(source.notes).toEqual([expect.stringMatching(/1 annotations of images that it does not list/)]);
+    expect(source.faults.map(({ kind, problem }) => [kind, problem.where.endsWith("train2017/gone.jpg")])).toEqual([
+      ["missing image", true],
+    ]);
+  });
+
+  it.each([
+    [
+      "images that share an id",
+      { images: [IMAGES[0], { ...IMAGES[1], id: 139 }] },
+      /images\[1\]\.id: .*139, the id of \[0\] too/,
+    ],
+    [
+      "an image without a size",
+      { images: [{ id: 1, file_name: "a.jpg" }] },
+      /images\[0\]\.width: expected a number of pixels/,
+    ],
+    ["an image without a name", { images: [{ id: 1 }] }, /images\[0\]\.file_name/],
+    ["categories that share an id", { categories: [CATEGORIES[0], CATEGORIES[0]] }, /categories\[1\]\.id/],
+    ["images that are no list", { images: {} as unknown[] }, /images: expected a list/],
+  ])("cannot be opened with %s", async (_, change, message) => {
+    await expect(openInstances(await instanceSet([], change))).rejects.toThrow(message);
+  });
+
+  it("need an image_id in every annotation", async () => {
+    await expect(openInstances(await instanceSet([{ id: 1 }]))).rejects.toThrow(/annotations\[0\]\.image_id/);
+  });
+
+  it("pass over a byte order mark, and explain NaN and broken JSON", async () => {
+    const folder = await instanceSet([]);
+    const file = "annotations/instances_train2017.json";
+    const text = JSON.stringify({ images: IMAGES, annotations: [], categories: [CATEGORIES[0]] });
+    folder.text(file, `\uFEFF${text}`);
+    expect((await openInstances(folder)).length).toBe(2);
+    folder.text(file, text.replace('"annotations":[]', '"annotations":[{"bbox":[NaN]}]'));
+    await expect(openInstances(folder)).rejects.toThrow(/NaN and Infinity are no JSON/);
+    folder.text(file, text.slice(0, -9));
+    await expect(openInstances(folder)).rejects.toThrow(/instances_train2017\.json: expected valid JSON/);
+  });
+});
+
+const SEGMENTS = [
+  { id: 70000, category_id: 149, area: 5, iscrowd: 0 },
+  { id: 300, category_id: 3, area: 4, iscrowd: 0 },
+  { id: 7, category_id: 1, area: 2, iscrowd: 1 },
+];
+const MAP = [
+  [70000, 70000, 300, 300],
+  [70000, 70000, 300, 300],
+  [70000, 0, 7, 7],
+];
+
+/** COCO's layout with panoptic labels. */
+async function panopticSet(segments: unknown[] = SEGMENTS, { map = MAP, categories = CATEGORIES as unknown[] } = {}) {
+  const folder = dataFolder(temporaryDirectory());
+  await folder.photo("val2017/a.jpg", 4, 3);
+  const annotations = [{ image_id: 139, file_name: "a.png", segments_info: segments }];
+  folder.json("annotations/panoptic_val2017.json", { images: [IMAGES[0]], annotations, categories });
+  folder.colours("annotations/panoptic_val2017/a.png", map);
+  return folder;
+}
+
+const openPanoptic = (folder: DataFolder) => openLabelledSource(folder.root, { task: "panoptic", split: "val" });
+
+describe("COCO's panoptic labels", () => {
+  it("number things first, then stuff, and keep the file's areas and crowds", async () => {
+    const source = await openPanoptic(await panopticSet());
+    expect(source.classes.map(({ id, isThing }) => [id, isThing])).toEqual([
+      [1, true],
+      [3, true],
+      [149, false],
+    ]);
+    expect(source.classes[0].color).toEqual([220, 20, 60]);
+    expect(await panopticRows(source)).toEqual(MAP);
+    expect((await source.panoptic(0)).segments).toEqual([
+      { id: 70000, label: 2, area: 5, crowd: false },
+      { id: 300, label: 1, area: 4, crowd: false },
+      { id: 7, label: 0, area: 2, crowd: true },
+    ]);
+  });
+
+  it("hand out semantic maps with crowds as their class, and the things as instances", async () => {
+    const folder = await panopticSet();
+    const source = await openPanoptic(folder);
+    expect([...source.ownForms]).toEqual(["panoptic"]);
+    expect(await semanticRows(source)).toEqual([
+      [2, 2, 1, 1],
+      [2, 2, 1, 1],
+      [2, -1, 0, 0],
+    ]);
+    const car = { id: 300, label: 1, area: 4, crowd: false, mask: ["..##", "..##", "...."] };
+    const people = { id: 7, label: 0, area: 2, crowd: true, mask: ["....", "....", "..##"] };
+    expect(drawn(await source.instances(0))).toEqual([car, people]);
+    const instance = await openLabelledSource(folder.root, { task: "instance", split: "val" });
+    expect(instance.classes.map(({ id }) => id)).toEqual([1, 3]);
+    expect(drawn(await instance.instances(0))).toEqual([car, people]);
+    expect(instance.hasObjects?.(0)).toBe(true);
+  });
+
+  it("take instances from their own file where there is one", async () => {
+    const folder = await panopticSet();
+    const annotations = [{ ...base, id: 900, segmentation: [SQUARE], area: 4 }];
+    const categories = CATEGORIES.filter(({ isthing }) => isthing === 1);
+    folder.json("annotations/instances_val2017.json", { images: [IMAGES[0]], annotations, categories });
+    const source = await openPanoptic(folder);
+    expect((await source.instances(0)).instances.map(({ id, label }) => [id, label])).toEqual([[900, 1]]);
+  });
+
+  it.each([
+    ["pixels of no segment", SEGMENTS.slice(1), {}, /a\.png: .*found the ids 70000 besides/],
+    [
+      "a segment without pixels",
+      [...SEGMENTS, { ...SEGMENTS[0], id: 8 }],
+      {},
+      /segment 8: expected pixels of it in the PNG/,
+    ],
+    ["a segment twice", [...SEGMENTS, SEGMENTS[0]], {}, /segment 70000: expected an id of its own/],
+    ["a dangling category", [{ ...SEGMENTS[0], category_id: 5 }, ...SEGMENTS.slice(1)], {}, /segment 70000: .*found 5/],
+    ["a segment 0", [{ ...SEGMENTS[0], id: 0 }], {}, /an id above 0/],
+    ["a map of another size", SEGMENTS, { map: MAP.slice(1) }, /a\.png: expected 4x3 as in the JSON file, found 4x2/],
+  ])("refuse %s", async (_, segments, change, message) => {
+    const source = await openPanoptic(await panopticSet(segments, change));
+    await expect(source.panoptic(0)).rejects.toThrow(message);
+  });
+
+  it("refuse a description that calls a thing stuff", async () => {
+    const folder = await panopticSet();
+    folder.yaml("data.yaml", {
+      classes: CATEGORIES.map(({ id, name }) => ({ id, name, isthing: false })),
+      val: {
+        images: "val2017",
+        panoptic: { json: "annotations/panoptic_val2017.json", masks: "annotations/panoptic_val2017" },
+      },
+    });
+    await expect(openPanoptic(folder)).rejects.toThrow(/category 1 \(person\): expected stuff, found a thing/);
+  });
+
+  it("leave out an image without an annotation", async () => {
+    const folder = await panopticSet();
+    await folder.photo("val2017/b.jpg", 2, 2);
+    const annotations = [{ image_id: 139, file_name: "a.png", segments_info: SEGMENTS }];
+    folder.json("annotations/panoptic_val2017.json", { images: IMAGES, annotations, categories: CATEGORIES });
+    const source = await openPanoptic(folder);
+    expect(source.length).toBe(1);
+    expect(source.faults.map(({ kind }) => kind)).toEqual(["missing label"]);
+  });
+
+  it("say where the PNGs should be", async () => {
+    const folder = await panopticSet();
+    folder.json("annotations/panoptic_train2017.json", { images: [], annotations: [], categories: CATEGORIES });
+    await folder.photo("train2017/a.jpg", 4, 3);
+    const set = await openDataSet(folder.root);
+    expect(set.splits).toEqual(["train", "val"]);
+    await expect(set.open("train", "panoptic")).rejects.toThrow(/Unpack panoptic_train2017\.zip/);
+  });
+});
