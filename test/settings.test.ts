@@ -42,6 +42,33 @@ describe("presets", () => {
     expect(maskGrid(PRESETS["paper-r50"])).toEqual({ cells: 64, patches: 64, masked: 32 });
   });
 
+  test("paper-swin-t and swin-t differ from paper-r50 and r50 in the backbone alone", () => {
+    for (const [swin, resnet] of [
+      ["paper-swin-t", "paper-r50"],
+      ["swin-t", "r50"],
+    ] as const) {
+      const { model, ...rest } = PRESETS[swin];
+      const { model: other, ...otherRest } = PRESETS[resnet];
+      expect(rest).toEqual(otherRest);
+      expect(model).toMatchObject({ backbone: "swin", embedDim: 96, stageHeads: [3, 6, 12, 24], dropPath: 0.3 });
+      expect(model.hiddenDim).toBe(other.hiddenDim);
+      expect(Object.keys(model)).not.toContain("stemChannels");
+    }
+  });
+
+  test("another backbone may be set over any preset: it comes at its usual size, with the preset's decoders", () => {
+    const { model } = resolveSettings({ preset: "tiny", sets: ["model.backbone=swin", "model.window=8"] });
+    expect(model).toMatchObject({ backbone: "swin", embedDim: 96, window: 8, hiddenDim: 64 });
+    const back = resolveSettings({ preset: "swin-t", sets: ["model.backbone=resnet50", "model.norm=batch"] });
+    expect(back.model).toEqual(PRESETS.r50.model);
+    expect(() => resolveSettings({ preset: "swin-t", sets: ["model.norm=batch"] })).toThrow(
+      `found "model.norm". It needs model.backbone resnet50.`,
+    );
+    expect(() => resolveSettings({ preset: "swin-t", sets: ["model.stageHeads=[3,6,12,25]"] })).toThrow(
+      "expected model.stageHeads that divide the channels of their stages, 768 in stage 4, found 25",
+    );
+  });
+
   test("smaller presets keep the paper's 8x8 patches", () => {
     for (const name of PRESET_NAMES) expect(maskGrid(PRESETS[name]).patches).toBe(64);
   });
@@ -86,7 +113,8 @@ test.each([
     "--set model.heads=5: expected a model.heads that divides model.hiddenDim = 256, found 5. These divide it: 1, 2, 4,",
   ],
   ["model.normGroups=24", "divides model.hiddenDim = 256"],
-  ["model.backbone=resnet500", `one of "resnet50", found "resnet500". Did you mean "resnet50"?`],
+  ["model.backbone=resnet500", `one of "resnet50", "swin", found "resnet500". Did you mean "resnet50"?`],
+  ["model.window=7", `found "model.window". It needs model.backbone swin.`],
   ["model.stageBlocks=[3,4,6]", "4 numbers, each a whole number, at least 1, found [3,4,6]"],
   [
     "pretrain.maskPatch=5",

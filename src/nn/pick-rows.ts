@@ -1,5 +1,6 @@
 /** @file Rows of a matrix in another order, whose gradient is again a choice of rows. */
 
+import { ShapeError } from "../core/errors.js";
 import * as g from "../graph/build.js";
 import { withGradient } from "../graph/differentiate.js";
 import type { Graph, Tensor } from "../graph/graph.js";
@@ -29,6 +30,12 @@ export function rowPicker(graph: Graph, { rows, picks, shared = 0 }: RowChoice):
     places[row].push(place);
   });
   const own = places.slice(0, rows - shared);
+  const times = places.at(-1)?.length ?? 0;
+  const repeated = own.some((found) => found.length > 1) || places.slice(rows - shared).some((f) => f.length !== times);
+  if (repeated) {
+    const expected = `each row at most once, the last ${shared} equally often`;
+    throw new ShapeError("rowPicker", expected, `rows ${flat.slice(0, 20)}${flat.length > 20 ? ", .." : ""}`);
+  }
   const unused = own.some((found) => found.length === 0);
   // A row that nobody chose points at a row of zeros behind all others.
   const ownPlaces = indices(
@@ -36,7 +43,6 @@ export function rowPicker(graph: Graph, { rows, picks, shared = 0 }: RowChoice):
     [own.length],
     own.map(([place]) => place ?? flat.length),
   );
-  const times = places.at(-1)?.length ?? 0;
   const sharedPlaces = indices(graph, [shared, times], shared > 0 ? places.slice(rows - shared).flat() : []);
 
   return (x) => {

@@ -145,9 +145,10 @@ const microBatches = ({ run }: PretrainSettings) => run.batch / run.microBatch;
 
 /** Bytes of the buffers of one micro-batch beside its activations and gradients. */
 function laneBytes(settings: PretrainSettings): number {
-  const { pyramid, masked, ...floats } = stepShapes(settings);
+  const { pyramid, masked, keep, ...floats } = stepShapes(settings);
   const maps = settings.backbone.frozen ? [...pyramid, ...pyramid] : [];
-  return 4 * sum([...Object.values(floats), ...maps].map(sizeOf)) + 8 * sizeOf(masked);
+  const factors = keep ? [keep] : [];
+  return 4 * sum([...Object.values(floats), ...maps, ...factors].map(sizeOf)) + 8 * sizeOf(masked);
 }
 
 /**

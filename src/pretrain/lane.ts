@@ -1,11 +1,12 @@
 /** @file One micro-batch in flight: its buffers on the device, and the runs that fill them. */
 
-import type { TensorData } from "../core/tensor-data.js";
+import { sizeOf, type TensorData } from "../core/tensor-data.js";
 import type { Graph } from "../graph/graph.js";
+import { drawKeepFactors } from "../models/drop-path.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { Bindings, DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 import type { TensorMap } from "../train/parameter-layout.js";
-import { drawMask, maskStream, noiseStream, queryStream } from "./draws.js";
+import { drawMask, dropPathStream, maskStream, noiseStream, queryStream } from "./draws.js";
 import { GRADIENT_PREFIX, pyramidNames, stepShapes, TARGET_PREFIX } from "./programs.js";
 import { maskGrid, type PretrainSettings } from "./settings.js";
 
@@ -53,6 +54,7 @@ export class Lane {
       this.buffers.set(name, runtime.allocate("float32", shapes[name]));
     }
     this.buffers.set("masked", runtime.allocate("int64", shapes.masked));
+    if (shapes.keep) this.buffers.set("keep", runtime.allocate("float32", shapes.keep));
     if (programs.backbone) {
       for (const kind of ["clean", "noisy"] as const) {
         pyramidNames(kind).forEach((name, i) => {
@@ -108,19 +110,23 @@ export class Lane {
   }
 
   private async fill(images: Float32Array, step: number, first: number): Promise<void> {
-    const { pretrain, run } = this.settings;
+    const { model, pretrain, run } = this.settings;
     const { cells, masked } = maskGrid(this.settings);
     const shapes = stepShapes(this.settings);
     const perSample = (shape: readonly number[]) => shape.slice(1).reduce((a, b) => a * b, 1);
     const noise = new Float32Array(run.microBatch * perSample(shapes.noise));
     const queries = new Float32Array(run.microBatch * perSample(shapes.queries));
     const positions = new BigInt64Array(run.microBatch * perSample(shapes.masked));
+    const keep = new Float32Array(shapes.keep ? sizeOf(shapes.keep) : 0);
     for (let i = 0; i < run.microBatch; i++) {
       const key = { seed: run.seed, step, sample: first + i };
       const part = <T extends Float32Array | BigInt64Array>(all: T, n: number) => all.subarray(i * n, (i + 1) * n) as T;
       noiseStream(key).fillNormal(part(noise, perSample(shapes.noise)), pretrain.sigma);
       queryStream(key).fillNormal(part(queries, perSample(shapes.queries)));
       part(positions, perSample(shapes.masked)).set(drawMask(maskStream(key), cells, pretrain.maskPatch, masked));
+      if (model.backbone === "swin" && shapes.keep) {
+        drawKeepFactors(dropPathStream(key), model.dropPath, part(keep, perSample(shapes.keep)));
+      }
     }
     const write = (name: string, data: TensorData) => (this.buffers.get(name) as DeviceTensor).write(data);
     await Promise.all([
@@ -128,6 +134,7 @@ export class Lane {
       write("noise", { dtype: "float32", shape: shapes.noise, data: noise }),
       write("queries", { dtype: "float32", shape: shapes.queries, data: queries }),
       write("masked", { dtype: "int64", shape: shapes.masked, data: positions }),
+      ...(shapes.keep ? [write("keep", { dtype: "float32", shape: shapes.keep, data: keep })] : []),
     ]);
   }
 }

@@ -1,28 +1,16 @@
 /** @file The presets: one table of numbers. A derived preset states only what differs. */
 
+import { BACKBONES, DECODERS } from "../run/model-presets.js";
 import type { PretrainSettings } from "./settings.js";
 
 type Differences<T> = {
   [K in keyof T]?: T[K] extends readonly unknown[] ? T[K] : T[K] extends object ? Differences<T[K]> : T[K];
 };
+type Sections = Omit<PretrainSettings, "model">;
 
 /** Every number of the paper; what the paper leaves open is marked [choice]. Needs ImageNet weights (`--weights`). */
 const PAPER_R50: PretrainSettings = {
-  model: {
-    backbone: "resnet50",
-    norm: "frozen",
-    stemChannels: 64,
-    stageBlocks: [3, 4, 6, 3],
-    stageChannels: [256, 512, 1024, 2048],
-    hiddenDim: 256,
-    heads: 8,
-    points: 4,
-    pixelDecoderLayers: 6,
-    pixelDecoderFfn: 1024,
-    decoderLayers: 9,
-    decoderFfn: 2048,
-    normGroups: 32,
-  },
+  model: { ...BACKBONES.resnet50, ...DECODERS },
   pretrain: {
     selfAttentionBlocks: 2,
     featureStride: 8,
@@ -70,29 +58,31 @@ const PAPER_R50: PretrainSettings = {
 };
 
 /** The paper's model at sizes that a CPU can train, from random initialisation: the mask grid keeps its 8x8 patches. */
-const R50: Differences<PretrainSettings> = {
-  model: { norm: "batch" },
+const ON_A_CPU: Differences<Sections> = {
   pretrain: { maskPatch: 4 },
   backbone: { frozen: false },
   data: { size: 256 },
   run: { batch: 8, steps: 1000, epochs: null, checkpointEvery: 50, monitorEvery: 10 },
 };
 
-/** The same architecture, small enough for the quickstart and the tests. */
-const TINY: Differences<PretrainSettings> = {
-  model: {
-    norm: "batch",
-    stemChannels: 16,
-    stageBlocks: [1, 1, 1, 1],
-    stageChannels: [32, 64, 128, 256],
-    hiddenDim: 64,
-    heads: 4,
-    pixelDecoderLayers: 2,
-    pixelDecoderFfn: 128,
-    decoderLayers: 3,
-    decoderFfn: 128,
-    normGroups: 8,
-  },
+/** A ResNet and decoders small enough for the quickstart and the tests. */
+const TINY_MODEL: PretrainSettings["model"] = {
+  ...BACKBONES.resnet50,
+  norm: "batch",
+  stemChannels: 16,
+  stageBlocks: [1, 1, 1, 1],
+  stageChannels: [32, 64, 128, 256],
+  hiddenDim: 64,
+  heads: 4,
+  points: 4,
+  pixelDecoderLayers: 2,
+  pixelDecoderFfn: 128,
+  decoderLayers: 3,
+  decoderFfn: 128,
+  normGroups: 8,
+};
+
+const TINY: Differences<Sections> = {
   // In minutes and from random weights, F_last comes to follow objects with the image as target (Table I), not with the noise.
   pretrain: { maskPatch: 2, denoiseTarget: "image" },
   backbone: { frozen: false },
@@ -101,11 +91,12 @@ const TINY: Differences<PretrainSettings> = {
   run: { batch: 4, steps: 500, epochs: null, checkpointEvery: 100, monitorEvery: 20 },
 };
 
-/** The paper's settings with one section's differences over each. */
-function derive({ model, pretrain, backbone, data, optim, run }: Differences<PretrainSettings>): PretrainSettings {
+/** A model, and the paper's settings with one section's differences over each. */
+function derive(model: PretrainSettings["model"], differences: Differences<Sections>): PretrainSettings {
+  const { pretrain, backbone, data, optim, run } = differences;
   const base = PAPER_R50;
   return {
-    model: { ...base.model, ...model },
+    model,
     pretrain: { ...base.pretrain, ...pretrain },
     backbone: { ...base.backbone, ...backbone },
     data: { ...base.data, ...data },
@@ -114,7 +105,15 @@ function derive({ model, pretrain, backbone, data, optim, run }: Differences<Pre
   };
 }
 
-export const PRESETS = { "paper-r50": PAPER_R50, r50: derive(R50), tiny: derive(TINY) } as const;
+const SWIN_T = { ...BACKBONES.swin, ...DECODERS };
+
+export const PRESETS = {
+  "paper-r50": PAPER_R50,
+  "paper-swin-t": derive(SWIN_T, {}),
+  r50: derive({ ...BACKBONES.resnet50, ...DECODERS, norm: "batch" }, ON_A_CPU),
+  "swin-t": derive(SWIN_T, ON_A_CPU),
+  tiny: derive(TINY_MODEL, TINY),
+} as const;
 
 export type PresetName = keyof typeof PRESETS;
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];

@@ -4,7 +4,7 @@ import type { TensorData } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { gradients } from "../graph/differentiate.js";
 import { ancestors, Graph, type Tensor } from "../graph/graph.js";
-import type { Pyramid } from "../models/backbone.js";
+import { type BackboneOptions, backboneChannels, keepShape, type Pyramid } from "../models/backbone.js";
 import { asConstants, asInputs, Parameters } from "../nn/scope.js";
 import { backboneOptions, pixelDecoderOptions } from "../run/architecture.js";
 import { addNoise } from "./context.js";
@@ -34,7 +34,8 @@ function predictorOptions({ model, pretrain, run }: PretrainSettings) {
 
 /** Sizes of the inputs of one micro-batch. */
 export function stepShapes(settings: PretrainSettings) {
-  const { data, model, pretrain, run } = settings;
+  const { backbone, data, model, pretrain, run } = settings;
+  const options = backboneOptions(settings.model, settings.run.recompute);
   const { cells, masked } = maskGrid(settings);
   const positions = cells * cells;
   const maskedCells = masked * pretrain.maskPatch ** 2;
@@ -48,10 +49,12 @@ export function stepShapes(settings: PretrainSettings) {
     target: [run.microBatch, positions, model.hiddenDim],
     pyramid: STRIDES.map((stride, i) => [
       run.microBatch,
-      model.stageChannels[i],
+      backboneChannels(options)[i],
       data.size / stride,
       data.size / stride,
     ]),
+    /** Factors of drop path, where the backbone trains with it. */
+    keep: backbone.frozen ? undefined : keepShape(options, run.microBatch),
   };
 }
 
@@ -101,8 +104,15 @@ export function buildTarget(settings: PretrainSettings): { graph: Graph; paramet
   return { graph, parameters };
 }
 
-/** Inputs, online parameters and the objective of one micro-batch. */
-function buildObjective(name: string, settings: PretrainSettings) {
+/** The backbone under training: with the graph input "keep" where it has drop path. */
+function trainingBackbone(graph: Graph, settings: PretrainSettings): BackboneOptions {
+  const options = backboneOptions(settings.model, settings.run.recompute);
+  const { keep } = stepShapes(settings);
+  return options.kind === "swin" && keep ? { ...options, keep: graph.input("keep", "float32", keep) } : options;
+}
+
+/** Inputs, online parameters and the objective of one micro-batch; `training` with drop path. */
+function buildObjective(name: string, settings: PretrainSettings, { training }: { training: boolean }) {
   const { pretrain, backbone } = settings;
   const graph = new Graph(name);
   const shapes = stepShapes(settings);
@@ -121,7 +131,7 @@ function buildObjective(name: string, settings: PretrainSettings) {
     : backboneFeatures(
         parameters.root,
         addNoise(images, noise),
-        backboneOptions(settings.model, settings.run.recompute),
+        training ? trainingBackbone(graph, settings) : backboneOptions(settings.model, settings.run.recompute),
       );
   const result = objective(
     parameters.root,
@@ -153,7 +163,7 @@ export interface GradientGraph {
 
 /** Online encoder, predictor, losses and their gradients for one micro-batch. */
 export function buildGradients(settings: PretrainSettings): GradientGraph {
-  const { graph, parameters, loss, report } = buildObjective("gradients", settings);
+  const { graph, parameters, loss, report } = buildObjective("gradients", settings, { training: true });
   const active = ancestors([loss]);
   const tensorOf = (name: string) => parameters.tensors.get(name) as Tensor;
   const trained = parameters.trainable.filter((name) => active.has(tensorOf(name)));
@@ -170,7 +180,7 @@ export const POSITION_ERROR = "position-error";
 
 /** The losses without gradients, and with reconstruction the error of each masked position, [N * K]. */
 export function buildEvaluation(settings: PretrainSettings): Graph {
-  const { graph, prediction, target } = buildObjective("evaluation", settings);
+  const { graph, prediction, target } = buildObjective("evaluation", settings, { training: false });
   if (prediction) {
     const difference = g.sub(prediction, target);
     graph.output(POSITION_ERROR, g.reduceMean(g.mul(difference, difference), [1]));

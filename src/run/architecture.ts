@@ -7,9 +7,13 @@ import type { ModelSettings, RecomputeBlock } from "./model-settings.js";
 type Recomputed = readonly RecomputeBlock[];
 
 export function backboneOptions(model: ModelSettings, recompute: Recomputed): BackboneOptions {
-  const { backbone, stemChannels, stageBlocks, stageChannels, norm } = model;
   const recomputeBlocks = recompute.includes("backbone");
-  return { kind: backbone, stemChannels, stageBlocks, stageChannels, norm, recomputeBlocks };
+  if (model.backbone === "swin") {
+    const { embedDim, stageBlocks: depths, stageHeads: heads, window, dropPath } = model;
+    return { kind: "swin", embedDim, depths, heads, window, dropPath, recomputeBlocks };
+  }
+  const { stemChannels, stageBlocks, stageChannels, norm } = model;
+  return { kind: "resnet50", stemChannels, stageBlocks, stageChannels, norm, recomputeBlocks };
 }
 
 export function pixelDecoderOptions(model: ModelSettings, recompute: Recomputed): PixelDecoderOptions {

@@ -3,19 +3,34 @@
 import { z } from "zod";
 import { show } from "../core/settings-file.js";
 import { type Conflict, divisors } from "./conflicts.js";
-import { choice, count, multiple, perStage } from "./settings-fields.js";
+import { choice, count, multiple, perStage, unit } from "./settings-fields.js";
 
 /** Blocks whose activations can be computed again in the backward pass instead of kept. */
 export const RECOMPUTE_BLOCKS = ["backbone", "deformable-attention", "encoder-layers", "decoder-layers"] as const;
 export type RecomputeBlock = (typeof RECOMPUTE_BLOCKS)[number];
 
-export const modelSection = z.strictObject({
-  backbone: choice("resnet50"),
+const resnet = {
+  backbone: z.literal("resnet50"),
   /** Batch norm of the backbone: fixed statistics and affine, or the statistics of each micro-batch. */
   norm: choice("frozen", "batch"),
   stemChannels: count(),
   stageBlocks: perStage(count()),
   stageChannels: perStage(multiple(4)), // a bottleneck has a quarter of its stage's channels
+};
+
+const swin = {
+  backbone: z.literal("swin"),
+  /** Channels of the first stage; each further one has twice as many. */
+  embedDim: count(),
+  stageBlocks: perStage(count()),
+  stageHeads: perStage(count()),
+  /** Side of a window in tokens. */
+  window: count(2),
+  /** Drop path of a backbone that trains: the rate of the last block, rising linearly from 0 in the first. */
+  dropPath: unit.lt(1).describe("a number from 0 to 1, 1 excluded"),
+};
+
+const decoders = {
   /** C, the width of both decoders; sine and cosine of x and y share it. */
   hiddenDim: multiple(4),
   heads: count(),
@@ -28,7 +43,13 @@ export const modelSection = z.strictObject({
   decoderFfn: count(),
   /** Groups of the pixel decoder's group norms. */
   normGroups: count(),
-});
+};
+
+/** The backbone decides which settings it has. */
+export const modelSection = z.discriminatedUnion("backbone", [
+  z.strictObject({ ...resnet, ...decoders }),
+  z.strictObject({ ...swin, ...decoders }),
+]);
 
 export type ModelSettings = z.output<typeof modelSection>;
 
@@ -40,6 +61,17 @@ export function* modelConflicts({ model }: { model: ModelSettings }): Generator<
       expected: `a model.${name} that divides model.hiddenDim = ${model.hiddenDim}`,
       found: show(model[name]),
       fix: `These divide it: ${divisors(model.hiddenDim)}.`,
+    };
+  }
+  if (model.backbone !== "swin") return;
+  for (const [stage, heads] of model.stageHeads.entries()) {
+    const channels = model.embedDim * 2 ** stage;
+    if (channels % heads === 0) continue;
+    yield {
+      names: ["model.stageHeads", "model.embedDim"],
+      expected: `model.stageHeads that divide the channels of their stages, ${channels} in stage ${stage + 1}`,
+      found: show(heads),
+      fix: `These divide it: ${divisors(channels)}.`,
     };
   }
 }

@@ -11,6 +11,8 @@ import {
   settingsToYaml,
   type WhereOf,
 } from "../core/settings-file.js";
+import { withBackbone } from "./model-presets.js";
+import type { ModelSettings } from "./model-settings.js";
 
 /** What a user asks for over a preset or over a stored run; later fields win. */
 export interface SettingsOverrides {
@@ -92,7 +94,9 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
       });
     }
     const assignments = [file.filter((assignment) => !isPreset(assignment)), ...others].flatMap(withOneLength);
-    return merged(presets[name] as object, assignments, `preset ${name}:`);
+    const backbone = assignments.findLast(({ path }) => path.join(".") === "model.backbone");
+    const base = withBackbone(presets[name] as { model: ModelSettings }, backbone?.value);
+    return merged(base, assignments, `preset ${name}:`);
   }
 
   const load = (file: string) => merged({}, readAssignments(file), `${file}:`);

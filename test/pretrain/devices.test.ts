@@ -1,18 +1,25 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Pretrainer, type StepReport } from "../../src/pretrain/pretrainer.js";
+import type { PretrainSettings } from "../../src/pretrain/settings.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import type { LearnerState } from "../../src/train/learner.js";
 import { DEVICES, missingDevices } from "../support/devices.js";
-import { randomImages, smallestSettings } from "../support/tiny-pretraining.js";
+import { randomImages, smallestSettings, smallestSwinSettings } from "../support/tiny-pretraining.js";
 import { compareTensors, reportDifferences } from "../tensor-comparison.js";
 import { TOLERANCES } from "../tolerances.js";
 
 const STEPS = 2;
-const settings = smallestSettings("model.norm=frozen", "run.microBatch=1");
+const BACKBONES = {
+  ResNet: smallestSettings("model.norm=frozen", "run.microBatch=1"),
+  "Swin Transformer": smallestSwinSettings("run.microBatch=1"),
+};
 const missing = await missingDevices();
 
-async function train(runtime: Runtime): Promise<{ reports: StepReport[]; state: LearnerState }> {
+async function train(
+  runtime: Runtime,
+  settings: PretrainSettings,
+): Promise<{ reports: StepReport[]; state: LearnerState }> {
   const pretrainer = await Pretrainer.create(runtime, settings, STEPS);
   const reports: StepReport[] = [];
   for (let step = 0; step < STEPS; step++) {
@@ -39,9 +46,9 @@ describe.each(DEVICES.filter((device) => device !== "cpu"))("a short pretraining
   });
   afterAll(() => runtime?.dispose());
 
-  test("goes as on the CPU: reports, moments and averages", async () => {
-    const cpu = await train(await createRuntime({ device: "cpu", cores: 2 }));
-    const found = await train(runtime);
+  test.each(Object.entries(BACKBONES))("%s goes as on the CPU: reports, moments and averages", async (_, settings) => {
+    const cpu = await train(await createRuntime({ device: "cpu", cores: 2 }), settings);
+    const found = await train(runtime, settings);
     const compared = found.reports.map((report, step) => {
       const values = numbersOf(cpu.reports[step]);
       return compareTensors(numbersOf(report), { name: `report of step ${step + 1}`, shape: [values.length], values });

@@ -4,10 +4,8 @@ import { RandomStream } from "../../src/core/random.js";
 import type { PretrainSettings } from "../../src/pretrain/settings.js";
 import { resolveSettings } from "../../src/pretrain/settings-resolution.js";
 
-/** `--set` arguments that shrink the preset "tiny" further: one layer of everything, 64 x 64 pixels, batches of 2. */
-export const SMALLEST = [
-  "model.stemChannels=8",
-  "model.stageChannels=[8,16,32,64]",
+/** One layer of every decoder, 64 x 64 pixels, batches of 2. */
+const DECODERS = [
   "model.hiddenDim=32",
   "model.normGroups=4",
   "model.pixelDecoderLayers=1",
@@ -20,6 +18,25 @@ export const SMALLEST = [
   "run.batch=2",
   "run.steps=4",
 ];
+
+/** `--set` arguments that shrink the preset "tiny" further. */
+export const SMALLEST = ["model.stemChannels=8", "model.stageChannels=[8,16,32,64]", ...DECODERS];
+
+/** The same with a Swin Transformer: shifted windows in its third stage, padding in all, drop path. */
+export const SMALLEST_SWIN = [
+  "model.backbone=swin",
+  "model.embedDim=8",
+  "model.stageBlocks=[1,1,2,1]",
+  "model.stageHeads=[1,2,4,8]",
+  "model.window=3",
+  "model.dropPath=0.5",
+  ...DECODERS,
+];
+
+/** The smallest settings with a Swin Transformer, with `sets` over them. */
+export function smallestSwinSettings(...sets: readonly string[]): PretrainSettings {
+  return resolveSettings({ preset: "tiny", sets: [...SMALLEST_SWIN, ...sets] });
+}
 
 /** The smallest settings, with `sets` over them. */
 export function smallestSettings(...sets: readonly string[]): PretrainSettings {
