@@ -6,6 +6,7 @@
 
 import { InputError, ShapeError } from "../core/errors.js";
 import { BYTES, type DType, type Shape, sizeOf, type TensorData } from "../core/tensor-data.js";
+import { ELEMENT_TYPES, type ElementType } from "./formats/element-type.js";
 
 export interface Entry {
   /** As stored: F32, F16, BF16, I64, ... */
@@ -26,21 +27,21 @@ export const LENGTH_BYTES = 8;
 /** The format's own limit for the JSON part. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-/** Every type of the format: bytes of an element, and the type that it is read as (absent: this project does not read it). */
-export const STORED: ReadonlyMap<string, { bytes: number; as?: DType }> = new Map([
-  ["F32", { bytes: 4, as: "float32" }],
-  ["F16", { bytes: 2, as: "float32" }],
-  ["BF16", { bytes: 2, as: "float32" }],
-  ["I64", { bytes: 8, as: "int64" }],
-  ["I32", { bytes: 4, as: "int32" }],
-  ["U8", { bytes: 1, as: "uint8" }],
-  ["BOOL", { bytes: 1, as: "bool" }],
-  ["F64", { bytes: 8 }],
+/** Every type of the format: bytes of an element, and how it is read (absent: this project does not read it). */
+export const STORED: ReadonlyMap<string, { bytes: number; type?: ElementType }> = new Map([
+  ["F32", { bytes: 4, type: ELEMENT_TYPES.get("float32") }],
+  ["F64", { bytes: 8, type: ELEMENT_TYPES.get("float64") }],
+  ["F16", { bytes: 2, type: ELEMENT_TYPES.get("float16") }],
+  ["BF16", { bytes: 2, type: ELEMENT_TYPES.get("bfloat16") }],
+  ["I64", { bytes: 8, type: ELEMENT_TYPES.get("int64") }],
+  ["I32", { bytes: 4, type: ELEMENT_TYPES.get("int32") }],
+  ["I16", { bytes: 2, type: ELEMENT_TYPES.get("int16") }],
+  ["I8", { bytes: 1, type: ELEMENT_TYPES.get("int8") }],
+  ["U8", { bytes: 1, type: ELEMENT_TYPES.get("uint8") }],
+  ["BOOL", { bytes: 1, type: ELEMENT_TYPES.get("bool") }],
   ["U64", { bytes: 8 }],
   ["U32", { bytes: 4 }],
-  ["I16", { bytes: 2 }],
   ["U16", { bytes: 2 }],
-  ["I8", { bytes: 1 }],
   ["F8_E4M3", { bytes: 1 }],
   ["F8_E5M2", { bytes: 1 }],
 ]);

@@ -3,10 +3,10 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { InputError, suggestion } from "../core/errors.js";
-import { type Shape, sizeOf, type TensorData, viewAs, zeros } from "../core/tensor-data.js";
+import type { Shape, TensorData } from "../core/tensor-data.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
-import { widenBfloat, widenHalf } from "./half-float.js";
+import { denseStrides, readStrided } from "./formats/stored-tensor.js";
 import {
   buildHeader,
   damaged,
@@ -31,10 +31,12 @@ export interface FileDigest {
 
 export interface SafetensorsFile {
   readonly path: string;
+  /** What the header says, in its order. */
+  readonly entries: ReadonlyMap<string, Entry>;
   /** Shapes by name, in the order of the header. */
   readonly shapes: ReadonlyMap<string, Shape>;
   readonly metadata: ReadonlyMap<string, string>;
-  /** Reads one tensor into shared memory; F16 and BF16 become float32. Throws `InputError`. */
+  /** Reads one tensor into shared memory; other floating-point types become float32. Throws `InputError`. */
   tensor(name: string): Promise<TensorData>;
   /** All tensors in the order of the header. Throws `InputError`. */
   readAll(): Promise<Map<string, TensorData>>;
@@ -66,22 +68,17 @@ async function readTensor(
   entry: Entry,
   path: string,
 ): Promise<TensorData> {
-  const { stored, shape } = entry;
-  const dtype = STORED.get(stored)?.as;
-  if (!dtype) {
-    const readable = [...STORED].flatMap(([type, { as }]) => (as ? [type] : []));
+  const { stored, shape, begin, end } = entry;
+  const type = STORED.get(stored)?.type;
+  if (!type) {
+    const readable = [...STORED].flatMap(([name, known]) => (known.type ? [name] : []));
     throw new InputError({ where: path, expected: `tensor ${quote(name)} as ${readable.join(", ")}`, found: stored });
   }
-  if (stored === "F16" || stored === "BF16") {
-    const bits = new Uint16Array(sizeOf(shape));
-    await readExactly(file, new Uint8Array(bits.buffer), start + entry.begin, path);
-    const tensor = zeros("float32", shape);
-    (stored === "F16" ? widenHalf : widenBfloat)(bits, tensor.data);
-    return tensor;
-  }
-  const buffer = new SharedArrayBuffer(entry.end - entry.begin);
-  await readExactly(file, new Uint8Array(buffer), start + entry.begin, path);
-  return { dtype, shape, data: viewAs(dtype, buffer) };
+  const store = {
+    length: end - begin,
+    read: (target: Uint8Array, at: number) => readExactly(file, target, start + begin + at, path),
+  };
+  return readStrided({ type, bigEndian: false, shape, strides: denseStrides(shape), offset: 0, store });
 }
 
 /**
@@ -112,6 +109,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
   };
   return {
     path,
+    entries: header.entries,
     shapes: new Map([...header.entries].map(([name, { shape }]) => [name, shape])),
     metadata: header.metadata,
     tensor,

@@ -1,0 +1,130 @@
+/** @file Weights of any known format and layout, under the names of Mask2Former, with a report of what went where. */
+
+import { InputError } from "../core/errors.js";
+import type { Shape, TensorData } from "../core/tensor-data.js";
+import type { StoredTensor } from "./formats/stored-tensor.js";
+import { type Format, openWeights } from "./formats/weights-file.js";
+import { groupNames } from "./names/group-names.js";
+import { type Recognised, recognise } from "./names/layouts.js";
+import type { Move } from "./names/rules.js";
+import { joinedShape, joinRows } from "./rows.js";
+
+export interface WeightsReport {
+  /** The file. */
+  readonly source: string;
+  readonly format: Format;
+  /** The nested dictionary that was taken; "" for the file itself. */
+  readonly part: string;
+  readonly otherParts: readonly string[];
+  /** The layout's name and what it is called. */
+  readonly layout: string;
+  readonly title: string;
+  /** What stood in front of every name. */
+  readonly prefix: string;
+  /** Names of the file (with the prefix) and what became of them. */
+  readonly moves: readonly Move[];
+  /** Tensors without the prefix: other parts of the checkpoint. */
+  readonly aside: readonly string[];
+  /** Names that the layout does not know: they keep them, so that strict loading names them. */
+  readonly unknown: readonly string[];
+}
+
+export interface LoadedWeights {
+  /** By canonical name. */
+  readonly tensors: Map<string, TensorData>;
+  readonly layout: string;
+  readonly report: WeightsReport;
+}
+
+export interface LoadOptions {
+  /** The nested dictionary of a checkpoint, e.g. "teacher"; by default the usual one. */
+  readonly part?: string;
+  /** Which canonical names to read; all if absent. */
+  readonly keep?: (name: string) => boolean;
+}
+
+const FORMATS: Record<Format, string> = {
+  safetensors: "safetensors",
+  torch: "PyTorch",
+  "torch-legacy": "PyTorch before 1.6",
+  pickle: "pickle",
+};
+
+/** What the plan says, with the prefix in front of the file's names; unknown names stand for themselves. */
+function movesOf({ plan, prefix, layout }: Recognised): { moves: Move[]; unknown: string[] } {
+  const moves = plan.moves.map(({ from, to }) => ({ from: from.map((name) => prefix + name), to }));
+  const taken = new Set(plan.moves.flatMap(({ to }) => to));
+  const unknown = plan.unmatched.map((name) => {
+    const own = layout.backboneOnly ? `backbone.${name}` : name;
+    return { from: [prefix + name], to: [taken.has(own) ? `${own} (again)` : own] };
+  });
+  return { moves: [...moves, ...unknown], unknown: unknown.map(({ from }) => from[0]) };
+}
+
+async function readMove(
+  { from }: Move,
+  stored: ReadonlyMap<string, StoredTensor>,
+  source: string,
+): Promise<TensorData> {
+  const tensors: TensorData[] = [];
+  for (const name of from) tensors.push(await (stored.get(name) as StoredTensor).read());
+  if (tensors.length === 1) return tensors[0];
+  const joined = joinRows(tensors);
+  if (joined) return joined;
+  throw new InputError({
+    where: source,
+    expected: `${from.join(", ")} of shapes that can be joined`,
+    found: tensors.map(({ shape }) => `[${shape}]`).join(", "),
+  });
+}
+
+/**
+ * Reads weights of any format (safetensors, PyTorch, pickle) and any known layout of names. Nothing of the file is executed.
+ * @throws InputError for a file that cannot be read or whose names are of no known layout
+ */
+export async function loadWeights(path: string, { part, keep = () => true }: LoadOptions = {}): Promise<LoadedWeights> {
+  const file = await openWeights(path, part);
+  try {
+    const recognised = recognise(file.tensors.keys(), path);
+    const { moves, unknown } = movesOf(recognised);
+    const tensors = new Map<string, TensorData>();
+    for (const move of moves) {
+      if (keep(move.to[0])) tensors.set(move.to[0], await readMove(move, file.tensors, path));
+    }
+    const { layout, prefix, aside } = recognised;
+    const { format, otherParts } = file;
+    const { name, title } = layout;
+    const taken = { source: path, format, part: file.part, otherParts };
+    return { tensors, layout: name, report: { ...taken, layout: name, title, prefix, moves, aside, unknown } };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Canonical names and shapes of a file's tensors, without reading them. Throws `InputError` as `loadWeights` does. */
+export async function inspectWeights(path: string, part?: string): Promise<Map<string, Shape>> {
+  const file = await openWeights(path, part);
+  try {
+    const { moves } = movesOf(recognise(file.tensors.keys(), path));
+    return new Map(
+      moves.map(({ from, to }) => [to[0], joinedShape(from.map((name) => file.tensors.get(name)?.shape ?? []))]),
+    );
+  } finally {
+    await file.close();
+  }
+}
+
+/** What was recognised, and what went where, one fact a line. */
+export function describeReport(report: WeightsReport): string {
+  const { source, format, part, otherParts, title, prefix, moves, aside, unknown } = report;
+  const renamed = moves.filter(({ from, to }) => from[0] !== to[0]);
+  const lines = [
+    `${source}: ${title}, ${FORMATS[format]}, ${moves.length} tensors${part ? ` of its part "${part}"` : ""}`,
+    ...(otherParts.length > 0 ? [`  not taken: the parts ${otherParts.map((name) => `"${name}"`).join(", ")}`] : []),
+    ...(prefix ? [`  names begin with ${prefix}`] : []),
+    ...groupNames(renamed.map(({ from, to }) => `${from.join(" + ")} -> ${to[0]}`)).map((line) => `  ${line}`),
+    ...groupNames(aside).map((line) => `  left aside: ${line}`),
+    ...groupNames(unknown).map((line) => `  unknown: ${line}`),
+  ];
+  return lines.join("\n");
+}

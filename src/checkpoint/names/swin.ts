@@ -1,0 +1,60 @@
+/**
+ * @file Swin Transformers under other names. Canonical: those of Mask2Former, which are Microsoft's with one norm for each
+ * output, without `backbone.` (mask-classification reference, 1.3 and 10.3).
+ */
+
+import { type Rule, renames } from "./rules.js";
+
+/** Microsoft's classification models, MoBY's encoder, Mask2Former's backbone. */
+export const MICROSOFT_SWIN: readonly Rule[] = renames([
+  ["patch_embed.{*}", "patch_embed.{*}"],
+  ["layers.{s}.{*}", "layers.{s}.{*}"],
+  ["norm{s}.{p}", "norm{s}.{p}"],
+  ["norm.{p}", "norm.{p}"],
+  ["head.{p}", "head.{p}"],
+  ["absolute_pos_embed", "absolute_pos_embed"],
+]);
+
+/** timm since 0.8: the merging of patches opens a stage instead of closing the one before. */
+export const TIMM_SWIN: readonly Rule[] = renames([
+  ["patch_embed.{*}", "patch_embed.{*}"],
+  ["layers.{s}.downsample.{*}", "layers.{s+1}.downsample.{*}"],
+  ["layers.{s}.blocks.{*}", "layers.{s}.blocks.{*}"],
+  ["norm{s}.{p}", "norm{s}.{p}"],
+  ["norm.{p}", "norm.{p}"],
+  ["head.{p}", "head.fc.{p}"],
+]);
+
+const BLOCK = "layers.{s}.blocks.{b}";
+const FOREIGN_BLOCK = `encoder.${BLOCK}`;
+const SELF = `${FOREIGN_BLOCK}.attention.self`;
+
+/** Hugging Face `SwinModel` and `SwinBackbone`. */
+export const HUGGINGFACE_SWIN: readonly Rule[] = [
+  ...renames([
+    ["patch_embed.proj.{p}", "embeddings.patch_embeddings.projection.{p}"],
+    ["patch_embed.norm.{p}", "embeddings.norm.{p}"],
+    [`${BLOCK}.norm1.{p}`, `${FOREIGN_BLOCK}.layernorm_before.{p}`],
+    [`${BLOCK}.norm2.{p}`, `${FOREIGN_BLOCK}.layernorm_after.{p}`],
+    [`${BLOCK}.attn.relative_position_bias_table`, `${SELF}.relative_position_bias_table`],
+    [`${BLOCK}.attn.relative_position_index`, `${SELF}.relative_position_index`],
+    [`${BLOCK}.attn.proj.{p}`, `${FOREIGN_BLOCK}.attention.output.dense.{p}`],
+    [`${BLOCK}.mlp.fc1.{p}`, `${FOREIGN_BLOCK}.intermediate.dense.{p}`],
+    [`${BLOCK}.mlp.fc2.{p}`, `${FOREIGN_BLOCK}.output.dense.{p}`],
+    ["layers.{s}.downsample.{*}", "encoder.layers.{s}.downsample.{*}"],
+    ["norm{s}.{p}", "hidden_states_norms.stage{s+1}.{p}"],
+    ["norm.{p}", "layernorm.{p}"],
+  ]),
+  { canonical: `${BLOCK}.attn.qkv.{p}`, foreign: ["query", "key", "value"].map((part) => `${SELF}.${part}.{p}`) },
+];
+
+/** As older versions of transformers kept it inside Mask2Former (`MaskFormerSwin`): another level, and norms by number. */
+export const HUGGINGFACE_OLD_SWIN: readonly Rule[] = [
+  ...HUGGINGFACE_SWIN.filter(({ canonical }) => !canonical.startsWith("norm")).map((rule) =>
+    typeof rule.foreign === "string"
+      ? { ...rule, foreign: `model.${rule.foreign}`, readOnly: true }
+      : { ...rule, foreign: rule.foreign.map((part) => `model.${part}`) },
+  ),
+  { canonical: "norm{s}.{p}", foreign: "hidden_states_norms.{s}.{p}", readOnly: true },
+  { canonical: "norm.{p}", foreign: "model.layernorm.{p}", readOnly: true },
+];
