@@ -46,6 +46,7 @@ export const HUGGINGFACE_SWIN: readonly Rule[] = [
     ["norm.{p}", "layernorm.{p}"],
   ]),
   { canonical: `${BLOCK}.attn.qkv.{p}`, foreign: ["query", "key", "value"].map((part) => `${SELF}.${part}.{p}`) },
+  { canonical: "norm.{p}", foreign: "swin.layernorm.{p}", readOnly: true }, // in the backbones of transformers 5, unused
 ];
 
 /** As older versions of transformers kept it inside Mask2Former (`MaskFormerSwin`): another level, and norms by number. */
