@@ -1,7 +1,7 @@
 /** @file The weights before the first step: from the seed, and for the backbone from a file where one is given. */
 
+import { loadWeights } from "../checkpoint/load-weights.js";
 import { matchWeights } from "../checkpoint/match-weights.js";
-import { readSafetensors } from "../checkpoint/safetensors.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { Graph } from "../graph/graph.js";
 import { asInputs, type Declaration, initialValue, Parameters } from "../nn/scope.js";
@@ -9,8 +9,10 @@ import { backboneOptions } from "../run/architecture.js";
 import { backboneFeatures } from "./encoder.js";
 import type { PretrainSettings } from "./settings.js";
 
-/** What a file may hold besides the backbone: other parts of a model, the classifier, counters. */
-const IGNORED = [/^(?!backbone\.)/, /^backbone\.stem\.fc\./, /\.num_batches_tracked$/];
+/** What a backbone's file may hold besides: the classifier, counters, and indices that follow from the window's size. */
+const IGNORED = [/^backbone\.(stem\.fc|norm|head)\./, /\.(num_batches_tracked|relative_position_index|attn_mask)$/];
+/** Norms of a Swin Transformer's outputs, which classifiers do not have. */
+const NEW = [/^backbone\.norm\d\./];
 
 /** Declarations of the backbone alone. */
 export function backboneDeclarations(settings: PretrainSettings): ReadonlyMap<string, Declaration> {
@@ -38,10 +40,14 @@ export async function startingWeights(
   const values = new Map<string, TensorData>();
   const file = settings.backbone.weights;
   if (file !== null) {
-    const stored = await readSafetensors(file);
+    const { tensors: stored } = await loadWeights(file, { keep: (name) => name.startsWith("backbone.") });
     const shapes = <T extends { shape: readonly number[] }>(map: ReadonlyMap<string, T>) =>
       new Map([...map].map(([name, { shape }]) => [name, shape] as const));
-    const { matched } = matchWeights(shapes(backbone), shapes(stored), { source: file, allowUnexpected: IGNORED });
+    const { matched } = matchWeights(shapes(backbone), shapes(stored), {
+      source: file,
+      allowMissing: NEW,
+      allowUnexpected: IGNORED,
+    });
     for (const name of matched) values.set(name, stored.get(name) as TensorData);
   }
   for (const declaration of all.values()) {

@@ -1,12 +1,8 @@
-/**
- * @file The pickle virtual machine, protocols 0 to 5, which executes nothing: a class or function is a name on an
- * allow-list or the end of the reading. Format: https://docs.python.org/3/library/pickletools.html
- */
+/** @file The state of the pickle virtual machine: stack, marks and memo, and what its instructions do to them. */
 
 import { InputError } from "../../core/errors.js";
 import { damaged } from "./byte-source.js";
 import type { PickleInput } from "./pickle-input.js";
-import { INSTRUCTIONS } from "./pickle-instructions.js";
 import { isBuildable, PickleBytes, PickleDict, PickleGlobal, PickleList } from "./pickle-values.js";
 
 /** What an attacker could make large out of few bytes: objects, memo and stack. Checkpoints have some ten thousand. */
@@ -19,7 +15,7 @@ export interface PickleContext {
   persistent?: (id: unknown) => unknown;
 }
 
-const quote = (text: string) => JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
+export const quote = (text: string) => JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
 
 export class PickleMachine {
   readonly stack: unknown[] = [];
@@ -141,31 +137,4 @@ export class PickleMachine {
 /** Python 2 keys are byte strings. */
 function keyOf(key: unknown): unknown {
   return key instanceof PickleBytes && "latin1" in key.content ? key.content.latin1 : key;
-}
-
-/** The name that was being filled in when the reading failed: the last dotted string on the stack. */
-function lastName({ stack }: PickleMachine): string | undefined {
-  return stack.findLast((value): value is string => typeof value === "string" && /^[^.\s]+(\.[^.\s]+)+$/.test(value));
-}
-
-/**
- * Reads one pickle from the input, which then stands behind it.
- * @throws InputError for damage, for anything that is not on the allow-list, and for what would take too much memory
- */
-export function readPickle(input: PickleInput, context: PickleContext): unknown {
-  const machine = new PickleMachine(input, context);
-  try {
-    while (!machine.stopped) {
-      const code = input.byte();
-      const instruction = INSTRUCTIONS.get(code);
-      if (!instruction) throw machine.fail(`the unknown instruction ${code}`);
-      instruction(machine);
-    }
-    return machine.pop();
-  } catch (error) {
-    const name = lastName(machine);
-    if (!(error instanceof InputError) || name === undefined) throw error;
-    const { found, ...rest } = error.problem;
-    throw new InputError({ ...rest, found: `${found} (the last name before it is ${quote(name)})` });
-  }
 }

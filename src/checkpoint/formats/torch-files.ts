@@ -2,8 +2,8 @@
 
 import { type ByteSource, damaged, section } from "./byte-source.js";
 import { PickleInput } from "./pickle-input.js";
-import { readPickle } from "./pickle-machine.js";
 import { PickleDict, PickleList } from "./pickle-values.js";
+import { readPickle } from "./read-pickle.js";
 import { resolveTorch, type StorageBytes, storageOf } from "./torch-tensors.js";
 import { readZipDirectory, recordSource, recordStore } from "./zip-reader.js";
 
