@@ -55,7 +55,9 @@ function tasksToCheck({ splits, tasks }: DataSet, asked: Task | undefined): Task
   return there.has("panoptic") ? ["panoptic"] : [...there];
 }
 
-const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
+/** `1 image`, `2 images`, `2 classes`. */
+export const plural = (count: number, noun: string) =>
+  `${count} ${noun}${count === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
 const namesOf = (files: readonly string[], most = 3) =>
   someOf(
     files.map((file) => basename(file)),

@@ -1,6 +1,6 @@
 /** @file A report of `data check` for a person: aligned tables, faults by kind, one line at the end. */
 
-import type { DataReport, TaskReport } from "./check-data.js";
+import { type DataReport, plural, type TaskReport } from "./check-data.js";
 import type { Fault, SplitFindings } from "./examine-split.js";
 
 type Row = readonly string[];
@@ -105,13 +105,14 @@ export function reportLines({ data, name, format, tasks, closed, faults, warning
 }
 
 /** What was found that would break training, or undefined. */
-export function breakage({ faults, closed, tasks }: DataReport): string | undefined {
+export function breakage({ faults, closed }: DataReport): string | undefined {
   if (faults.length === 0 && closed.length === 0) return undefined;
-  const images = new Set(faults.map(({ file }) => file)).size;
-  const total = sum((tasks[0]?.splits ?? []).map(({ length }) => length));
+  const files = new Set(faults.map(({ file }) => file)).size;
+  const splits = [...new Set(faults.map(({ split }) => split))];
+  const perSplit = splits.map((name) => `${name} ${faults.filter(({ split }) => split === name).length}`);
   const parts = [
-    faults.length > 0 ? `${faults.length} faults in ${images} files, beside ${total} images with labels` : "",
-    closed.length > 0 ? `${closed.length} splits that cannot be opened` : "",
+    faults.length > 0 ? `${plural(faults.length, "fault")} in ${plural(files, "file")} (${perSplit.join(", ")})` : "",
+    closed.length > 0 ? `${plural(closed.length, "split")} that cannot be opened` : "",
   ];
   return parts.filter((part) => part !== "").join(", and ");
 }

@@ -20,10 +20,10 @@ async function firstOf(root: string, places: readonly string[]): Promise<string 
 }
 
 async function filesOf(root: string, folder: string, split: string, kinds: ReadonlySet<string>): Promise<SplitFiles> {
-  const images = await firstOf(root, [split, `images/${split}`]);
+  const images = await firstOf(root, [split, `images/${split}`, "images"]);
   if (!images) {
-    const expected = `the images of ${split} in ${split}/ or images/${split}/`;
-    throw new InputError({ where: root, expected, found: "neither" });
+    const expected = `the images of ${split} in ${split}/, images/${split}/ or images/`;
+    throw new InputError({ where: root, expected, found: "none of them" });
   }
   const json = (kind: string) => join(root, folder, `${kind}_${split}.json`);
   let panoptic: SplitFiles["panoptic"];
