@@ -5,6 +5,10 @@ export { openSafetensors, readSafetensors, writeSafetensors } from "./checkpoint
 export { InputError, ShapeError } from "./core/errors.js";
 export { RandomStream } from "./core/random.js";
 export type { DType, Shape, TensorData } from "./core/tensor-data.js";
+export { checkData, type DataReport } from "./data/check/check-data.js";
+export { openDataSet, openLabelledSource } from "./data/datasets/open-data.js";
+export { labelledSubset, parseLabelShare, trainableImages } from "./data/datasets/subset.js";
+export type { LabelledSource } from "./data/labelled-source.js";
 export { createLoader } from "./data/loader.js";
 export { writeSampleData } from "./data/sample-data.js";
 export { folderSource, type ImageSource } from "./data/source.js";
