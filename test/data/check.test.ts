@@ -80,6 +80,10 @@ it("every fault is found, counted once, and names its file", async () => {
     ["train", "ids outside the classes", "train/4.jpg"],
   ]);
   expect(report.faults.at(-1)?.message).toMatch(/train_maps\/4\.png: .*7 \(2 pixels\), 9 \(1 pixels\)/);
+  expect(reportLines(report).filter((line) => line.includes("->"))).toEqual([
+    expect.stringMatching(/Resize neither/),
+    expect.stringMatching(/name others under ignore or id_map/),
+  ]);
   expect(breakage(report)).toBe("7 faults in 7 files (val 1, train 6)");
   expect(summaryOf(report)).toMatchObject({
     ready: false,
@@ -121,10 +125,13 @@ it("an image of train in val is a leak by its content, whatever its name, and a 
   expect(verdict(report)).toMatch(/, but see the warning\.$/);
 });
 
-it("names are leaks where they are too long for chance", () => {
+it("names are leaks where they are no counters", () => {
   const splits = new Map([
-    ["train", [{ file: "t/0001.jpg" }, { file: "t/frankfurt_000000_000294.png" }]],
-    ["val", [{ file: "v/0001.png" }, { file: "v/frankfurt_000000_000294.jpg" }]],
+    [
+      "train",
+      [{ file: "t/0001.jpg" }, { file: "t/photograph_00000001.jpg" }, { file: "t/frankfurt_000000_000294.png" }],
+    ],
+    ["val", [{ file: "v/0001.png" }, { file: "v/photograph_00000001.jpg" }, { file: "v/frankfurt_000000_000294.jpg" }]],
   ]);
   expect(findLeaks(splits).map(({ files, by }) => [files[1], by])).toEqual([["v/frankfurt_000000_000294.jpg", "name"]]);
 });

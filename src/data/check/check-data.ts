@@ -121,7 +121,9 @@ function warningsOf(leaks: readonly Leak[]): string[] {
 /** Images that lie in the folders and are in no split. */
 function unusedImages(opened: readonly LabelledSplit[]): string[] {
   const used = new Set(opened.flatMap((source) => Array.from({ length: source.length }, (_, i) => source.name(i))));
-  const unused = [...new Set(opened.flatMap(({ unused }) => unused))].filter((file) => !used.has(file));
+  const named = new Set(opened.flatMap(({ faults }) => faults.map(({ problem }) => problem.where)));
+  const beside = new Set(opened.flatMap(({ unused }) => unused));
+  const unused = [...beside].filter((file) => !used.has(file) && !named.has(file));
   return unused.length > 0 ? [`${plural(unused.length, "image")} in no label file: ${namesOf(unused)}`] : [];
 }
 

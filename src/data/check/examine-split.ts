@@ -15,8 +15,10 @@ export interface Fault {
   readonly kind: FaultKind;
   /** The image, or the file that has no image. */
   readonly file: string;
-  /** Where, what was expected, what was found, what to do. */
+  /** Where, what was expected, what was found. */
   readonly message: string;
+  /** What to do. */
+  readonly fix?: string;
 }
 
 export interface SplitFindings {
@@ -36,7 +38,8 @@ const PARALLEL = 4;
 function faultOf(error: unknown, split: string, file: string): Fault {
   if (!(error instanceof InputError)) throw error;
   const kind = error instanceof DataFault ? error.kind : "unreadable label";
-  return { split, kind, file, message: error.message };
+  const { where, expected, found, fix } = error.problem;
+  return { split, kind, file, message: `${where}: expected ${expected}, found ${found}`, fix };
 }
 
 async function addLabel(source: LabelledSplit, form: Task, index: number, tally: Tally): Promise<void> {

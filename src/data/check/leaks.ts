@@ -15,10 +15,10 @@ export interface Leak {
   readonly by: "content" | "name";
 }
 
-/** Names at least so long, before the dot, are taken for the identity of an image; counters are shorter. */
-const TELLING_NAME = 14;
-
 const stemOf = (file: string) => parse(file).name;
+
+/** Names that tell one image from all others: long, and with more in them than a word and a counter. */
+const isTelling = (stem: string) => stem.length >= 14 && /\d\D+\d/.test(stem);
 
 /** Images of `train` by a property; undefined ones have none. */
 function indexBy(images: readonly Fingerprint[], key: (image: Fingerprint) => string | undefined): Map<string, string> {
@@ -30,7 +30,7 @@ export function findLeaks(splits: ReadonlyMap<string, readonly Fingerprint[]>): 
   const train = [...splits.keys()].find((name) => /^train/i.test(name));
   if (train === undefined) return [];
   const byHash = indexBy(splits.get(train)!, ({ hash }) => hash);
-  const tellingName = ({ file }: Fingerprint) => (stemOf(file).length >= TELLING_NAME ? stemOf(file) : undefined);
+  const tellingName = ({ file }: Fingerprint) => (isTelling(stemOf(file)) ? stemOf(file) : undefined);
   const byName = indexBy(splits.get(train)!, tellingName);
   return [...splits].flatMap(([other, images]) => {
     if (other === train) return [];

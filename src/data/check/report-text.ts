@@ -71,6 +71,7 @@ function faultLines(faults: readonly Fault[]): string[] {
     `  ${kind}: ${list.length}`,
     ...list.slice(0, SHOWN).map(({ message }) => `    ${message}`),
     ...(list.length > SHOWN ? [`    ... and ${list.length - SHOWN} more (--report FILE.json lists all)`] : []),
+    ...[...new Set(list.flatMap(({ fix }) => fix ?? []))].slice(0, SHOWN).map((fix) => `    -> ${fix}`),
   ]);
 }
 

@@ -1,6 +1,7 @@
 /** @file Any data set that a YAML file describes: folders of images with label maps or COCO's JSON files. */
 
 import { stat } from "node:fs/promises";
+import { basename, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { IGNORED, type SegmentationClass } from "../../masks/segmentation.js";
 import { indexById, thingsFirst } from "./class-list.js";
@@ -54,7 +55,7 @@ async function classesOfJson({ file, splits }: Description): Promise<Segmentatio
 
 export async function openGeneric(description: Description): Promise<DataSet> {
   await requireRoot(description);
-  const { file, name = description.file, splits } = description;
+  const { file, name = basename(resolve(description.root)), splits } = description;
   const classes = description.classes ?? (await classesOfJson(description));
   const meanings = meaningsOf(description, classes);
   const filesOf = (split: string): SplitFiles => splits.get(split)!;

@@ -59,7 +59,7 @@ async function readPng(file: string): Promise<DecodedPng> {
   try {
     return decode(bytes, { checkCrc: true });
   } catch (cause) {
-    throw unreadable(`a damaged PNG (${(cause as Error).message})`, undefined, cause);
+    throw unreadable(`a damaged PNG (${(cause as Error).message.replace(/:\s*$/, "")})`, undefined, cause);
   }
 }
 

@@ -42,7 +42,7 @@ async function unknownLayout(folder: string): Promise<InputError> {
   const expected = "a data.yaml, or the layout of ADE20K, Cityscapes or COCO";
   if (!advice) {
     const fix =
-      "Describe it in a data.yaml: classes, and for each split its images and labels (README, Labelled data).";
+      "Describe it in a data.yaml; recipes/data-camvid.yaml and recipes/data-dsb2018.yaml of the package are examples.";
     return new InputError({ where: folder, expected, found: "neither", fix });
   }
   const fix = `Write ${join(folder, "data.yaml")}, with the names of the classes:\n\n${advice}\n`;
