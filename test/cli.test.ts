@@ -28,7 +28,7 @@ describe("help", () => {
     expect(await run("--version")).toEqual({ code: 0, out: `${version}\n`, err: "" });
   });
 
-  test.each(["pretrain", "sample-data", "visualize", "quickstart", "doctor"])(
+  test.each(["pretrain", "predict", "sample-data", "visualize", "quickstart", "doctor"])(
     "%s --help shows an example",
     async (name) => {
       expect((await run("--help")).out).toContain(`  ${name} `);

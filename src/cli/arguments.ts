@@ -19,6 +19,14 @@ export function wholeNumber(min: number): (text: string) => number {
   };
 }
 
+/** Reads a number from 0 to 1; anything else is a usage error. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError("Expected a number from 0 to 1.");
+  return value;
+}
+
 /** Flags that are short for a setting: name of the flag -> dotted name of the setting. Their values are read as YAML. */
 export const SETTING_FLAGS = {
   steps: "run.steps",

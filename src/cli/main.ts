@@ -6,6 +6,7 @@ import { manifest } from "../core/manifest.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { addData } from "./data.js";
 import { addDoctor } from "./doctor.js";
+import { addPredict } from "./predict.js";
 import { addPretrain } from "./pretrain.js";
 import { addQuickstart } from "./quickstart.js";
 import { addSampleData } from "./sample-data.js";
@@ -22,7 +23,8 @@ function createProgram(): Command {
     .option("--debug", "show the stack of an error")
     .exitOverride()
     .showHelpAfterError("Run it with --help to see what there is.");
-  for (const add of [addPretrain, addData, addSampleData, addVisualize, addQuickstart, addDoctor]) add(program);
+  const commands = [addPretrain, addPredict, addData, addSampleData, addVisualize, addQuickstart, addDoctor];
+  for (const add of commands) add(program);
   return program;
 }
 

@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { InputError } from "../core/errors.js";
 import { encodeJpeg } from "../io/image-file.js";
-import { createAnnotations, IGNORE, panopticPng, semanticPng } from "./scenes/annotations.js";
+import { encodeIdPng } from "../io/label-png.js";
+import { createAnnotations, IGNORE, semanticPng } from "./scenes/annotations.js";
 import { CLASSES } from "./scenes/classes.js";
 import { renderScene } from "./scenes/render.js";
 
@@ -119,7 +120,7 @@ export async function writeSampleData(options: SampleDataOptions): Promise<{ tra
     const map = { ids: segments, width: size, height: size };
     annotations[split].add(index, `${stem}.jpg`, `${stem}.png`, map);
     await writeWhole(join(dir, "images", split, `${stem}.jpg`), await encodeJpeg(image, 95));
-    await writeWhole(join(dir, "panoptic", split, `${stem}.png`), panopticPng(map));
+    await writeWhole(join(dir, "panoptic", split, `${stem}.png`), encodeIdPng(map.ids, map));
     await writeWhole(join(dir, "semantic", split, `${stem}.png`), semanticPng(map));
     counts[split]++;
     onProgress?.(index + 1, images);

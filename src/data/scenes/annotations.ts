@@ -1,5 +1,5 @@
 /** @file Labels in COCO's forms, all derived from one map of panoptic ids, so that they agree pixel for pixel. */
-import { encode } from "fast-png";
+import { encodeGreyPng } from "../../io/label-png.js";
 import { type Box, boundingBox, encodeSegments, maskArea, type RunLengths } from "../../masks/run-lengths.js";
 import { CLASSES } from "./classes.js";
 
@@ -46,19 +46,10 @@ export function segmentsOf({ ids, width, height }: SegmentMap): { info: SegmentI
     });
 }
 
-/** RGB PNG with id = R + 256 G + 65536 B. */
-export function panopticPng({ ids, width, height }: SegmentMap): Uint8Array {
-  const data = new Uint8Array(3 * ids.length);
-  ids.forEach((id, i) => {
-    data.set([id & 255, (id >> 8) & 255, (id >> 16) & 255], 3 * i);
-  });
-  return encode({ width, height, data, channels: 3, depth: 8 });
-}
-
 /** 8-bit greyscale PNG of class indices (category id - 1), IGNORE where nothing is labelled. */
 export function semanticPng({ ids, width, height }: SegmentMap): Uint8Array {
   const data = Uint8Array.from(ids, (id) => (id === 0 ? IGNORE : categoryOf(id) - 1));
-  return encode({ width, height, data, channels: 1, depth: 8 });
+  return encodeGreyPng(data, { width, height });
 }
 
 interface ImageRecord {

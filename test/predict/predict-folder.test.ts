@@ -1,0 +1,203 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { decode } from "fast-png";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { main } from "../../src/cli/main.js";
+import { decompressCounts } from "../../src/masks/coco-masks.js";
+import { boundingBox, maskArea, runLengths } from "../../src/masks/run-lengths.js";
+import { TASKS, type Task } from "../../src/masks/segmentation.js";
+import { type PredictOptions, predictFolder } from "../../src/predict/folder/predict-folder.js";
+import { truncateFile, writeImages } from "../support/image-folder.js";
+import { saveTinyModel, tinyModel } from "../support/tiny-model.js";
+
+const folder = mkdtempSync(join(tmpdir(), "mask-jepa-predict-"));
+const images = join(folder, "images");
+const runOf = (task: Task) => join(folder, `run-${task}`);
+
+beforeAll(async () => {
+  await writeImages(images, 2);
+  await writeImages(join(images, "more"), 1);
+  for (const task of TASKS) await saveTinyModel(runOf(task), tinyModel(task));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+beforeEach(() => {
+  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, "write").mockReturnValue(true);
+  for (const method of ["log", "error"] as const) vi.spyOn(console, method).mockReturnValue();
+});
+afterEach(() => vi.restoreAllMocks());
+
+const predict = (out: string, options: Partial<PredictOptions> = {}) =>
+  predictFolder({
+    checkpoint: runOf("panoptic"),
+    images: [images],
+    out: join(folder, out),
+    device: "cpu",
+    cores: 2,
+    ...options,
+  });
+const json = (...path: string[]) => JSON.parse(readFileSync(join(folder, ...path), "utf8"));
+const png = (...path: string[]) => decode(readFileSync(join(folder, ...path)));
+
+test("writes overlays, label maps, COCO files and a page that agree with each other", async () => {
+  const { count, skipped, interrupted } = await predict("all", { forms: TASKS, threshold: 0 });
+  expect([count, skipped, interrupted]).toEqual([3, [], false]);
+  const out = join(folder, "all");
+  expect(readdirSync(out).sort()).toEqual([
+    ...["index.html", "instance", "instances.json", "panoptic", "panoptic.json", "predictions.json", "semantic"],
+  ]);
+  const summary = json("all", "predictions.json");
+  expect(summary.complete).toBe(true);
+  expect(summary.images.map(({ id, overlays }: { id: number; overlays: object }) => ({ id, ...overlays }))).toEqual(
+    ["000", "001", "more_000"].map((stem, i) => ({
+      id: i + 1,
+      ...Object.fromEntries(TASKS.map((task) => [task, `${task}/overlays/${stem}.png`])),
+    })),
+  );
+
+  for (const { overlays, labels } of summary.images) {
+    for (const path of [...Object.values(overlays), ...Object.values(labels)] as string[]) {
+      const { width, height } = png("all", path);
+      expect([width, height]).toEqual([80, 72]);
+    }
+    const ids = png("all", labels.semantic);
+    expect([ids.channels, ids.depth]).toEqual([1, 8]);
+    expect([10, 20, 30, 40]).toEqual(expect.arrayContaining([...new Set(ids.data)]));
+  }
+
+  const panoptic = json("all", "panoptic.json");
+  expect(panoptic.categories.map(({ id, isthing }: { id: number; isthing: number }) => [id, isthing])).toEqual([
+    [10, 0],
+    [20, 0],
+    [30, 1],
+    [40, 1],
+  ]);
+  for (const { file_name, segments_info } of panoptic.annotations) {
+    const { data } = png("all", "panoptic", "labels", file_name);
+    const areas = new Map<number, number>();
+    for (let i = 0; i < data.length; i += 3) {
+      const id = data[i] + 256 * data[i + 1] + 65536 * data[i + 2];
+      areas.set(id, (areas.get(id) ?? 0) + 1);
+    }
+    areas.delete(0);
+    const listed = segments_info.map(({ id, area }: { id: number; area: number }) => [id, area]);
+    expect(segments_info.length).toBeGreaterThan(0);
+    expect(new Map(listed)).toEqual(areas);
+  }
+
+  const instances = json("all", "instances.json");
+  expect(instances.length).toBeGreaterThan(0);
+  for (const { image_id, category_id, segmentation, bbox, score } of instances) {
+    expect([1, 2, 3]).toContain(image_id);
+    expect([30, 40]).toContain(category_id);
+    const [height, width] = segmentation.size;
+    const mask = runLengths(width, height, decompressCounts(segmentation.counts));
+    expect([...boundingBox(mask)]).toEqual(bbox);
+    expect(score > 0).toBe(maskArea(mask) > 0);
+  }
+  expect(readFileSync(join(out, "index.html"), "utf8")).toContain("data:image/jpeg");
+});
+
+test("predicts what the model was trained for, the same at every number of cores", async () => {
+  for (const task of TASKS) {
+    await predict(`one-${task}`, { checkpoint: runOf(task), cores: 1 });
+    await predict(`two-${task}`, { checkpoint: runOf(task), cores: 2 });
+    expect(existsSync(join(folder, `one-${task}`, task, "overlays", "000.png"))).toBe(true);
+    expect(json(`one-${task}`, "predictions.json").forms).toEqual([task]);
+    for (const name of readdirSync(join(folder, `one-${task}`, task), { recursive: true, encoding: "utf8" })) {
+      if (!name.endsWith(".png")) continue;
+      const [one, two] = ["one", "two"].map((cores) => readFileSync(join(folder, `${cores}-${task}`, task, name)));
+      expect(one).toEqual(two);
+    }
+  }
+});
+
+test("takes COCO's image ids from file names that are numbers", async () => {
+  const numbered = join(folder, "numbered");
+  await writeImages(numbered, 2);
+  await predict("numbers", { images: [numbered] });
+  expect(json("numbers", "panoptic.json").images.map(({ id }: { id: number }) => id)).toEqual([0, 1]);
+});
+
+test("warns with the threshold when nothing is kept", async () => {
+  const panoptic = await predict("blank", { threshold: 0.99 });
+  expect(panoptic.warnings).toEqual([
+    expect.stringMatching(
+      /^3 of 3 panoptic maps are blank: .* --threshold 0.99 .*Lower it, e.g. --threshold 0\.\d+\.$/,
+    ),
+  ]);
+  expect(new Set(png("blank", "panoptic", "labels", "000.png").data)).toEqual(new Set([0]));
+  const suggested = Number(/--threshold (0\.\d+)\.$/.exec(panoptic.warnings[0])?.[1]);
+  expect((await predict("again", { threshold: suggested })).warnings.join()).not.toContain("3 of 3");
+
+  const instance = await predict("none", { checkpoint: runOf("instance"), threshold: 0.99 });
+  expect(instance.warnings[0]).toContain("3 of 3 images show no instance");
+  expect(json("none", "instances.json")).toEqual([]);
+});
+
+test("passes over bad images by name", async () => {
+  const mixed = join(folder, "mixed");
+  await writeImages(mixed, 3);
+  truncateFile(join(mixed, "000.png"));
+  writeFileSync(join(mixed, "001.png"), "no image");
+  const { count, skipped } = await predict("mixed-out", { images: [mixed] });
+  expect(count).toBe(1);
+  expect(skipped.map(({ file }) => file).sort()).toEqual([join(mixed, "000.png"), join(mixed, "001.png")]);
+  expect(json("mixed-out", "predictions.json").skipped.length).toBe(2);
+  truncateFile(join(mixed, "002.png"));
+  await expect(predict("mixed-none", { images: [mixed] })).rejects.toThrow("at least one image that can be read");
+});
+
+describe("the output folder", () => {
+  test("may hold earlier predictions only when they are to be replaced", async () => {
+    await predict("kept");
+    await expect(predict("kept")).rejects.toThrow("found earlier predictions. Replace them with --overwrite");
+    writeFileSync(join(folder, "kept", "mine.txt"), "");
+    await predict("kept", { overwrite: true, forms: ["semantic"] });
+    expect(readdirSync(join(folder, "kept")).sort()).toEqual([
+      "index.html",
+      "mine.txt",
+      "predictions.json",
+      "semantic",
+    ]);
+  });
+
+  test("must not be somebody else's", async () => {
+    mkdirSync(join(folder, "foreign"));
+    writeFileSync(join(folder, "foreign", "thesis.txt"), "");
+    await expect(predict("foreign", { overwrite: true })).rejects.toThrow("such as thesis.txt");
+    expect(readdirSync(join(folder, "foreign"))).toEqual(["thesis.txt"]);
+  });
+
+  test("must not lie among the images", async () => {
+    await expect(predict("images/out")).rejects.toThrow("outside those of the images");
+  });
+});
+
+describe("the command", () => {
+  test("predicts", async () => {
+    const out = join(folder, "command");
+    const code = await main([
+      ...["predict", "--checkpoint", runOf("semantic"), "--images", images, "--out", out],
+      ...["--task", "semantic", "panoptic", "--threshold", "0", "--cores", "1"],
+    ]);
+    expect(code).toBe(0);
+    expect(vi.mocked(console.log).mock.calls.flat().join("\n")).toContain("3 images segmented");
+    expect(json("command", "predictions.json").forms).toEqual(["semantic", "panoptic"]);
+  });
+
+  test.each([
+    ["a threshold above 1", ["--threshold", "80"]],
+    ["a form that there is not", ["--task", "depth"]],
+  ])("refuses %s", async (_, flags) => {
+    expect(
+      await main(["predict", "--checkpoint", "x", "--images", images, "--out", join(folder, "never"), ...flags]),
+    ).toBe(2);
+  });
+
+  test("says what a pretraining run lacks", async () => {
+    expect(await main(["predict", "--checkpoint", images, "--images", images, "--out", join(folder, "never")])).toBe(1);
+    expect(existsSync(join(folder, "never"))).toBe(false);
+  });
+});
