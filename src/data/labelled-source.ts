@@ -1,5 +1,6 @@
 /** @file Where labelled images come from: an image source that can also hand out the labels of its i-th image. */
 
+import type { RunLengths } from "../masks/run-lengths.js";
 import type { InstanceSet, PanopticMap, SegmentationClass, SemanticMap, Task } from "../masks/segmentation.js";
 import type { ImageSource } from "./source.js";
 
@@ -18,4 +19,13 @@ export interface LabelledSource extends ImageSource {
   semantic(index: number): Promise<SemanticMap>;
   instances(index: number): Promise<InstanceSet>;
   panoptic(index: number): Promise<PanopticMap>;
+  /** Of Cityscapes alone, whose benchmark needs more than the labels in these forms; absent where its files are. */
+  readonly cityscapes?: CityscapesLabels;
+}
+
+export interface CityscapesLabels {
+  /** Pixels that belong to no class of the benchmark: what is detected there is no error. */
+  ignored(index: number): Promise<RunLengths>;
+  /** The objects of the source's classes, by whose sizes pixels are weighted. */
+  objects(index: number): Promise<InstanceSet>;
 }

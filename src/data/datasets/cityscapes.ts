@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { exists } from "../../io/atomic-file.js";
-import { encodeSegments, maskArea } from "../../masks/run-lengths.js";
+import { encodeMask, encodeSegments, maskArea, type RunLengths } from "../../masks/run-lengths.js";
 import { IGNORED, type Instance, type InstanceSet, type PanopticMap, type Task } from "../../masks/segmentation.js";
 import { classList, indexById, thingsOf } from "./class-list.js";
 import type { DataSet } from "./data-set.js";
@@ -79,6 +79,15 @@ function instancesOf({ ids, width, height }: LabelMap, labelOf: ReadonlyMap<numb
   return { width, height, instances };
 }
 
+/** Pixels whose label has no train id: `ignoreInEval` in the official scripts. */
+function ignoredOf({ ids, width, height }: LabelMap): RunLengths {
+  return encodeMask(
+    Uint8Array.from(ids, (value) => Number(!TRAIN_IDS.has(labelIdOf(value)))),
+    width,
+    height,
+  );
+}
+
 const IMAGE_SUFFIX = "_leftImg8bit";
 
 /** `aachen/aachen_000000_000019_leftImg8bit.png` -> `aachen_000000_000019`. */
@@ -96,17 +105,22 @@ async function openSplit(root: string, split: string, task: Task): Promise<Label
   const instanceIds = task === "semantic" ? undefined : await pairs("instanceIds");
   const [main, second] = [instanceIds ?? labelIds!, instanceIds && labelIds];
   const paths = [...main.labelOf.keys()].filter((path) => second?.labelOf.has(path) ?? true);
-  const objects = instanceIds && ((index: number) => readLabelMap(instanceIds.labelOf.get(paths[index])!));
-  return createSplit({
+  const objectsFile = (index: number) =>
+    instanceIds?.labelOf.get(paths[index]) ?? labelIds!.labelOf.get(paths[index])!.replace("_labelIds", "_instanceIds");
+  const readObjects = (index: number) => readLabelMap(objectsFile(index));
+  const objects = async (index: number) =>
+    instancesOf(await readObjects(index), task === "instance" ? THING_INDICES : TRAIN_IDS);
+  const opened = createSplit({
     task,
     classes: task === "instance" ? THINGS : CITYSCAPES_CLASSES,
     images: paths.map((path) => ({ file: join(images.folder, path), id: imageIdOf(path) })),
     faults: [...images.faults, ...main.faults, ...(second?.faults ?? [])],
     semantic: labelIds && (async (index) => toLabels(await readLabelMap(labelIds.labelOf.get(paths[index])!))),
-    instances:
-      objects && (async (index) => instancesOf(await objects(index), task === "instance" ? THING_INDICES : TRAIN_IDS)),
-    panoptic: task === "panoptic" && objects ? async (index) => panopticOf(await objects(index)) : undefined,
+    instances: instanceIds && objects,
+    panoptic: task === "panoptic" ? async (index) => panopticOf(await readObjects(index)) : undefined,
   });
+  if (paths.length === 0 || !(await exists(objectsFile(0)))) return opened;
+  return { ...opened, cityscapes: { objects, ignored: async (index) => ignoredOf(await readObjects(index)) } };
 }
 
 /** Whether a folder has Cityscapes' layout. */

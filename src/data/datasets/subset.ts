@@ -24,7 +24,7 @@ function imagesOf(share: LabelShare, length: number): number {
 
 /** The images at `indices`, in that order, as a source. */
 export function labelledSubsetOf(source: LabelledSplit, indices: readonly number[]): LabelledSplit {
-  const { hasObjects } = source;
+  const { hasObjects, cityscapes } = source;
   return {
     ...source,
     length: indices.length,
@@ -36,6 +36,10 @@ export function labelledSubsetOf(source: LabelledSplit, indices: readonly number
     semantic: (index) => source.semantic(indices[index]),
     instances: (index) => source.instances(indices[index]),
     panoptic: (index) => source.panoptic(indices[index]),
+    cityscapes: cityscapes && {
+      ignored: (index) => cityscapes.ignored(indices[index]),
+      objects: (index) => cityscapes.objects(indices[index]),
+    },
   };
 }
 

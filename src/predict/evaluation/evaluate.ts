@@ -51,10 +51,11 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
   const indices = options.indices ?? Array.from({ length: source.length }, (_, i) => i);
   const scorers = scorersOf(source);
   const forms = new Set(scorers.map(({ form }) => form));
+  const needs = new Set(scorers.map((one) => one.needs));
   const images: ImageScore[] = [];
   const skipped: BadFile[] = [];
   const outcomes = inOrder(indices, underWay, async (index): Promise<Outcome> => {
-    const sample = await readSample(source, index, forms);
+    const sample = await readSample(source, index, forms, needs);
     if (sample instanceof InputError) return sample;
     return { truth: sample.truth, prediction: await predict(sample.image, forms) };
   });
@@ -94,16 +95,21 @@ async function readSample(
   source: LabelledSource,
   index: number,
   forms: ReadonlySet<Task>,
+  needs: ReadonlySet<Scorer["needs"]>,
 ): Promise<Sample | InputError> {
+  const { cityscapes } = source;
   try {
-    const [image, semantic, panoptic, instances] = await Promise.all([
+    const [image, semantic, panoptic, instances, ignored, objects] = await Promise.all([
       source.read(index).then((bytes) => decode(bytes, source.name(index))),
       forms.has("semantic") ? source.semantic(index) : undefined,
       forms.has("panoptic") ? source.panoptic(index) : undefined,
       forms.has("instance") ? source.instances(index) : undefined,
+      needs.has("ignored") ? cityscapes?.ignored(index) : undefined,
+      needs.has("objects") ? cityscapes?.objects(index) : undefined,
     ]);
-    for (const labels of [semantic, panoptic, instances]) if (labels) requireSize(source.name(index), image, labels);
-    return { image, truth: { semantic, panoptic, instances } };
+    const truth = { semantic, panoptic, instances, ignored, objects };
+    for (const labels of Object.values(truth)) if (labels) requireSize(source.name(index), image, labels);
+    return { image, truth };
   } catch (error) {
     if (error instanceof InputError) return error;
     throw error;
@@ -155,7 +161,7 @@ function resultOf(
   const classScores = classes.map(
     (one, label): ClassScores => ({
       ...one,
-      scores: Object.assign({}, ...results.map((result) => result.classes[label])) as ClassScores["scores"],
+      scores: Object.assign({}, ...results.map((result) => result.classes.get(label))) as ClassScores["scores"],
     }),
   );
   const metric = DECIDING[task];

@@ -35,6 +35,8 @@ const METRICS: readonly Metric[] = [
   { name: "apSmall", label: "AP S", meaning: ap("of objects of at most 32 x 32 pixels") },
   { name: "apMedium", label: "AP M", meaning: ap("of objects from 32 x 32 to 96 x 96 pixels") },
   { name: "apLarge", label: "AP L", meaning: ap("of objects of at least 96 x 96 pixels") },
+  { name: "apCityscapes", label: "AP Cityscapes", meaning: "mask AP as Cityscapes' own scripts measure it" },
+  { name: "ap50Cityscapes", label: "AP50 Cityscapes", meaning: "the same at an overlap of 0.50" },
   { name: "ar1", label: "AR 1", meaning: "COCO mask recall with 1 object an image" },
   { name: "ar10", label: "AR 10", meaning: "COCO mask recall with 10 objects an image" },
   { name: "ar100", label: "AR 100", meaning: "COCO mask recall with 100 objects an image" },
@@ -42,6 +44,9 @@ const METRICS: readonly Metric[] = [
   { name: "arMedium", label: "AR M", meaning: "COCO mask recall of objects from 32 x 32 to 96 x 96 pixels" },
   { name: "arLarge", label: "AR L", meaning: "COCO mask recall of objects of at least 96 x 96 pixels" },
   { name: "miou", label: "mIoU", meaning: "intersection / union of all pixels of the set, mean over classes" },
+  { name: "iiou", label: "iIoU", meaning: "Cityscapes: IoU with each object weighted as if of its class's mean size" },
+  { name: "categoryMiou", label: "mIoU categories", meaning: "Cityscapes: IoU of the categories, mean over them" },
+  { name: "categoryIiou", label: "iIoU categories", meaning: "Cityscapes: iIoU of the categories, mean over them" },
   { name: "fwiou", label: "fwIoU", meaning: "IoU, mean over classes weighted by their pixels" },
   { name: "macc", label: "mAcc", meaning: "share of a class's pixels that are found, mean over classes" },
   { name: "aacc", label: "aAcc", meaning: "share of all labelled pixels that are right" },
@@ -92,9 +97,4 @@ export function percentages(scores: ScoreTable): ScoreTable {
     value === null || metric(name).count ? value : 100 * value,
   ]);
   return Object.fromEntries(scaled) as ScoreTable;
-}
-
-/** Some of the scores of a panoptic model's other form, under names of their own. */
-export function ofOtherForm(scores: ScoreTable, kept: readonly string[]): ScoreTable {
-  return Object.fromEntries(kept.map((name) => [name + OTHER_FORM, scores[name] ?? null]));
 }
