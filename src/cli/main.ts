@@ -6,6 +6,7 @@ import { manifest } from "../core/manifest.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { addData } from "./data.js";
 import { addDoctor } from "./doctor.js";
+import { addEvaluate } from "./evaluate.js";
 import { addPredict } from "./predict.js";
 import { addPretrain } from "./pretrain.js";
 import { addQuickstart } from "./quickstart.js";
@@ -23,7 +24,16 @@ function createProgram(): Command {
     .option("--debug", "show the stack of an error")
     .exitOverride()
     .showHelpAfterError("Run it with --help to see what there is.");
-  const commands = [addPretrain, addPredict, addData, addSampleData, addVisualize, addQuickstart, addDoctor];
+  const commands = [
+    addPretrain,
+    addEvaluate,
+    addPredict,
+    addData,
+    addSampleData,
+    addVisualize,
+    addQuickstart,
+    addDoctor,
+  ];
   for (const add of commands) add(program);
   return program;
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { InputError } from "../../src/core/errors.js";
 import type { RgbImage } from "../../src/io/image-file.js";
@@ -149,9 +148,14 @@ test("an evaluation on mostly broken images is an error that names some", async 
 test("several images are under way at once, and are counted in the order asked for", async () => {
   const drawings = ["ss gg", "ss gg", "ss gg", "ss gg", "ss gg"];
   let [now, most] = [0, 0];
-  const predict: Predict = async ({ data }) => {
+  let release = () => {};
+  const three = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const predict: Predict = async () => {
     most = Math.max(most, ++now);
-    await sleep(data[0] === 0 ? 20 : 1); // the first one takes longest
+    if (now === 3) release();
+    await three; // none ends before three are under way
     now--;
     return { semantic: semanticOf("ss gg") };
   };

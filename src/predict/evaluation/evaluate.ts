@@ -6,8 +6,8 @@ import type { BadFile } from "../../data/source.js";
 import { decode, type RgbImage } from "../../io/image-file.js";
 import type { Task } from "../../masks/segmentation.js";
 import {
-  type ClassScores,
   DECIDING,
+  type EvaluatedClass,
   type Evaluation,
   type ImageScore,
   type Predict,
@@ -79,14 +79,18 @@ async function* inOrder<T, R>(
 ): AsyncGenerator<{ item: T; result: R }> {
   const started: Promise<R>[] = [];
   let next = 0;
-  for (const item of items) {
-    while (next < items.length && started.length < underWay) {
-      const result = work(items[next++]);
-      result.catch(() => {}); // should an earlier one fail first, nobody waits for it
-      started.push(result);
+  try {
+    for (const item of items) {
+      while (next < items.length && started.length < underWay) {
+        const result = work(items[next++]);
+        result.catch(() => {}); // should an earlier one fail first, its error says more
+        started.push(result);
+      }
+      yield { item, result: await started[0] };
+      started.shift();
     }
-    yield { item, result: await started[0] };
-    started.shift();
+  } finally {
+    await Promise.allSettled(started); // a model may be given back only when nothing is under way
   }
 }
 
@@ -159,9 +163,9 @@ function resultOf(
   const results = scorers.map((scorer) => scorer.result());
   const scores = Object.assign({}, ...results.map((result) => result.scores)) as Evaluation["scores"];
   const classScores = classes.map(
-    (one, label): ClassScores => ({
+    (one, label): EvaluatedClass => ({
       ...one,
-      scores: Object.assign({}, ...results.map((result) => result.classes.get(label))) as ClassScores["scores"],
+      scores: Object.assign({}, ...results.map((result) => result.classes.get(label))) as EvaluatedClass["scores"],
     }),
   );
   const metric = DECIDING[task];

@@ -2,16 +2,12 @@
 
 import type { BadFile } from "../../data/source.js";
 import type { RgbImage } from "../../io/image-file.js";
-import type { PanopticMap, ScoredInstance, SegmentationClass, SemanticMap, Task } from "../../masks/segmentation.js";
+import type { SegmentationClass, Task } from "../../masks/segmentation.js";
+import type { Prediction as FullPrediction } from "../predictor.js";
 import type { ScoreTable } from "./metrics.js";
 
-/** What a model says about one image, at the size of the upright image, in the forms that its task gives. */
-export interface Prediction {
-  readonly semantic?: SemanticMap;
-  readonly panoptic?: PanopticMap;
-  /** Best score first. */
-  readonly instances?: readonly ScoredInstance[];
-}
+/** What a model says about one image, at the size of the upright image, in the forms that were asked for. */
+export type Prediction = Omit<FullPrediction, "confidence">;
 
 /** Segments an image in the forms that are asked for, as `Predictor.predict` does. */
 export type Predict = (image: RgbImage, forms: ReadonlySet<Task>) => Promise<Prediction>;
@@ -19,7 +15,7 @@ export type Predict = (image: RgbImage, forms: ReadonlySet<Task>) => Promise<Pre
 /** The score by which checkpoints of a task are compared. */
 export const DECIDING = { panoptic: "pq", instance: "ap", semantic: "miou" } as const satisfies Record<Task, string>;
 
-export interface ClassScores extends SegmentationClass {
+export interface EvaluatedClass extends SegmentationClass {
   readonly scores: ScoreTable;
 }
 
@@ -40,7 +36,7 @@ export interface Evaluation {
   readonly deciding: { readonly metric: (typeof DECIDING)[Task]; readonly value: number | null };
   readonly scores: ScoreTable;
   /** One a class, in their order. */
-  readonly classes: readonly ClassScores[];
+  readonly classes: readonly EvaluatedClass[];
   /** One an image that could be read, in the order of the source. */
   readonly images: readonly ImageScore[];
   /** Images that could not be read, or whose labels could not. */

@@ -25,7 +25,7 @@ function runFolder(checkpoint: string): string {
 export function defaultOutput(checkpoints: readonly string[], split: string): string {
   const [run, other] = checkpoints;
   const suffix = other === undefined ? "" : `-and-${basename(resolve(other))}`;
-  return join(runFolder(run), `evaluation-${split}${suffix}`);
+  return join(runFolder(run), `evaluation-${split}${suffix}`.replace(/[^\p{L}\p{N}._-]+/gu, "_"));
 }
 
 /**

@@ -1,0 +1,73 @@
+/** @file `mask-jepa evaluate` */
+
+import { type Command, Option } from "commander";
+import { InputError } from "../core/errors.js";
+import type { Device } from "../runtime/contract.js";
+import { append, wholeNumber } from "./arguments.js";
+
+interface Flags {
+  data: string;
+  dataRoot?: string;
+  checkpoint: string[];
+  split: string;
+  limit?: number;
+  out?: string;
+  device: Device;
+  cores: number;
+}
+
+const EXAMPLES = `
+Examples:
+  mask-jepa evaluate --data camvid.yaml --checkpoint runs/b
+  mask-jepa evaluate --data camvid.yaml --checkpoint runs/b --checkpoint runs/c --split test
+  mask-jepa evaluate --data coco --checkpoint runs/b --limit 500 --out scores`;
+
+/** A line that is redrawn on a terminal; elsewhere nothing. */
+function showProgress(model: string, done: number, total: number): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r${model}: ${done}/${total} images${done === total ? "\n" : ""}`);
+}
+
+async function evaluate({ data, dataRoot, checkpoint: checkpoints, ...flags }: Flags): Promise<void> {
+  if (checkpoints.length > 2) {
+    const found = `${checkpoints.length}`;
+    throw new InputError({ where: "--checkpoint", expected: "one checkpoint, or two to compare", found });
+  }
+  const { runEvaluation } = await import("../predict/evaluation/run.js");
+  const { summaryTable } = await import("../predict/evaluation/summary.js");
+  const { evaluations, files } = await runEvaluation({
+    data,
+    root: dataRoot,
+    checkpoints,
+    ...flags,
+    progress: showProgress,
+  });
+  const [{ task, images, skipped }] = evaluations;
+  const unused = skipped.length > 0 ? `, ${skipped.length} more could not be used` : "";
+  console.log(`${task}, ${data} ${flags.split}, ${images.length} images${unused}`);
+  if (checkpoints.length > 1) console.log(`A: ${checkpoints[0]}\nB: ${checkpoints[1]}`);
+  console.log(`${summaryTable(evaluations)}\n${files.json}\n${files.page}`);
+}
+
+export function addEvaluate(program: Command): void {
+  program
+    .command("evaluate")
+    .description("score fine-tuned models on labelled images, as JSON and as a page; two are compared")
+    .requiredOption("--data <path>", "labelled data: a folder, or a YAML file that describes it")
+    .requiredOption(
+      "--checkpoint <run>",
+      "folder of a fine-tuning run, or one of its checkpoints (twice to compare)",
+      append,
+    )
+    .option("--data-root <dir>", "the data's folder, in place of the one that the YAML file names")
+    .option("--split <name>", "split of the data", "val")
+    .option("--limit <n>", "at most so many images, evenly spaced over the split", wholeNumber(1))
+    .option(
+      "--out <dir>",
+      "folder for evaluation.json and evaluation.html (default: evaluation-SPLIT in the run's folder)",
+    )
+    .addOption(new Option("--device <name>", "where to compute").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
+    .option("--cores <n>", "CPU cores to use, 0 for all", wholeNumber(0), 0)
+    .addHelpText("after", EXAMPLES)
+    .action(evaluate);
+}

@@ -1,0 +1,114 @@
+/** @file `mask-jepa evaluate`: a data set and one or two checkpoints, from files to files. */
+
+import { availableParallelism } from "node:os";
+import { InputError } from "../../core/errors.js";
+import { manifest } from "../../core/manifest.js";
+import type { DataFault } from "../../data/datasets/data-fault.js";
+import { openLabelledSource } from "../../data/datasets/open-data.js";
+import type { LabelledSplit } from "../../data/datasets/split.js";
+import type { BadFile } from "../../data/source.js";
+import type { Device } from "../../runtime/contract.js";
+import { createRuntime } from "../../runtime/create-runtime.js";
+import type { Report } from "../../viz/report.js";
+import { groupByPaddedSize, Predictor } from "../predictor.js";
+import { type LoadedModel, loadTrainedModel } from "../trained-model.js";
+import { type EvaluatedModels, evaluateModels } from "./evaluate-models.js";
+import { defaultOutput } from "./output.js";
+import { evenlySpaced } from "./selection.js";
+
+export interface EvaluationRunOptions {
+  /** A folder in a known layout, or a YAML file that describes one. */
+  readonly data: string;
+  /** The data's folder, in place of the one that the YAML file names. */
+  readonly root?: string;
+  /** Runs or checkpoints: one, or two to compare. */
+  readonly checkpoints: readonly string[];
+  readonly split: string;
+  /** At most so many images, evenly spaced over the split. */
+  readonly limit?: number;
+  /** Folder for the files; one beside the first run's checkpoints if absent. */
+  readonly out?: string;
+  readonly device: Device;
+  /** 0 for all. */
+  readonly cores: number;
+  readonly progress?: (model: string, done: number, total: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Evaluates checkpoints on a split and writes `evaluation.json` and `evaluation.html`.
+ * @throws InputError when data or checkpoints cannot be read, or do not fit together
+ */
+export async function runEvaluation(options: EvaluationRunOptions): Promise<EvaluatedModels> {
+  const { data, root, checkpoints, split, limit, device, cores, progress, signal } = options;
+  const trained = await Promise.all(checkpoints.map((path) => loadTrainedModel(path)));
+  const [{ task }] = trained;
+  const source = await openLabelledSource(data, { task, split, root });
+  const runtime = await createRuntime({ device, cores: cores || availableParallelism() });
+  const predictors: Predictor[] = [];
+  try {
+    for (const model of trained) predictors.push(await Predictor.create(runtime, model, { weights: model.weights }));
+    return await evaluateModels({
+      source,
+      data: { path: data, split, images: source.length, faults: source.faults.map(badFileOf) },
+      models: trained.map((model, i) => ({
+        checkpoint: checkpoints[i],
+        step: model.step,
+        description: model,
+        predict: (image, forms) => predictors[i].predict(image, forms),
+        underWay: predictors[i].concurrency + 1,
+        order: (indices) => byPaddedSize(source, indices, model),
+      })),
+      indices: evenlySpaced(source.length, limit),
+      out: options.out ?? defaultOutput(checkpoints, split),
+      facts: factsOf(trained),
+      progress,
+      signal,
+    });
+  } finally {
+    for (const predictor of predictors) await predictor.dispose();
+    runtime.dispose();
+  }
+}
+
+/** Images in the order in which a model compiles each network once; one whose size cannot be read comes last. */
+async function byPaddedSize(
+  source: LabelledSplit,
+  indices: readonly number[],
+  { inference }: LoadedModel,
+): Promise<readonly number[]> {
+  const known: { index: number; width: number; height: number }[] = [];
+  const unknown: number[] = [];
+  for (const index of indices) {
+    try {
+      known.push({ index, ...(await source.size(index)) });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      unknown.push(index);
+    }
+  }
+  const order = groupByPaddedSize(known, inference).flat();
+  return [...order.map((i) => known[i].index), ...unknown];
+}
+
+function badFileOf({ problem: { where, expected, found } }: DataFault): BadFile {
+  return { file: where, reason: `${found} in place of ${expected}` };
+}
+
+/** How the models were asked, for the head of the page; of two models both, where they differ. */
+function factsOf(models: readonly LoadedModel[]): Report["facts"] {
+  const [{ task }] = models;
+  const each = (text: (settings: LoadedModel["inference"]) => string) =>
+    [...new Set(models.map(({ inference }) => text(inference)))].join("; ");
+  const facts: Report["facts"] = [
+    ["Input", each(({ shortEdge, longEdge }) => `shorter side ${shortEdge} pixels, longer at most ${longEdge}`)],
+  ];
+  if (task === "instance") facts.push(["Objects", each(({ topK }) => `the best ${topK} of an image`)]);
+  if (task === "panoptic") {
+    const kept = each(
+      ({ objectThreshold, overlapThreshold }) => `score ${objectThreshold}, overlap ${overlapThreshold}`,
+    );
+    facts.push(["Thresholds", kept]);
+  }
+  return [...facts, ["Version", `mask-jepa ${manifest().version}`]];
+}
