@@ -263,4 +263,13 @@ describe("COCO's panoptic labels", () => {
     expect(set.splits).toEqual(["train", "val"]);
     await expect(set.open("train", "panoptic")).rejects.toThrow(/Unpack panoptic_train2017\.zip/);
   });
+
+  it("can be named by a description that has another root", async () => {
+    const folder = await panopticSet();
+    folder.yaml("about/set.yaml", { name: "mine", format: "coco", root: ".." });
+    const set = await openDataSet(folder.at("about/set.yaml"));
+    expect([set.name, set.format, set.splits]).toEqual(["mine", "COCO", ["val"]]);
+    folder.yaml("about/set.yaml", { format: "cityscapes", root: ".." });
+    await expect(openDataSet(folder.at("about/set.yaml"))).rejects.toThrow(/expected the layout of cityscapes/);
+  });
 });

@@ -92,6 +92,15 @@ describe("a described data set of label maps", () => {
     expect(await semanticRows(source, 1)).toEqual([[0, 1]]);
   });
 
+  it("pairs names whatever the case of their types, their blanks and accents, and prefers a PNG", async () => {
+    const folder = dataFolder(temporaryDirectory());
+    await folder.photo("photos/e\u0301t\u00e9 1.JPG", 2, 1);
+    await folder.photo("maps/\u00e9t\u00e9 1.jpg", 2, 1);
+    folder.labels("maps/\u00e9t\u00e9 1.PNG", [[1, 0]]);
+    folder.yaml("data.yaml", { classes: ["a", "b"], train: { images: "photos", semantic: "maps" } });
+    expect(await semanticRows(await open(folder))).toEqual([[1, 0]]);
+  });
+
   it("finds labels beside the images in one folder", async () => {
     const folder = dataFolder(temporaryDirectory());
     await folder.photo("all/a.png", 2, 1);
@@ -188,7 +197,7 @@ it("maps of instance ids are objects of the one class of things, by rising id", 
 describe("the generated scenes", () => {
   it("open as they are, and their three forms agree", async () => {
     const dir = `${temporaryDirectory()}/scenes`;
-    await writeSampleData({ dir, images: 5, size: 48, seed: 3 });
+    await writeSampleData({ dir, images: 5, size: 32, seed: 3 });
     const source = await openLabelledSource(dir, { task: "panoptic", split: "train" });
     expect(source.length).toBe(4);
     expect(source.classes).toHaveLength(CLASSES.length);

@@ -41,9 +41,11 @@ export interface Suffixes {
   readonly labelSuffix?: string;
 }
 
+const isPng = (path: string) => /\.png$/i.test(path);
+
 /** A path without its type and `suffix`; undefined when it has not that suffix. */
 function stemOf(path: string, suffix: string): string | undefined {
-  const stem = path.replace(/\.[^./]+$/, "");
+  const stem = path.replace(/\.[^./]+$/, "").normalize("NFC"); // macOS writes accents apart
   return stem.endsWith(suffix) ? stem.slice(0, stem.length - suffix.length) : undefined;
 }
 
@@ -65,16 +67,13 @@ export async function pairWithLabels(
 ): Promise<LabelFiles> {
   const labels = new Map<string, string>();
   // A PNG comes last and wins over a picture of the labels beside it.
-  const byType = (await pathsBelow(folder)).paths.sort(
-    (a, b) => Number(a.endsWith(".png")) - Number(b.endsWith(".png")),
-  );
+  const byType = (await pathsBelow(folder)).paths.sort((a, b) => Number(isPng(a)) - Number(isPng(b)));
   for (const path of byType) {
     const stem = stemOf(path, labelSuffix);
     if (stem !== undefined) labels.set(stem, path);
   }
   const shared = resolve(folder) === resolve(images.folder);
-  const isLabel = (path: string) =>
-    shared && path.endsWith(".png") && labels.get(stemOf(path, labelSuffix) ?? "") === path;
+  const isLabel = (path: string) => shared && isPng(path) && labels.get(stemOf(path, labelSuffix) ?? "") === path;
 
   const labelOf = new Map<string, string>();
   const faults: DataFault[] = [];
