@@ -4,6 +4,7 @@
  */
 
 import { type Shape, sizeOf } from "../core/tensor-data.js";
+import type { Target } from "../data/targets.js";
 import { type Assignment, assignObjects } from "../losses/assignment.js";
 import { borderedMap, readBordered, sampleMask, scatterBordered } from "../losses/points.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
@@ -17,14 +18,6 @@ import {
   seedName,
 } from "./criterion-programs.js";
 import { type Pair, PairSampler, type PointDraws } from "./pair-sampler.js";
-
-/** An object that the model should find. */
-export interface Target {
-  /** Its class, from 0. */
-  readonly label: number;
-  /** 0 or 1, row-major, of the size of the network's input. */
-  readonly mask: Uint8Array;
-}
 
 /** What the losses of a batch are divided by; the same for all its micro-batches. */
 export interface Normalisers {

@@ -73,9 +73,10 @@ function projectInput(p: Scope, map: Tensor, hiddenDim: number): Tensor {
   return map.shape[1] === hiddenDim ? map : conv2d(p, map, hiddenDim, { kernel: 1, init: caffe2Xavier, bias: zeros });
 }
 
-/** [N, Q, S] -> [N * heads, Q, S]. */
+/** [N, Q, S] -> [N * heads, Q, S]; of one image the heads share it as it is. */
 function perHead(bias: Tensor, heads: number): Tensor {
   const [n, q, s] = bias.shape;
+  if (n === 1) return bias;
   return g.reshape(g.expand(g.reshape(bias, [n, 1, q, s]), [n, heads, q, s]), [n * heads, q, s]);
 }
 

@@ -29,6 +29,9 @@ export interface Result {
   readonly stride: number;
   readonly sum: number;
   readonly abs_sum: number;
+  /** How far the same float32 computation is from itself: other threads and kernels, and float64. */
+  readonly alt_max_abs_diff?: number;
+  readonly f64_max_abs_diff?: number;
 }
 
 interface Manifest {

@@ -1,0 +1,140 @@
+/** @file The presets: one table of published numbers (mask-classification reference, 5), and small ones that a CPU can train. */
+
+import { BACKBONES, DECODERS } from "../run/model-presets.js";
+import type { ModelSettings } from "../run/model-settings.js";
+import type { FinetuneSettings } from "./settings.js";
+
+type Differences<T> = {
+  [K in keyof T]?: T[K] extends readonly unknown[] ? T[K] : T[K] extends object ? Differences<T[K]> : T[K];
+};
+type Sections = Omit<FinetuneSettings, "model">;
+
+/** The 16 lengths of the shorter side: int(x * 0.1 * size) for x = 5..20. */
+const shortEdges = (size: number) => Array.from({ length: 16 }, (_, i) => Math.trunc((i + 5) * 0.1 * size));
+
+/** Every number that Mask2Former's recipes share; those of ADE20K's semantic one where they differ. */
+const BASE: Sections = {
+  decoder: { queries: 100 },
+  criterion: {
+    points: 12544,
+    oversampling: 3,
+    importance: 0.75,
+    classWeight: 2,
+    maskWeight: 5,
+    diceWeight: 5,
+    noObject: 0.1,
+  },
+  data: {
+    path: null,
+    root: null,
+    task: "semantic",
+    trainSplit: "train",
+    valSplit: "val",
+    labels: "100%",
+    labelsSeed: 0,
+    view: "shortest-edge",
+    crop: [512, 512],
+    shortEdges: shortEdges(512),
+    longEdge: 2048,
+    jitter: [0.1, 2],
+    colorJitter: true,
+    flip: true,
+    keepEmpty: true,
+  },
+  from: { run: null, parts: ["backbone", "pixel-decoder", "transformer-decoder"] },
+  optim: {
+    lr: 1e-4, // 2e-4 from pretrained weights
+    weightDecay: 0.05,
+    clip: 0.01,
+    betas: [0.9, 0.999],
+    eps: 1e-8,
+    schedule: "poly",
+    warmup: 0,
+    polyPower: 0.9,
+    milestones: [],
+    gamma: 0.1,
+    backboneLrFactor: 0.1,
+  },
+  inference: { shortEdge: 512, longEdge: 2048, objectThreshold: 0.8, overlapThreshold: 0.8, topK: 100 },
+  run: {
+    batch: 16,
+    microBatch: 1,
+    steps: 160_000,
+    epochs: null,
+    seed: 0,
+    device: "cpu",
+    cores: 0,
+    recompute: ["deformable-attention"],
+    checkpointEvery: 5000,
+    logEvery: 20,
+    keep: 2,
+    evaluateEvery: 5000,
+    evaluateImages: 0,
+  },
+};
+
+/** ADE20K panoptic and instance: 640 pixels instead of 512. */
+const ADE20K_640: Differences<Sections> = {
+  data: { crop: [640, 640], shortEdges: shortEdges(640), longEdge: 2560 },
+  inference: { shortEdge: 640, longEdge: 2560 },
+};
+
+const CITYSCAPES: Differences<Sections> = {
+  data: { crop: [512, 1024], shortEdges: shortEdges(1024), longEdge: 4096 },
+  inference: { shortEdge: 1024, longEdge: 2048 },
+  run: { steps: 90_000 },
+};
+
+/** Large-scale jitter without colours, 50 epochs; at test time detectron2's default sizes. */
+const COCO: Differences<Sections> = {
+  data: { view: "large-scale-jitter", crop: [1024, 1024], colorJitter: false },
+  optim: { schedule: "multistep", milestones: [327_778 / 368_750, 355_092 / 368_750] },
+  inference: { shortEdge: 800, longEdge: 1333 },
+  run: { steps: 368_750 },
+};
+
+type Task = FinetuneSettings["data"]["task"];
+
+const RECIPES: Record<string, Record<Task, Differences<Sections>>> = {
+  ade20k: { semantic: {}, instance: ADE20K_640, panoptic: ADE20K_640 },
+  cityscapes: { semantic: CITYSCAPES, instance: CITYSCAPES, panoptic: CITYSCAPES },
+  coco: {
+    semantic: COCO, // [choice] Mask2Former publishes no semantic recipe on COCO: the panoptic one
+    instance: { ...COCO, data: { ...COCO.data, keepEmpty: false } },
+    panoptic: COCO,
+  },
+};
+
+/** The recipes' settings with differences over each section, later ones over earlier ones. */
+function derive(model: ModelSettings, ...differences: Differences<Sections>[]): FinetuneSettings {
+  const section = <K extends keyof Sections>(key: K): Sections[K] =>
+    Object.assign({}, BASE[key], ...differences.map((difference) => difference[key] ?? {}));
+  return {
+    model,
+    decoder: section("decoder"),
+    criterion: section("criterion"),
+    data: section("data"),
+    from: section("from"),
+    optim: section("optim"),
+    inference: section("inference"),
+    run: section("run"),
+  };
+}
+
+const R50 = { ...BACKBONES.resnet50, ...DECODERS };
+/** Cityscapes trains the batch norms (SyncBN), the others keep them fixed. */
+const R50_BATCH_NORM = { ...R50, norm: "batch" as const };
+const SWIN_T = { ...BACKBONES.swin, ...DECODERS };
+
+const published = Object.fromEntries(
+  Object.entries(RECIPES).flatMap(([dataSet, tasks]) =>
+    Object.entries(tasks).flatMap(([task, recipe]) => {
+      const name = (backbone: string) => `mask2former-${backbone}-${dataSet}-${task}`;
+      const data = { data: { task: task as Task } };
+      return [
+        [name("r50"), derive(dataSet === "cityscapes" ? R50_BATCH_NORM : R50, recipe, data)],
+        [name("swin-t"), derive(SWIN_T, recipe, data)],
+      ];
+    }),
+  ),
+) as Record<string, FinetuneSettings>;
