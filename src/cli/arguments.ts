@@ -27,36 +27,31 @@ export function share(text: string): number {
   return value;
 }
 
-/** Flags that are short for a setting: name of the flag -> dotted name of the setting. Their values are read as YAML. */
-export const SETTING_FLAGS = {
+/** Flags that are short for a setting: name of the flag -> dotted name of the setting. */
+export type FlagTable = Readonly<Record<string, string>>;
+
+/** Flags of every kind of run; their values are read as YAML. */
+export const RUN_FLAGS = {
   steps: "run.steps",
   epochs: "run.epochs",
   seed: "run.seed",
   cores: "run.cores",
   device: "run.device",
   batch: "run.batch",
-  size: "data.size",
 } as const;
 
-/** Flags whose values are paths, taken as they are. */
-export const PATH_FLAGS = { images: "data.images", weights: "backbone.weights" } as const;
-
-export type SettingFlags = { [K in keyof typeof SETTING_FLAGS]?: string } & { images?: string[]; weights?: string };
-
-/** The settings that the given flags stand for. */
-export function settingsOf(flags: SettingFlags): Assignment[] {
-  const assignment = (flag: string, setting: string, text: string, value: unknown): Assignment => ({
-    path: setting.split("."),
-    value,
-    where: `--${flag} ${text}`,
-  });
-  const values = Object.entries(SETTING_FLAGS).flatMap(([flag, setting]) => {
-    const text = flags[flag as keyof typeof SETTING_FLAGS];
-    return text === undefined ? [] : assignment(flag, setting, text, parseValue(text, `--${flag} ${text}`));
-  });
-  const paths = Object.entries(PATH_FLAGS).flatMap(([flag, setting]) => {
-    const value = flags[flag as keyof typeof PATH_FLAGS];
-    return value === undefined ? [] : assignment(flag, setting, String(value), value);
-  });
-  return [...values, ...paths];
+/** The settings that the given flags stand for: those of `values` are read as YAML, those of `texts` taken as they are. */
+export function settingsOf(flags: object, { values, texts }: { values: FlagTable; texts: FlagTable }): Assignment[] {
+  const given = new Map(Object.entries(flags));
+  const assignments = (table: FlagTable, read: (text: unknown, where: string) => unknown) =>
+    Object.entries(table).flatMap(([flag, setting]) => {
+      const value: unknown = given.get(flag);
+      if (value === undefined) return [];
+      const where = `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${value}`;
+      return [{ path: setting.split("."), value: read(value, where), where }];
+    });
+  return [
+    ...assignments(values, (text, where) => parseValue(String(text), where)),
+    ...assignments(texts, (text) => text),
+  ];
 }

@@ -7,6 +7,7 @@ import { INTERRUPTED } from "../run/stop-request.js";
 import { addData } from "./data.js";
 import { addDoctor } from "./doctor.js";
 import { addEvaluate } from "./evaluate.js";
+import { addFinetune } from "./finetune.js";
 import { addPredict } from "./predict.js";
 import { addPretrain } from "./pretrain.js";
 import { addQuickstart } from "./quickstart.js";
@@ -26,6 +27,7 @@ function createProgram(): Command {
     .showHelpAfterError("Run it with --help to see what there is.");
   const commands = [
     addPretrain,
+    addFinetune,
     addEvaluate,
     addPredict,
     addData,

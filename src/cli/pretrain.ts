@@ -1,18 +1,14 @@
 /** @file `mask-jepa pretrain` */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { InputError } from "../core/errors.js";
 import { PRESET_NAMES } from "../pretrain/presets.js";
-import type { PretrainSettings } from "../pretrain/settings.js";
 import { resolveSettings, resumeSettings } from "../pretrain/settings-resolution.js";
-import { SETTINGS_FILE } from "../run/run-directory.js";
-import type { SettingsOverrides } from "../run/settings-resolution.js";
 import { INTERRUPTED } from "../run/stop-request.js";
-import { append, type SettingFlags, settingsOf } from "./arguments.js";
+import { append, RUN_FLAGS, settingsOf } from "./arguments.js";
+import { storedSettingsFile } from "./stored-settings.js";
 
-interface Flags extends SettingFlags {
+interface Flags {
   preset?: string;
   config?: string;
   set?: string[];
@@ -22,25 +18,17 @@ interface Flags extends SettingFlags {
   dryRun?: boolean;
 }
 
+const FLAGS = {
+  values: { ...RUN_FLAGS, size: "data.size" },
+  texts: { images: "data.images", weights: "backbone.weights" },
+};
+
 const EXAMPLES = `
 Examples:
   mask-jepa pretrain --images photos --preset r50 --out runs/a
   mask-jepa pretrain --resume runs/a
   mask-jepa pretrain --images photos --preset paper-r50 --weights resnet50.safetensors --dry-run
   mask-jepa pretrain --config recipes/pretrain-r50-cpu.yaml --images photos --set optim.lr=2e-4 --steps 500`;
-
-function storedSettings(run: string, overrides: SettingsOverrides): PretrainSettings {
-  const stored = join(run, SETTINGS_FILE);
-  if (!existsSync(stored)) {
-    throw new InputError({
-      where: `--resume ${run}`,
-      expected: "the folder of a pretraining run",
-      found: `no ${SETTINGS_FILE} in it`,
-      fix: "Start a new run with --images DIR --out DIR.",
-    });
-  }
-  return resumeSettings(stored, overrides);
-}
 
 async function pretrain({
   preset,
@@ -52,8 +40,11 @@ async function pretrain({
   dryRun = false,
   ...flags
 }: Flags): Promise<void> {
-  const overrides = { file: config, sets: set, flags: settingsOf(flags) };
-  const settings = resume === undefined ? resolveSettings({ preset, ...overrides }) : storedSettings(resume, overrides);
+  const overrides = { file: config, sets: set, flags: settingsOf(flags, FLAGS) };
+  const settings =
+    resume === undefined
+      ? resolveSettings({ preset, ...overrides })
+      : resumeSettings(storedSettingsFile(resume, "a pretraining run", "--images DIR --out DIR"), overrides);
   if (settings.data.images.length === 0 && !dryRun) {
     throw new InputError({
       where: "pretrain",

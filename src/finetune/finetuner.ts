@@ -5,6 +5,7 @@ import type { Target } from "../data/targets.js";
 import { keepShape } from "../models/backbone.js";
 import { drawKeepFactors } from "../models/drop-path.js";
 import type { Mask2FormerOptions } from "../models/mask2former.js";
+import type { Declaration } from "../nn/scope.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { Runtime } from "../runtime/contract.js";
 import { averageOf } from "../train/average.js";
@@ -52,10 +53,17 @@ export class Finetuner {
     private readonly lanes: readonly Lane[],
   ) {}
 
-  /** Builds and compiles the programs. `initial`: values of all weights, and the moments when a run goes on. */
-  static async create(runtime: Runtime, options: FinetunerOptions, initial: LearnerState): Promise<Finetuner> {
+  /**
+   * Builds and compiles the programs. `start` gives the values of all declared weights, and the moments when a run goes on.
+   */
+  static async create(
+    runtime: Runtime,
+    options: FinetunerOptions,
+    start: (declared: ReadonlyMap<string, Declaration>) => Promise<LearnerState>,
+  ): Promise<Finetuner> {
     const { architecture, batch, microBatch, size, optim, steps } = options;
     const graphs = buildTraining(architecture, microBatch, size);
+    const initial = await start(graphs.parameters.declarations);
     const { queries, classes, layers } = architecture.transformerDecoder;
     const masks = graphs.forward.outputs.get(predictionNames(0).masks)?.shape as Shape;
     const shape: CriterionShape = {

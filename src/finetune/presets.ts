@@ -1,6 +1,6 @@
 /** @file The presets: one table of published numbers (mask-classification reference, 5), and small ones that a CPU can train. */
 
-import { BACKBONES, DECODERS } from "../run/model-presets.js";
+import { BACKBONES, DECODERS, TINY_MODEL } from "../run/model-presets.js";
 import type { ModelSettings } from "../run/model-settings.js";
 import type { FinetuneSettings } from "./settings.js";
 
@@ -138,3 +138,27 @@ const published = Object.fromEntries(
     }),
   ),
 ) as Record<string, FinetuneSettings>;
+
+/** A model and a schedule that two cores train in minutes, for data of any kind; everything starts at random. */
+const SMALL: Differences<Sections> = {
+  criterion: { points: 3136 }, // 56 x 56: masks have 64 x 64 cells
+  data: { view: "large-scale-jitter", crop: [256, 256], jitter: [0.6, 1.6], colorJitter: false },
+  optim: { lr: 1e-3, warmup: 0.02, backboneLrFactor: 1 },
+  inference: { shortEdge: 256, longEdge: 1024 },
+  run: { batch: 8, microBatch: 4, steps: 1000, checkpointEvery: 200, logEvery: 1, evaluateEvery: 250 },
+};
+
+const small = (...differences: Differences<Sections>[]) => derive(TINY_MODEL, SMALL, ...differences);
+
+/** Whether a preset's numbers are those of a paper. */
+export const isPublished = (name: string) => Object.hasOwn(published, name);
+
+export const PRESETS: Readonly<Record<string, FinetuneSettings>> = {
+  small: small(),
+  scenes: small({ data: { task: "panoptic", crop: [128, 128] }, inference: { shortEdge: 128 } }),
+  dsb2018: small({ data: { task: "instance", keepEmpty: false } }),
+  camvid: small({ data: { crop: [256, 320] }, inference: { shortEdge: 256 } }),
+  ...published,
+};
+
+export const PRESET_NAMES = Object.keys(PRESETS);

@@ -33,8 +33,7 @@ export function freshWeights(declared: ReadonlyMap<string, Declaration>, seed: n
 }
 
 /** The part of the model that a weight belongs to; undefined for what is no part of Mask2Former. */
-const partOf = (name: string) =>
-  (Object.keys(PREFIXES) as ModelPart[]).find((part) => name.startsWith(PREFIXES[part]));
+const partOf = (name: string) => (Object.keys(PREFIXES) as ModelPart[]).find((part) => name.startsWith(PREFIXES[part]));
 
 /**
  * The parts `parts` of the model in the checkpoint of a pretraining run, everything else from the seed.

@@ -1,6 +1,6 @@
 /** @file The presets: one table of numbers. A derived preset states only what differs. */
 
-import { BACKBONES, DECODERS } from "../run/model-presets.js";
+import { BACKBONES, DECODERS, TINY_MODEL } from "../run/model-presets.js";
 import type { PretrainSettings } from "./settings.js";
 
 type Differences<T> = {
@@ -63,23 +63,6 @@ const ON_A_CPU: Differences<Sections> = {
   backbone: { frozen: false },
   data: { size: 256 },
   run: { batch: 8, steps: 1000, epochs: null, checkpointEvery: 50, monitorEvery: 10 },
-};
-
-/** A ResNet and decoders small enough for the quickstart and the tests. */
-const TINY_MODEL: PretrainSettings["model"] = {
-  ...BACKBONES.resnet50,
-  norm: "batch",
-  stemChannels: 16,
-  stageBlocks: [1, 1, 1, 1],
-  stageChannels: [32, 64, 128, 256],
-  hiddenDim: 64,
-  heads: 4,
-  points: 4,
-  pixelDecoderLayers: 2,
-  pixelDecoderFfn: 128,
-  decoderLayers: 3,
-  decoderFfn: 128,
-  normGroups: 8,
 };
 
 const TINY: Differences<Sections> = {

@@ -36,6 +36,23 @@ export const BACKBONES: { [B in Backbone]: Omit<Extract<ModelSettings, { backbon
   },
 };
 
+/** A ResNet and decoders small enough for the quickstart and the tests. */
+export const TINY_MODEL: ModelSettings = {
+  ...BACKBONES.resnet50,
+  norm: "batch",
+  stemChannels: 16,
+  stageBlocks: [1, 1, 1, 1],
+  stageChannels: [32, 64, 128, 256],
+  hiddenDim: 64,
+  heads: 4,
+  points: 4,
+  pixelDecoderLayers: 2,
+  pixelDecoderFfn: 128,
+  decoderLayers: 3,
+  decoderFfn: 128,
+  normGroups: 8,
+};
+
 /** The settings with another backbone, of the usual size; as they are where the name is theirs or unknown. */
 export function withBackbone<T extends { model: ModelSettings }>(settings: T, name: unknown): T {
   const { model } = settings;

@@ -29,6 +29,8 @@ export interface SettingsKind<S extends z.ZodObject> {
   readonly schema: S;
   readonly presets: Readonly<Record<string, z.output<S>>>;
   readonly defaultPreset: string;
+  /** The settings that a preset means beside what the user asks for, e.g. the model of the weights that are given. */
+  readonly adapt?: (name: string, preset: z.output<S>, assignments: readonly Assignment[]) => z.output<S>;
   /** Throws InputError for settings that disagree. */
   readonly check: (settings: z.output<S>, whereOf: WhereOf) => void;
   /** Makes the paths among the settings absolute, in place. */
@@ -72,7 +74,7 @@ function layers({ file, sets = [], flags = [] }: SettingsOverrides): Assignment[
 
 export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>): SettingsResolution<z.output<S>> {
   type Settings = z.output<S>;
-  const { schema, presets, defaultPreset, check, resolvePaths, resumable } = kind;
+  const { schema, presets, defaultPreset, adapt, check, resolvePaths, resumable } = kind;
 
   function merged(base: object, assignments: readonly Assignment[], baseName?: string): Settings {
     const { settings, whereOf } = mergeSettings(schema, base, assignments, baseName);
@@ -81,13 +83,13 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     return settings;
   }
 
-  function resolve({ preset, ...overrides }: SettingsOverrides & { preset?: string } = {}): Settings {
+  function resolve({ preset: asked, ...overrides }: SettingsOverrides & { preset?: string } = {}): Settings {
     const [file, ...others] = layers(overrides);
     const inFile = file.find(isPreset);
-    const name = String(preset ?? inFile?.value ?? defaultPreset);
+    const name = String(asked ?? inFile?.value ?? defaultPreset);
     if (!Object.hasOwn(presets, name)) {
       throw new InputError({
-        where: preset === undefined && inFile ? inFile.where : `--preset ${name}`,
+        where: asked === undefined && inFile ? inFile.where : `--preset ${name}`,
         expected: "the name of a preset",
         found: `"${name}"`,
         fix: suggestion(name, Object.keys(presets)),
@@ -95,7 +97,8 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     }
     const assignments = [file.filter((assignment) => !isPreset(assignment)), ...others].flatMap(withOneLength);
     const backbone = assignments.findLast(({ path }) => path.join(".") === "model.backbone");
-    const base = withBackbone(presets[name] as { model: ModelSettings }, backbone?.value);
+    const preset = adapt ? adapt(name, presets[name], assignments) : presets[name];
+    const base = withBackbone(preset as { model: ModelSettings }, backbone?.value);
     return merged(base, assignments, `preset ${name}:`);
   }
 

@@ -153,7 +153,7 @@ describe("three steps of the whole official Mask2Former", () => {
         microBatch,
         size: SIZE,
       },
-      initial,
+      async () => initial,
     );
     const outputs = config.DEC_LAYERS;
     const pairs = targets.map(({ length }) => Math.min(length, config.NUM_OBJECT_QUERIES));

@@ -1,0 +1,91 @@
+/** @file `mask-jepa finetune` */
+
+import { type Command, Option } from "commander";
+import { InputError } from "../core/errors.js";
+import { PRESET_NAMES } from "../finetune/presets.js";
+import { resolveSettings, resumeSettings } from "../finetune/settings-resolution.js";
+import { TASKS } from "../masks/segmentation.js";
+import { INTERRUPTED } from "../run/stop-request.js";
+import { append, RUN_FLAGS, settingsOf } from "./arguments.js";
+import { storedSettingsFile } from "./stored-settings.js";
+
+interface Flags {
+  preset?: string;
+  config?: string;
+  set?: string[];
+  out: string;
+  resume?: string;
+  overwrite?: boolean;
+  data?: string;
+  fromParts?: string[];
+}
+
+const FLAGS = {
+  values: RUN_FLAGS,
+  texts: {
+    data: "data.path",
+    dataRoot: "data.root",
+    task: "data.task",
+    labels: "data.labels",
+    from: "from.run",
+    fromParts: "from.parts",
+  },
+};
+
+const EXAMPLES = `
+Examples:
+  mask-jepa finetune --data scenes --task panoptic --from runs/a --out runs/b
+  mask-jepa finetune --data recipes/data-dsb2018.yaml --data-root dsb2018 --preset dsb2018 --labels 10%
+  mask-jepa finetune --data ADEChallengeData2016 --preset mask2former-r50-ade20k-semantic --from runs/a --batch 2
+  mask-jepa finetune --resume runs/b
+
+The model is that of the run given with --from. Presets:
+  ${PRESET_NAMES.join("\n  ")}`;
+
+async function finetune({ preset, config, set, out, resume, overwrite, ...flags }: Flags): Promise<void> {
+  const overrides = { file: config, sets: set, flags: settingsOf(flags, FLAGS) };
+  const settings =
+    resume === undefined
+      ? resolveSettings({ preset, ...overrides })
+      : resumeSettings(storedSettingsFile(resume, "a fine-tuning run", "--data DATA --out DIR"), overrides);
+  if (settings.data.path === null) {
+    throw new InputError({
+      where: "finetune",
+      expected: "a data set with labels",
+      found: "none",
+      fix: "Give one with --data; `mask-jepa sample-data DIR` makes one, `mask-jepa data check --data DATA` looks at yours.",
+    });
+  }
+  const start = resume !== undefined ? "resume" : overwrite ? "overwrite" : "new";
+  const { runFinetuning } = await import("../finetune/run.js");
+  const { interrupted } = await runFinetuning({ settings, out: resume ?? out, start });
+  if (interrupted) process.exitCode = INTERRUPTED;
+}
+
+export function addFinetune(program: Command): void {
+  program
+    .command("finetune")
+    .description("fine-tune Mask2Former on labelled images, from a pretraining run or from random weights")
+    .option("--data <path>", "labelled data: a folder (ADE20K, Cityscapes, COCO, or with a data.yaml) or a YAML file")
+    .option("--data-root <dir>", "the data's folder, in place of the one that the YAML file names")
+    .addOption(new Option("--task <task>", "what to learn").choices([...TASKS]))
+    .option("--from <run>", "pretraining run, or checkpoint, whose weights to start from")
+    .option("--from-parts <list>", "parts of it: backbone,pixel-decoder,transformer-decoder", (text) => text.split(","))
+    .option("--labels <share>", "labelled images to use: 10% or a number; the same ones for a seed (data.labelsSeed)")
+    .option("--preset <name>", "settings to start from, see below (default: small)")
+    .option("--config <file>", "YAML file with settings over the preset")
+    .option("--set <key=value>", "one setting over the file, e.g. optim.lr=2e-4 (repeatable)", append)
+    .option("--out <dir>", "folder of the run", "runs/finetune")
+    .addOption(
+      new Option("--resume <dir>", "go on with the run in this folder").conflicts(["preset", "out", "overwrite"]),
+    )
+    .option("--overwrite", "replace the run that --out holds")
+    .option("--steps <n>", "optimiser steps")
+    .option("--epochs <n>", "passes over the images, instead of --steps")
+    .option("--seed <n>", "seed of everything random")
+    .option("--cores <n>", "CPU cores to use, 0 for all")
+    .option("--device <name>", "cpu, webgpu or cuda")
+    .option("--batch <n>", "images per optimiser step")
+    .addHelpText("after", EXAMPLES)
+    .action(finetune);
+}

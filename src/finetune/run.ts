@@ -1,0 +1,218 @@
+/** @file A fine-tuning run from the first step, or the last checkpoint, to the end. */
+
+import { createHash } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { checkpointBytes } from "../checkpoint/checkpoint.js";
+import { loadCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
+import { InputError } from "../core/errors.js";
+import { openDataSet, openSplitOf } from "../data/datasets/open-data.js";
+import type { LabelledSplit } from "../data/datasets/split.js";
+import { labelledSubset, labelledSubsetOf, parseLabelShare, trainableImages } from "../data/datasets/subset.js";
+import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loader.js";
+import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
+import { requireSpace, writeFileAtomic } from "../io/atomic-file.js";
+import type { Declaration } from "../nn/scope.js";
+import { hasCheckpoint, openRunDirectory, RUN_FILES, type Start } from "../run/run-directory.js";
+import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
+import { createRuntime } from "../runtime/create-runtime.js";
+import type { LearnerState } from "../train/learner.js";
+import { Finetuner, type StepReport } from "./finetuner.js";
+import { criterionOptions, describeModel } from "./model-description.js";
+import type { FinetuneSettings } from "./settings.js";
+import { toYaml } from "./settings-resolution.js";
+import { describeStart, freshWeights, weightsFromPretraining } from "./starting-weights.js";
+import { Validation } from "./validation.js";
+
+export interface FinetuneOptions {
+  settings: FinetuneSettings;
+  /** Folder of the run. */
+  out: string;
+  start: Start;
+}
+
+interface Data {
+  /** Images to train on. */
+  train: LabelledSplit;
+  /** Undefined when the data has no such split. */
+  val?: LabelledSplit;
+}
+
+/**
+ * Fine-tunes Mask2Former. Ctrl-C finishes the step, saves and returns.
+ * @throws InputError for bad input, and when a loss or gradient is not finite (the state before that step is saved)
+ */
+export async function runFinetuning({ settings, out, start }: FinetuneOptions): Promise<LoopOutcome> {
+  const data = await openData(settings);
+  const release = await openRunDirectory(out, start);
+  try {
+    const resumed = start === "resume" ? await resumePoint(out, data.train) : undefined;
+    if (start !== "resume") await writeFileAtomic(join(out, RUN_FILES.settings), toYaml(settings));
+    return await train(settings, out, data, resumed);
+  } finally {
+    release();
+  }
+}
+
+async function openData({ data, run }: FinetuneSettings): Promise<Data> {
+  const { path, root, task, trainSplit, valSplit, labels, labelsSeed } = data;
+  if (path === null) {
+    throw new InputError({ where: "finetune", expected: "a data set", found: "none", fix: "Give one with --data." });
+  }
+  const dataSet = await openDataSet(path, root === null ? {} : { root });
+  const all = await openSplitOf(dataSet, trainSplit, task);
+  const share = labelledSubset(all, parseLabelShare(labels, "data.labels"), labelsSeed);
+  const train = labelledSubsetOf(share, await trainableImages(share));
+  console.log(
+    `Training on ${train.length} of the ${all.length} labelled images of ${dataSet.name} ${trainSplit}, ${task}`,
+  );
+  if (valSplit === null) return { train };
+  if (!dataSet.splits.includes(valSplit)) {
+    if (run.evaluateEvery > 0) console.log(`No split "${valSplit}": the run is not evaluated (data.valSplit).`);
+    return { train };
+  }
+  return { train, val: await openSplitOf(dataSet, valSplit, task) };
+}
+
+interface ResumePoint {
+  step: number;
+  state: LearnerState;
+}
+
+/** Identifies the training images by their names and order and the classes: a resumed run must see the same. */
+function fingerprint(train: LabelledSplit): string {
+  const hash = createHash("sha256");
+  for (const { name } of train.classes) hash.update(`${name}\n`);
+  for (let i = 0; i < train.length; i++) hash.update(`${train.name(i)}\n`);
+  return hash.digest("hex");
+}
+
+/** Undefined when the run ended before its first checkpoint: it begins again. */
+async function resumePoint(out: string, train: LabelledSplit): Promise<ResumePoint | undefined> {
+  if (!(await hasCheckpoint(out))) return undefined;
+  const { step, tensors, state } = await loadCheckpoint(out);
+  if (state.images !== fingerprint(train)) {
+    throw new InputError({
+      where: `--resume ${out}`,
+      expected: `the ${state.imageCount} images and the classes that the run began with`,
+      found: `${train.length} images, or classes, that are not all the same`,
+      fix: "Restore the data, or start a new run.",
+    });
+  }
+  return { step, state: { model: tensors.model, target: new Map(), optimizer: tensors.optimizer } };
+}
+
+/** Steps of the whole run, from its length in steps or in epochs. */
+export function stepsOf({ run }: FinetuneSettings, images: number): number {
+  return run.steps ?? Math.max(1, Math.round(((run.epochs as number) * images) / run.batch));
+}
+
+function viewOf({ data }: FinetuneSettings): LabelledViewRule {
+  const [height, width] = data.crop;
+  if (data.view === "large-scale-jitter") {
+    return largeScaleJitterView({ width, height, scale: data.jitter, flip: data.flip });
+  }
+  const { shortEdges: sizes, longEdge: maxSize, flip, colorJitter: color } = data;
+  return shortestEdgeView({ sizes, maxSize, crop: { width, height }, flip, color });
+}
+
+/** The state before the first step, from the settings' weights and seed. */
+async function startingState(
+  { from, run }: FinetuneSettings,
+  declared: ReadonlyMap<string, Declaration>,
+): Promise<LearnerState> {
+  const start =
+    from.run === null
+      ? freshWeights(declared, run.seed)
+      : await weightsFromPretraining(from.run, from.parts, declared, run.seed);
+  console.log(describeStart(start, from.run));
+  return { model: start.weights, target: new Map(), optimizer: new Map() };
+}
+
+async function train(
+  settings: FinetuneSettings,
+  out: string,
+  { train: source, val }: Data,
+  resumed: ResumePoint | undefined,
+): Promise<LoopOutcome> {
+  const { run, data } = settings;
+  const steps = stepsOf(settings, source.length);
+  const model = describeModel(settings, source.classes);
+  const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
+  const finetuner = await Finetuner.create(
+    runtime,
+    {
+      architecture: model.architecture,
+      criterion: criterionOptions(settings),
+      optim: settings.optim,
+      steps,
+      seed: run.seed,
+      batch: run.batch,
+      microBatch: run.microBatch,
+      size: data.crop,
+    },
+    async (declared) => resumed?.state ?? (await startingState(settings, declared)),
+  );
+  const images = fingerprint(source);
+  const checkpointed = async () => {
+    const state = await finetuner.state();
+    return { model: state.model, optimizer: state.optimizer };
+  };
+  const save = async (step: number, best?: Score) => {
+    const state = { kind: "mask-jepa fine-tuning", steps, images, imageCount: source.length, model };
+    await saveCheckpoint(out, {
+      step,
+      keep: run.keep,
+      tensors: await checkpointed(),
+      state: JSON.parse(JSON.stringify(state)),
+      ...(best && { best }),
+    });
+  };
+  await requireSpace(out, (run.keep + 2) * checkpointBytes(await checkpointed()));
+  const validation = val && (await Validation.create(runtime, model, finetuner.weights, val));
+  const outcome = await runTrainingLoop({
+    out,
+    command: "finetune",
+    first: resumed?.step ?? 0,
+    steps,
+    logEvery: run.logEvery,
+    checkpointEvery: run.checkpointEvery,
+    loader: createLabelledLoader({
+      source,
+      seed: run.seed,
+      batch: run.batch,
+      view: viewOf(settings),
+      keepEmpty: data.keepEmpty,
+    }),
+    faults: source.faults.map(({ problem }) => ({ file: problem.where, reason: problem.found })),
+    step: async (step, batch: LabelledBatch) => {
+      const report = await finetuner.step(step, batch.images, batch.targets);
+      return { losses: shown(report), metrics: metricsOf(report) };
+    },
+    measure: async (step) => {
+      const last = step === steps;
+      const due = last || (run.evaluateEvery > 0 && step % run.evaluateEvery === 0);
+      if (!validation || !due) return undefined;
+      return validation.measure(step, last ? 0 : run.evaluateImages);
+    },
+    save,
+  });
+  await validation?.dispose();
+  finetuner.dispose();
+  runtime.dispose();
+  announceEnd(outcome, "finetune", out);
+  if (!outcome.interrupted && val) {
+    console.log(`Pictures and tables: mask-jepa evaluate --data ${data.path} --checkpoint ${out}`);
+  }
+  return outcome;
+}
+
+/** The losses of the last output, for the live line. */
+function shown({ losses }: StepReport): Record<string, number> {
+  const { loss, loss_ce, loss_mask, loss_dice } = losses;
+  return { loss, class: loss_ce, mask: loss_mask, dice: loss_dice };
+}
+
+function metricsOf({ losses, gradientNorm, learningRate }: StepReport): Record<string, number> {
+  return { ...losses, "gradient-norm": gradientNorm, "learning-rate": learningRate };
+}

@@ -1,0 +1,59 @@
+/** @file Scores of the current weights on the validation split, between steps. */
+
+import type { LabelledSplit } from "../data/datasets/split.js";
+import { evaluate } from "../predict/evaluation/evaluate.js";
+import { percentages } from "../predict/evaluation/metrics.js";
+import { groupByPaddedSize, Predictor } from "../predict/predictor.js";
+import type { ModelDescription } from "../predict/trained-model.js";
+import type { Measurement } from "../run/training-loop.js";
+import type { Runtime } from "../runtime/contract.js";
+import type { TensorMap } from "../train/parameter-layout.js";
+
+export class Validation {
+  private constructor(
+    private readonly predictor: Predictor,
+    private readonly source: LabelledSplit,
+    /** Indices in the order in which the model takes them best. */
+    private readonly order: readonly number[],
+  ) {}
+
+  /** `weights`: the tensors that training changes; they are read at each evaluation. */
+  static async create(
+    runtime: Runtime,
+    model: ModelDescription,
+    weights: TensorMap,
+    source: LabelledSplit,
+  ): Promise<Validation> {
+    const predictor = await Predictor.create(runtime, model, { weights });
+    const sizes = [];
+    // What cannot be read is found out, and listed, when it is evaluated.
+    for (let i = 0; i < source.length; i++) sizes.push(await source.size(i).catch(() => ({ width: 1, height: 1 })));
+    return new Validation(predictor, source, groupByPaddedSize(sizes, model.inference).flat());
+  }
+
+  /** Scores, in percent, on the first `limit` images of the split, 0 for all; the deciding one chooses the best checkpoint. */
+  async measure(step: number, limit: number): Promise<Measurement> {
+    const { source, predictor, order } = this;
+    const indices = order.filter((index) => limit === 0 || index < limit);
+    const forms = new Set(source.forms);
+    const { deciding, scores } = await evaluate({
+      source,
+      indices,
+      predict: (image) => predictor.predict(image, forms),
+    });
+    const known = Object.entries(percentages(scores)).filter((entry): entry is [string, number] => entry[1] !== null);
+    const metrics = Object.fromEntries(known.map(([name, value]) => [`val-${name}`, value]));
+    const { metric, value } = deciding;
+    const percent = value === null ? "not defined" : (100 * value).toFixed(1);
+    return {
+      metrics,
+      save: true,
+      messages: [`step ${step}: ${metric.toUpperCase()} ${percent} on ${indices.length} validation images`],
+      ...(value !== null && { score: { metric, value, goal: "max" } }),
+    };
+  }
+
+  dispose(): Promise<void> {
+    return this.predictor.dispose();
+  }
+}
