@@ -1,14 +1,14 @@
 /** @file `data check`: everything in a data set that a training run would meet, before it starts. */
 
-import { basename } from "node:path";
 import { InputError } from "../../core/errors.js";
-import type { SegmentationClass, Task } from "../../masks/segmentation.js";
-import { FAULT_KINDS, someOf } from "../datasets/data-fault.js";
+import { type SegmentationClass, TASKS, type Task } from "../../masks/segmentation.js";
+import { FAULT_KINDS } from "../datasets/data-fault.js";
 import type { DataSet } from "../datasets/data-set.js";
 import { openDataSet, openSplitOf } from "../datasets/open-data.js";
 import type { LabelledSplit } from "../datasets/split.js";
 import { examineSplit, type Fault, type SplitFindings } from "./examine-split.js";
-import { type Fingerprint, findLeaks, findRepeats, type Leak } from "./leaks.js";
+import { type Fingerprint, findLeaks, type Leak } from "./leaks.js";
+import { absentClasses, leakWarnings, namesOf, notesOf, plural } from "./remarks.js";
 
 export interface CheckOptions {
   /** The data's folder, in place of the one that the YAML file names. */
@@ -48,74 +48,10 @@ export interface DataReport {
   readonly notes: readonly string[];
 }
 
-/** The tasks to look at: the one asked for, or as few as cover all labels. */
-function tasksToCheck({ splits, tasks }: DataSet, asked: Task | undefined): Task[] {
-  if (asked) return [asked];
-  const there = new Set(splits.flatMap((split) => tasks(split)));
-  return there.has("panoptic") ? ["panoptic"] : [...there];
-}
-
-/** `1 image`, `2 images`, `2 classes`. */
-export const plural = (count: number, noun: string) =>
-  `${count} ${noun}${count === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
-const namesOf = (files: readonly string[], most = 3) =>
-  someOf(
-    files.map((file) => basename(file)),
-    most,
-  );
-
-function neverSeen({ classes, splits }: TaskReport): string[] {
-  return splits.flatMap(({ name, tally }) => {
-    const missing = classes.filter((_, label) => tally.counts[label].images === 0);
-    return missing.length > 0
-      ? [
-          `${name}: ${plural(missing.length, "class")} never ${missing.length === 1 ? "occurs" : "occur"}: ${someOf(
-            missing.map((c) => c.name.trim()),
-            8,
-          )}`,
-        ]
-      : [];
-  });
-}
-
-function notesOf({ name, tally, notes, fingerprints }: SplitFindings): string[] {
-  const { empty, crowded, onePixel, noPixel, crowds } = tally;
-  const repeats = findRepeats(fingerprints);
-  return [
-    ...notes,
-    ...(empty.length > 0 ? [`${name}: ${plural(empty.length, "image")} without annotations: ${namesOf(empty)}`] : []),
-    ...(crowded.length > 0
-      ? [
-          `${name}: ${plural(crowded.length, "image")} with more than 100 objects, the queries of the presets: ${namesOf(crowded)}`,
-        ]
-      : []),
-    ...(onePixel > 0 ? [`${name}: ${plural(onePixel, "mask")} of one pixel`] : []),
-    ...(noPixel.length > 0
-      ? [`${name}: ${plural(noPixel.length, "mask")} without a pixel: ${namesOf([...new Set(noPixel)])}`]
-      : []),
-    ...(crowds > 0 ? [`${name}: ${plural(crowds, "crowd")}, which training leaves out`] : []),
-    ...(repeats.length > 0
-      ? [
-          `${name}: ${plural(repeats.length, "image")} in several copies: ${someOf(
-            repeats.map((files) => files.map((file) => basename(file)).join(" = ")),
-            2,
-          )}`,
-        ]
-      : []),
-  ];
-}
-
-function warningsOf(leaks: readonly Leak[]): string[] {
-  const groups = new Map<string, Leak[]>();
-  for (const leak of leaks) {
-    const key = `${leak.splits.join(" and ")} ${leak.by}`;
-    groups.set(key, [...(groups.get(key) ?? []), leak]);
-  }
-  return [...groups.values()].map((group) => {
-    const [{ splits, by }] = group;
-    const how = by === "content" ? "the same content" : "the same name";
-    return `leak: ${plural(group.length, "image")} of ${splits[1]} with ${how} as in ${splits[0]}: ${namesOf(group.map(({ files }) => files[1]))}`;
-  });
+/** The tasks to look at in a split: panoptic covers the others; else all that there are labels for. */
+function tasksToCheck({ splits, tasks }: DataSet, split: string, asked: Task | undefined): readonly Task[] {
+  if (asked || !splits.includes(split)) return [asked ?? "panoptic"]; // opening says what is wrong with the name
+  return tasks(split).includes("panoptic") ? ["panoptic"] : tasks(split);
 }
 
 /** Images that lie in the folders and are in no split. */
@@ -142,11 +78,11 @@ export async function checkData(
   const closed: ClosedSplit[] = [];
   const opened: LabelledSplit[] = [];
   const tasks: TaskReport[] = [];
-  for (const task of tasksToCheck(dataSet, asked)) {
+  for (const task of TASKS) {
     const found: SplitFindings[] = [];
     let classes: readonly SegmentationClass[] = [];
     for (const split of names) {
-      if (dataSet.splits.includes(split) && !asked && !dataSet.tasks(split).includes(task)) continue;
+      if (!tasksToCheck(dataSet, split, asked).includes(task)) continue;
       let source: LabelledSplit;
       try {
         source = await openSplitOf(dataSet, split, task);
@@ -176,9 +112,12 @@ export async function checkData(
       .flatMap(({ splits }) => splits.flatMap(({ faults }) => faults))
       .sort((a, b) => order(a.kind) - order(b.kind)),
     leaks,
-    warnings: warningsOf(leaks),
+    warnings: leakWarnings(leaks),
     notes: [
-      ...tasks.flatMap((report) => [...report.splits.flatMap(notesOf), ...neverSeen(report)]),
+      ...tasks.flatMap((report) => [
+        ...report.splits.flatMap(notesOf),
+        ...report.splits.flatMap((split) => absentClasses(split, report.classes)),
+      ]),
       ...(wanted ? [] : unusedImages(opened)),
     ],
   };

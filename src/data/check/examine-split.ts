@@ -49,8 +49,10 @@ async function addLabel(source: LabelledSplit, form: Task, index: number, tally:
   else addPanoptic(tally, name, await source.panoptic(index));
 }
 
-/** The forms to read: the task's, and others that have files of their own. */
-const formsOf = ({ task, ownForms }: LabelledSplit) => [task, ...[...ownForms].filter((form) => form !== task)];
+/** The forms to read: the task's; of panoptic data, all that have files of their own. */
+function formsOf({ task, ownForms }: LabelledSplit): Task[] {
+  return task === "panoptic" ? ["panoptic", ...[...ownForms].filter((form) => form !== task)] : [task];
+}
 
 /**
  * Decodes every image and reads every label.

@@ -1,7 +1,8 @@
 /** @file A report of `data check` for a person: aligned tables, faults by kind, one line at the end. */
 
-import { type DataReport, plural, type TaskReport } from "./check-data.js";
+import type { DataReport, TaskReport } from "./check-data.js";
 import type { Fault, SplitFindings } from "./examine-split.js";
+import { plural } from "./remarks.js";
 
 type Row = readonly string[];
 
