@@ -34,7 +34,7 @@ async function evaluate({ data, dataRoot, checkpoint: checkpoints, ...flags }: F
     throw new InputError({ where: "--checkpoint", expected: "one checkpoint, or two to compare", found });
   }
   const { runEvaluation } = await import("../predict/evaluation/run.js");
-  const { summaryTable } = await import("../predict/evaluation/summary.js");
+  const { modelWarnings, summaryTable } = await import("../predict/evaluation/summary.js");
   const { evaluations, files } = await runEvaluation({
     data,
     root: dataRoot,
@@ -43,6 +43,7 @@ async function evaluate({ data, dataRoot, checkpoint: checkpoints, ...flags }: F
     progress: showProgress,
   });
   const [{ task, images, skipped }] = evaluations;
+  for (const warning of modelWarnings(evaluations)) console.log(`Warning: ${warning}`);
   const unused = skipped.length > 0 ? `, ${skipped.length} more could not be used` : "";
   console.log(`${task}, ${data} ${flags.split}, ${images.length} images${unused}`);
   if (checkpoints.length > 1) console.log(`A: ${checkpoints[0]}\nB: ${checkpoints[1]}`);

@@ -37,11 +37,11 @@ export const TABLE_STYLE = `
 .table{margin-top:20px;overflow-x:auto}
 table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums;min-width:min(100%,420px)}
 caption{text-align:left;font-weight:600;padding-bottom:6px;font-size:15px}
-th,td{padding:5px 14px 5px 0;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
+th,td{padding:5px 16px 5px 0;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
 th{font-weight:600;color:var(--muted);vertical-align:bottom}
 th:first-child,td:first-child{text-align:left;white-space:normal;min-width:11em}
 th:last-child,td:last-child{padding-right:2px}
-td.text,th.text{text-align:left}
+td.text,th.text{text-align:left}td.text:last-child{white-space:normal}
 tr.total td:not(.text:last-child){font-weight:650}
 tbody tr:hover td{background:var(--rule)}
 td.better{color:var(--c3)}td.worse{color:var(--alarm)}

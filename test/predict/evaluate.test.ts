@@ -67,9 +67,11 @@ test("panoptic scores of a model that loses one of two cats and shrinks the othe
 
 test("a model that finds nothing scores 0; where there is nothing to find there is no score", async () => {
   const empty = { width: 6, height: 4, ids: new Uint32Array(24), segments: [] };
-  const predict = saying(() => ({ panoptic: empty, instances: [] }));
+  const predict = saying(() => ({ panoptic: empty, instances: [], confidence: 0.43 }));
   const panoptic = await evaluate({ source: labelledImages({ task: "panoptic", drawings: [SCENE] }), predict });
   expect(panoptic.deciding.value).toBe(0);
+  expect(panoptic.warnings).toEqual([expect.stringContaining("no segment of 1 of 1 images")]);
+  expect(panoptic.warnings[0]).toContain("a score of 0.43");
   const instance = await evaluate({ source: labelledImages({ task: "instance", drawings: [SCENE] }), predict });
   expect(instance.deciding).toEqual({ metric: "ap", value: 0 });
   const voids = "...... ...... ...... ......";

@@ -7,9 +7,10 @@ import type { ModelDescription } from "../trained-model.js";
 import { type EvaluationOptions, evaluate } from "./evaluate.js";
 import type { Evaluation, Predict } from "./evaluation.js";
 import { prepareOutput, writeEvaluation } from "./output.js";
-import { type EvaluatedData, evaluationPage, letterOf } from "./page.js";
+import { type EvaluatedData, evaluationPage } from "./page.js";
 import { galleriesOf } from "./pictures.js";
 import { requireSameClasses } from "./same-classes.js";
+import { letterOf } from "./summary.js";
 
 /** A model as evaluation sees it. */
 export interface EvaluatedModel {

@@ -54,6 +54,7 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
   const needs = new Set(scorers.map((one) => one.needs));
   const images: ImageScore[] = [];
   const skipped: BadFile[] = [];
+  const blank = { images: 0, confidence: 0 };
   const outcomes = inOrder(indices, underWay, async (index): Promise<Outcome> => {
     const sample = await readSample(source, index, forms, needs);
     if (sample instanceof InputError) return sample;
@@ -63,12 +64,28 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
     signal?.throwIfAborted();
     const name = source.name(index);
     if (result instanceof InputError) skipped.push({ file: name, reason: reasonOf(result, name) });
-    else images.push({ index, name, score: addTo(scorers, name, result.truth, result.prediction) });
+    else {
+      const { truth, prediction } = result;
+      images.push({ index, name, score: addTo(scorers, name, truth, prediction) });
+      if (prediction.panoptic?.segments.length === 0) {
+        blank.images++;
+        blank.confidence = Math.max(blank.confidence, prediction.confidence ?? 0);
+      }
+    }
     progress?.(images.length + skipped.length, indices.length);
   }
   requireEnough(source, images, skipped);
   images.sort((a, b) => a.index - b.index);
-  return { ...resultOf(source, scorers), images, skipped };
+  return { ...resultOf(source, scorers), images, skipped, warnings: blankWarnings(blank, images.length) };
+}
+
+/** Of panoptic maps without a segment: a threshold above what the model dares to say explains a score of 0. */
+function blankWarnings(blank: { images: number; confidence: number }, total: number): string[] {
+  if (blank.images === 0) return [];
+  return [
+    `The model keeps no segment of ${blank.images} of ${total} images. Its surest query there has a score of ` +
+      `${blank.confidence.toFixed(2)}: the threshold may be too high for how long it was trained.`,
+  ];
 }
 
 /** Works on the items, `underWay` at once, and hands out the results in their order. The first failure ends it. */

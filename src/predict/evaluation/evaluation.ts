@@ -7,7 +7,7 @@ import type { Prediction as FullPrediction } from "../predictor.js";
 import type { ScoreTable } from "./metrics.js";
 
 /** What a model says about one image, at the size of the upright image, in the forms that were asked for. */
-export type Prediction = Omit<FullPrediction, "confidence">;
+export type Prediction = Omit<FullPrediction, "confidence"> & Partial<Pick<FullPrediction, "confidence">>;
 
 /** Segments an image in the forms that are asked for, as `Predictor.predict` does. */
 export type Predict = (image: RgbImage, forms: ReadonlySet<Task>) => Promise<Prediction>;
@@ -32,8 +32,9 @@ export interface ImageScore {
 
 export interface Evaluation {
   readonly task: Task;
-  /** Decides which of two checkpoints is better: larger is. Null when no class has ground truth. */
+  /** In percent, decides which of two checkpoints is better: larger is. Null when no class has ground truth. */
   readonly deciding: { readonly metric: (typeof DECIDING)[Task]; readonly value: number | null };
+  /** In percent, as all scores here. */
   readonly scores: ScoreTable;
   /** One a class, in their order. */
   readonly classes: readonly EvaluatedClass[];
@@ -41,4 +42,6 @@ export interface Evaluation {
   readonly images: readonly ImageScore[];
   /** Images that could not be read, or whose labels could not. */
   readonly skipped: readonly BadFile[];
+  /** What explains poor scores. */
+  readonly warnings: readonly string[];
 }

@@ -10,6 +10,8 @@ export interface Metric {
   readonly meaning: string;
   /** A number of segments, no percentage. */
   readonly count?: boolean;
+  /** Of the whole only: tables of classes leave it out. */
+  readonly minor?: boolean;
 }
 
 /** Scores of a panoptic model in another form of output end in this: AP_pan^Th is `apPan`, mIoU_pan is `miouPan`. */
@@ -29,7 +31,7 @@ const METRICS: readonly Metric[] = [
   { name: "pqStuff", label: "PQ stuff", meaning: "panoptic quality, mean over the stuff classes" },
   { name: "sqStuff", label: "SQ stuff", meaning: "segmentation quality, mean over the stuff classes" },
   { name: "rqStuff", label: "RQ stuff", meaning: "recognition quality, mean over the stuff classes" },
-  { name: "ap", label: "AP", meaning: ap("mean over the IoU thresholds 0.50 to 0.95 and the classes") },
+  { name: "ap", label: "AP", meaning: ap("over IoUs of 0.50 to 0.95, mean over classes") },
   { name: "ap50", label: "AP50", meaning: ap("at an IoU of 0.50") },
   { name: "ap75", label: "AP75", meaning: ap("at an IoU of 0.75") },
   { name: "apSmall", label: "AP S", meaning: ap("of objects of at most 32 x 32 pixels") },
@@ -37,12 +39,17 @@ const METRICS: readonly Metric[] = [
   { name: "apLarge", label: "AP L", meaning: ap("of objects of at least 96 x 96 pixels") },
   { name: "apCityscapes", label: "AP Cityscapes", meaning: "mask AP as Cityscapes' own scripts measure it" },
   { name: "ap50Cityscapes", label: "AP50 Cityscapes", meaning: "the same at an overlap of 0.50" },
-  { name: "ar1", label: "AR 1", meaning: "COCO mask recall with 1 object an image" },
-  { name: "ar10", label: "AR 10", meaning: "COCO mask recall with 10 objects an image" },
-  { name: "ar100", label: "AR 100", meaning: "COCO mask recall with 100 objects an image" },
-  { name: "arSmall", label: "AR S", meaning: "COCO mask recall of objects of at most 32 x 32 pixels" },
-  { name: "arMedium", label: "AR M", meaning: "COCO mask recall of objects from 32 x 32 to 96 x 96 pixels" },
-  { name: "arLarge", label: "AR L", meaning: "COCO mask recall of objects of at least 96 x 96 pixels" },
+  { name: "ar1", label: "AR 1", meaning: "COCO mask recall with 1 object an image", minor: true },
+  { name: "ar10", label: "AR 10", meaning: "COCO mask recall with 10 objects an image", minor: true },
+  { name: "ar100", label: "AR 100", meaning: "COCO mask recall with 100 objects an image", minor: true },
+  { name: "arSmall", label: "AR S", meaning: "COCO mask recall of objects of at most 32 x 32 pixels", minor: true },
+  {
+    name: "arMedium",
+    label: "AR M",
+    meaning: "COCO mask recall of objects from 32 x 32 to 96 x 96 pixels",
+    minor: true,
+  },
+  { name: "arLarge", label: "AR L", meaning: "COCO mask recall of objects of at least 96 x 96 pixels", minor: true },
   { name: "miou", label: "mIoU", meaning: "intersection / union of all pixels of the set, mean over classes" },
   { name: "iiou", label: "iIoU", meaning: "Cityscapes: IoU with each object weighted as if of its class's mean size" },
   { name: "categoryMiou", label: "mIoU categories", meaning: "Cityscapes: IoU of the categories, mean over them" },
@@ -74,7 +81,7 @@ export function metric(name: string): Metric {
   const base = BY_NAME.get(name.replace(OTHER_FORM_END, ""))?.metric;
   if (!base) return { name, label: name, meaning: "" };
   const things = base.name.startsWith("ap");
-  const form = things ? "objects of thing classes" : "semantic output";
+  const form = things ? "objects" : "semantic output";
   return {
     name,
     label: `${base.label} pan${things ? " Th" : ""}`,
@@ -88,13 +95,4 @@ export function sortedMetrics(names: Iterable<string>): Metric[] {
   const rank = (name: string) =>
     BY_NAME.get(name)?.rank ?? last + (BY_NAME.get(name.replace(OTHER_FORM_END, ""))?.rank ?? last);
   return [...names].sort((a, b) => rank(a) - rank(b)).map(metric);
-}
-
-/** Shares of 1 as percentages; counts stay. */
-export function percentages(scores: ScoreTable): ScoreTable {
-  const scaled = Object.entries(scores).map(([name, value]) => [
-    name,
-    value === null || metric(name).count ? value : 100 * value,
-  ]);
-  return Object.fromEntries(scaled) as ScoreTable;
 }

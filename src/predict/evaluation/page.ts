@@ -6,6 +6,7 @@ import { type GalleryRow, type Report, renderReport, type Section } from "../../
 import { type Column, formatNumber, type Table } from "../../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
 import { metric, sortedMetrics } from "./metrics.js";
+import { letterOf, modelWarnings } from "./summary.js";
 
 /** One evaluated model and what the page calls it. */
 export interface EvaluatedRun {
@@ -39,9 +40,6 @@ export interface EvaluationPage {
   readonly facts: Report["facts"];
 }
 
-/** "A" and "B" of two runs. */
-export const letterOf = (run: number) => String.fromCharCode(65 + run);
-
 /** The page as HTML that loads nothing from elsewhere. */
 export function evaluationPage({ data, runs, galleries, facts }: EvaluationPage): string {
   const [{ evaluation }] = runs;
@@ -54,7 +52,7 @@ export function evaluationPage({ data, runs, galleries, facts }: EvaluationPage)
   return renderReport({
     title: runs.length > 1 ? `Two models compared: ${evaluation.task}` : `Evaluation: ${evaluation.task} segmentation`,
     summary: `${label} ${runs.map((run) => formatNumber(run.evaluation.deciding.value)).join(" and ")} on ${used} images of ${data.path}, ${data.split}.`,
-    warnings: warningsOf(data, evaluation),
+    warnings: [...warningsOf(data, evaluation), ...modelWarnings(runs.map((run) => run.evaluation))],
     facts: [
       ...names,
       ["Data", `${data.path}, ${data.split}`],
@@ -121,13 +119,13 @@ function scoreSection(runs: readonly EvaluatedRun[]): Section {
   };
 }
 
-/** Scores of classes that two models are compared by; the page of one model shows all that there are. */
+/** Scores of classes that two models are compared by; the page of one model shows all but the minor ones. */
 const COMPARED: ReadonlySet<string> = new Set(["pq", "sq", "rq", "ap", "ap50", "iou", "acc"]);
 
 function classSection(runs: readonly EvaluatedRun[]): Section {
   const [{ evaluation }] = runs;
   const present = new Set(evaluation.classes.flatMap(({ scores }) => Object.keys(scores)));
-  const metrics = sortedMetrics(present).filter(({ name }) => runs.length === 1 || COMPARED.has(name));
+  const metrics = sortedMetrics(present).filter(({ name, minor }) => (runs.length === 1 ? !minor : COMPARED.has(name)));
   const withKind = evaluation.task === "panoptic";
   const columns: Column[] = [
     { name: "Class" },

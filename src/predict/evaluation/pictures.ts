@@ -10,8 +10,9 @@ import type { EncodedPicture, GalleryCell, GalleryRow } from "../../viz/report.j
 import { formatNumber } from "../../viz/table.js";
 import type { Evaluation, Predict, Prediction } from "./evaluation.js";
 import { metric } from "./metrics.js";
-import { type Gallery, letterOf } from "./page.js";
+import type { Gallery } from "./page.js";
 import { bestAndWorst, mostDifferent, randomFew } from "./selection.js";
+import { letterOf } from "./summary.js";
 
 /** A model that was evaluated on the source, to be asked again for the images that are shown. */
 export interface Shown {

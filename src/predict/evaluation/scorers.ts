@@ -10,7 +10,7 @@ import type { Scores } from "../../eval/scores.js";
 import { semanticIou } from "../../eval/semantic-iou.js";
 import type { SegmentationClass, Task } from "../../masks/segmentation.js";
 import { DECIDING, type Prediction } from "./evaluation.js";
-import { percentages, type ScoreTable } from "./metrics.js";
+import { metric, type ScoreTable } from "./metrics.js";
 import type { Result, Scorer, Truth } from "./scorer.js";
 
 /** The names of an evaluator's scores that are kept, and what they are called here. */
@@ -125,6 +125,15 @@ function scorer<E extends { result(): Scores }>({ form, needs, create, add, kept
       };
     },
   };
+}
+
+/** Shares of 1 as percentages; counts stay. */
+function percentages(scores: ScoreTable): ScoreTable {
+  const scaled = Object.entries(scores).map(([name, value]) => [
+    name,
+    value === null || metric(name).count ? value : 100 * value,
+  ]);
+  return Object.fromEntries(scaled) as ScoreTable;
 }
 
 function renamed(scores: ScoreTable, names: Names | undefined): ScoreTable {

@@ -1,4 +1,4 @@
-/** @file The scores of one or two models as a table for the terminal. */
+/** @file One or two models in a few lines: a table for the terminal, and what explains poor scores. */
 
 import { formatNumber } from "../../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
@@ -20,4 +20,14 @@ export function summaryTable(evaluations: readonly Evaluation[]): string {
   const line = (row: string[]) =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[i] + 2))).join("");
   return table.map(line).join("\n");
+}
+
+/** "A" and "B" of two models. */
+export const letterOf = (model: number) => String.fromCharCode(65 + model);
+
+/** The warnings of all models, of two with their letters. */
+export function modelWarnings(evaluations: readonly Evaluation[]): string[] {
+  return evaluations.flatMap(({ warnings }, i) =>
+    warnings.map((warning) => (evaluations.length > 1 ? `model ${letterOf(i)}: ${warning}` : warning)),
+  );
 }
