@@ -2,7 +2,6 @@
 
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { evaluate } from "../predict/evaluation/evaluate.js";
-import { percentages } from "../predict/evaluation/metrics.js";
 import { groupByPaddedSize, Predictor } from "../predict/predictor.js";
 import type { ModelDescription } from "../predict/trained-model.js";
 import type { Measurement } from "../run/training-loop.js";
@@ -35,16 +34,16 @@ export class Validation {
   async measure(step: number, limit: number): Promise<Measurement> {
     const { source, predictor, order } = this;
     const indices = order.filter((index) => limit === 0 || index < limit);
-    const forms = new Set(source.forms);
     const { deciding, scores } = await evaluate({
       source,
       indices,
-      predict: (image) => predictor.predict(image, forms),
+      predict: (image, forms) => predictor.predict(image, forms),
+      underWay: predictor.concurrency + 1,
     });
-    const known = Object.entries(percentages(scores)).filter((entry): entry is [string, number] => entry[1] !== null);
+    const known = Object.entries(scores).filter((entry): entry is [string, number] => entry[1] !== null);
     const metrics = Object.fromEntries(known.map(([name, value]) => [`val-${name}`, value]));
     const { metric, value } = deciding;
-    const percent = value === null ? "not defined" : (100 * value).toFixed(1);
+    const percent = value === null ? "not defined" : value.toFixed(1);
     return {
       metrics,
       save: true,
