@@ -34,8 +34,11 @@ export type {
   SegmentationClass,
   SemanticMap,
 } from "./masks/segmentation.js";
+export { backbone } from "./models/backbone.js";
+export { mask2former } from "./models/mask2former.js";
 export { pixelDecoder } from "./models/pixel-decoder.js";
 export { resnet } from "./models/resnet.js";
+export { swin } from "./models/swin.js";
 export { transformerDecoder } from "./models/transformer-decoder.js";
 export * as layers from "./nn/layers.js";
 export { asConstants, asInputs, Parameters, type Scope } from "./nn/scope.js";
