@@ -1,4 +1,4 @@
-"""Compares this peer's Mask2Former with golden numbers of the authors' code.
+"""Compares this peer's Mask2Former and Swin Transformer with golden numbers of the authors' code.
 
 `verify.py GOLDEN` takes a folder of cases, each a manifest.json with a tensors.safetensors: weights and inputs are
 fills (fill.py), results are strided samples. A result may differ by 1e-6 of the tensor's largest value, or by 20 times
@@ -19,8 +19,10 @@ from fill import fill
 from finetune import Finetuning
 from mask2former import Mask2Former, MaskedDecoder, Prediction
 from panoptic import DIVISOR, MEAN, STD, panoptic_map, resize
+from swin import Swin
 from tensor_file import read_tensors
 
+BACKBONES = ("02_swin_tiny_64x96", "02_swin_tiny_72x104", "02_swin_tiny_70x101_patchpad")
 DECODERS = ("05_transformer_decoder_small", "05_transformer_decoder_fullmask", "05_transformer_decoder_full")
 CRITERIA = tuple(f"06_criterion{variant}" for variant in ("", "_all_empty", "_empty_image", "_more_gt_than_queries"))
 STEP = "07_full_mask2former_r50"
@@ -110,6 +112,22 @@ def drawn(objects, size):
 def official(index, last):
     """Where the authors keep the prediction of that index"""
     return "" if index == last else f"aux_outputs.{index}."
+
+
+def verify_backbone(case):
+    backbone = Swin("T", case.hyper["drop_path_rate"])
+    case.load(backbone)
+    image = case.input("input").requires_grad_()
+    maps = backbone(image)
+    for name, value in maps.items():
+        case.compare(name, value)
+    if "L_over" not in case.hyper:
+        return
+    loss = sum((maps[name] * case.fill(f"loss_weight/{name}", maps[name].shape)).sum() for name in case.hyper["L_over"])
+    loss.backward()
+    case.compare("L", loss)
+    for name, tensor in (*backbone.named_parameters(), ("input", image)):
+        case.compare(f"grad/{name}", tensor.grad)
 
 
 def verify_decoder(case):
@@ -288,6 +306,7 @@ def verify_panoptic(case):
 
 def main(golden):
     checks = [
+        *((name, verify_backbone) for name in BACKBONES),
         *((name, verify_decoder) for name in DECODERS),
         *((name, verify_criterion) for name in CRITERIA),
         (STEP, verify_step),
