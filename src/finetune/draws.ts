@@ -14,7 +14,3 @@ export function pointDraws(seed: number, step: number, first: number): PointDraw
     uniform: (output, image, pair, out) => fill(image, `uniform points/${output}/${pair}`, out),
   };
 }
-
-/** Factors of drop path for image number `sample` of a step's batch. */
-export const dropPathStream = (seed: number, step: number, sample: number) =>
-  new RandomStream({ seed, step, sample, purpose: "drop path" });

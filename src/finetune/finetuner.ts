@@ -14,7 +14,7 @@ import { NonFiniteError } from "../train/non-finite.js";
 import type { TensorMap } from "../train/parameter-layout.js";
 import { NonFiniteImage, normalisersOf } from "./criterion.js";
 import { type CriterionOptions, type CriterionShape, compileCriterion, predictionNames } from "./criterion-programs.js";
-import { dropPathStream, pointDraws } from "./draws.js";
+import { pointDraws } from "./draws.js";
 import { Lane, type TrainingPrograms } from "./lane.js";
 import type { PointDraws } from "./pair-sampler.js";
 import { buildTraining, type TrainingGraphs } from "./programs.js";
@@ -165,7 +165,7 @@ export class Finetuner {
     const each = factors.length / microBatch;
     for (let i = 0; i < microBatch; i++) {
       const part = factors.subarray(i * each, (i + 1) * each);
-      drawKeepFactors(dropPathStream(seed, step, first + i), backbone.dropPath, part);
+      drawKeepFactors({ seed, step, sample: first + i }, backbone.dropPath, part);
     }
     return factors;
   }

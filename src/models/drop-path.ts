@@ -1,6 +1,6 @@
 /** @file Drop path, also called stochastic depth (Huang et al. 2016): a residual branch is left out of a sample at random. */
 
-import type { RandomStream } from "../core/random.js";
+import { RandomStream } from "../core/random.js";
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
 
@@ -8,8 +8,16 @@ import type { Tensor } from "../graph/graph.js";
 export const dropPathRates = (blocks: number, largest: number): number[] =>
   Array.from({ length: blocks }, (_, i) => (blocks === 1 ? 0 : (largest * i) / (blocks - 1)));
 
-/** Fills the factors [blocks, 2] of one sample's residual branches: 0 at the block's rate, 1 / (1 - rate) otherwise. */
-export function drawKeepFactors(random: RandomStream, largest: number, factors: Float32Array): void {
+/**
+ * Fills the factors [blocks, 2] of the residual branches of one sample of a step: 0 at the block's rate, 1 / (1 - rate)
+ * otherwise.
+ */
+export function drawKeepFactors(
+  key: { seed: number; step: number; sample: number },
+  largest: number,
+  factors: Float32Array,
+): void {
+  const random = new RandomStream({ ...key, purpose: "drop path" });
   const rates = dropPathRates(factors.length / 2, largest);
   factors.forEach((_, i) => {
     const rate = rates[Math.floor(i / 2)];

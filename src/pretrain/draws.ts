@@ -29,5 +29,4 @@ export interface SampleKey {
 
 export const maskStream = (key: SampleKey) => new RandomStream({ ...key, purpose: "mask" });
 export const noiseStream = (key: SampleKey) => new RandomStream({ ...key, purpose: "noise" });
-export const dropPathStream = (key: SampleKey) => new RandomStream({ ...key, purpose: "drop path" });
 export const queryStream = (key: SampleKey) => new RandomStream({ ...key, purpose: "queries" });

@@ -6,7 +6,7 @@ import { drawKeepFactors } from "../models/drop-path.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { Bindings, DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 import type { TensorMap } from "../train/parameter-layout.js";
-import { drawMask, dropPathStream, maskStream, noiseStream, queryStream } from "./draws.js";
+import { drawMask, maskStream, noiseStream, queryStream } from "./draws.js";
 import { GRADIENT_PREFIX, pyramidNames, stepShapes, TARGET_PREFIX } from "./programs.js";
 import { maskGrid, type PretrainSettings } from "./settings.js";
 
@@ -125,7 +125,7 @@ export class Lane {
       queryStream(key).fillNormal(part(queries, perSample(shapes.queries)));
       part(positions, perSample(shapes.masked)).set(drawMask(maskStream(key), cells, pretrain.maskPatch, masked));
       if (model.backbone === "swin" && shapes.keep) {
-        drawKeepFactors(dropPathStream(key), model.dropPath, part(keep, perSample(shapes.keep)));
+        drawKeepFactors(key, model.dropPath, part(keep, perSample(shapes.keep)));
       }
     }
     const write = (name: string, data: TensorData) => (this.buffers.get(name) as DeviceTensor).write(data);
