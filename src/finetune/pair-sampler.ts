@@ -69,10 +69,11 @@ export class PairSampler {
       fillBordered(this.map, masks, row * maskSize[0] * maskSize[1]);
       draws.candidates(output, image, pair, this.candidates);
       sampleBordered(this.map, this.candidates, candidates, this.candidateLogits);
-      mostUncertain(this.candidateLogits, candidates, uncertain, this.scratch).forEach((index, k) => {
-        points[2 * k] = this.candidates[2 * index];
-        points[2 * k + 1] = this.candidates[2 * index + 1];
-      });
+      const chosen = mostUncertain(this.candidateLogits, candidates, uncertain, this.scratch);
+      for (let k = 0; k < uncertain; k++) {
+        points[2 * k] = this.candidates[2 * chosen[k]];
+        points[2 * k + 1] = this.candidates[2 * chosen[k] + 1];
+      }
       draws.uniform(output, image, pair, points.subarray(2 * uncertain));
       sampleBordered(this.map, points, count, logits, i * count);
       sampleMask({ width: size[1], height: size[0], data: mask }, points, count, labels, i * count);

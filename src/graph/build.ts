@@ -20,9 +20,7 @@ const binary =
   (a: Operand, b: Operand): Tensor =>
     apply(op, [a, b], {})[0];
 const unary =
-  (
-    op: "Neg" | "Sqrt" | "Floor" | "Relu" | "Sigmoid" | "Softplus" | "Exp" | "Erf" | "Gelu" | "Softmax" | "LogSoftmax",
-  ) =>
+  (op: "Neg" | "Sqrt" | "Floor" | "Relu" | "Sigmoid" | "Log" | "Exp" | "Erf" | "Gelu" | "Softmax" | "LogSoftmax") =>
   (x: Tensor): Tensor =>
     apply(op, [x], {})[0];
 const reduction =
@@ -44,7 +42,7 @@ export const sqrt = unary("Sqrt");
 export const floor = unary("Floor");
 export const relu = unary("Relu");
 export const sigmoid = unary("Sigmoid");
-export const softplus = unary("Softplus");
+export const log = unary("Log");
 export const exp = unary("Exp");
 export const erf = unary("Erf");
 export const gelu = unary("Gelu");

@@ -40,7 +40,7 @@ const COUNTS: { readonly [K in OpName]: Count<Operators[K]> } = {
   Floor: perOutput,
   Relu: perOutput,
   Sigmoid: perOutput,
-  Softplus: perOutput,
+  Log: perOutput,
   Exp: perOutput,
   Erf: perOutput,
   Gelu: perOutput,

@@ -83,7 +83,7 @@ const RULES: { readonly [K in OpName]: Rule<Operators[K]> } = {
   Floor: unary,
   Relu: unary,
   Sigmoid: unary,
-  Softplus: unary,
+  Log: unary,
   Exp: unary,
   Erf: unary,
   Gelu: unary,

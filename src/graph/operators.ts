@@ -23,8 +23,7 @@ export interface Operators {
   Floor: None;
   Relu: None;
   Sigmoid: None;
-  /** log(1 + exp(x)) */
-  Softplus: None;
+  Log: None;
   Exp: None;
   Erf: None;
   /** x Phi(x) with Phi the standard normal distribution, by Erf and not by tanh. */

@@ -3,6 +3,7 @@
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
 import { samplePoints } from "../nn/sampling.js";
+import { softplus } from "./softplus.js";
 
 /** Weights of the three parts, of the cost and of the loss alike. */
 export interface LossWeights {
@@ -39,7 +40,7 @@ export function matchingCost(
   const perQuery = (x: Tensor) => g.reshape(sumOverPoints(x, q), [n, q, 1]);
   const agreement = (x: Tensor) => g.matMul(x, objects, { transA: true }); // [N, Q, T]
   // softplus(-x) t + softplus(x) (1 - t) = softplus(x) - x t
-  const mask = g.mul(g.sub(perQuery(g.softplus(sampled)), agreement(sampled)), 1 / p);
+  const mask = g.mul(g.sub(perQuery(softplus(sampled)), agreement(sampled)), 1 / p);
   const probabilities = g.sigmoid(sampled);
   const sizes = g.add(perQuery(probabilities), g.reshape(sumOverPoints(objects, t), [n, 1, t]));
   const dice = g.sub(1, g.div(g.add(g.mul(agreement(probabilities), 2), 1), g.add(sizes, 1)));

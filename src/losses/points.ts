@@ -137,15 +137,18 @@ export function sampleMask(
   }
 }
 
+/** Exponent and 5 bits of the mantissa choose the bucket of a magnitude. */
+const BUCKET_SHIFT = 18;
+
 /** Room for `mostUncertain`. */
 export interface SelectionScratch {
   readonly buckets: Uint32Array;
 }
-export const selectionScratch = (): SelectionScratch => ({ buckets: new Uint32Array(1 << 16) });
+export const selectionScratch = (): SelectionScratch => ({ buckets: new Uint32Array(1 << (31 - BUCKET_SHIFT)) });
 
 /**
  * Indices of the `wanted` values nearest to zero among the first `count`; of equals at the boundary the earlier ones.
- * Counts the upper 16 bits of the magnitudes, then sorts only the values that share the bucket of the boundary.
+ * Counts the magnitudes by their upper bits, then sorts only the values that share the bucket of the boundary.
  */
 export function mostUncertain(
   values: Float32Array,
@@ -155,7 +158,7 @@ export function mostUncertain(
 ): Uint32Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, count);
   buckets.fill(0);
-  for (let i = 0; i < count; i++) buckets[(bits[i] & 0x7fffffff) >>> 16]++;
+  for (let i = 0; i < count; i++) buckets[(bits[i] & 0x7fffffff) >>> BUCKET_SHIFT]++;
   let boundary = 0;
   let below = 0;
   while (below + buckets[boundary] < wanted) below += buckets[boundary++];
@@ -163,7 +166,7 @@ export function mostUncertain(
   const ties: number[] = [];
   let n = 0;
   for (let i = 0; i < count; i++) {
-    const bucket = (bits[i] & 0x7fffffff) >>> 16;
+    const bucket = (bits[i] & 0x7fffffff) >>> BUCKET_SHIFT;
     if (bucket < boundary) chosen[n++] = i;
     else if (bucket === boundary) ties.push(i);
   }

@@ -38,7 +38,7 @@ const RULES: { readonly [K in OpName]: Rule<Operators[K]> } = {
   Floor: plain,
   Relu: plain,
   Sigmoid: plain,
-  Softplus: plain,
+  Log: plain,
   Exp: plain,
   Erf: plain,
   Gelu: plain,

@@ -5,7 +5,7 @@ import type { OnnxNode } from "../onnx/protobuf.js";
 const ELEMENTWISE = new Set(
   (
     "Abs Add And Cast Ceil Clip Cos Div Equal Erf Exp Floor Gelu Greater GreaterOrEqual Identity IsInf IsNaN Less LessOrEqual Log Max " +
-    "Min Mul Neg Not Or Pow Reciprocal Relu Round Sigmoid Sign Sin Softplus Sqrt Sub Sum Tanh Where Xor"
+    "Min Mul Neg Not Or Pow Reciprocal Relu Round Sigmoid Sign Sin Sqrt Sub Sum Tanh Where Xor"
   ).split(" "),
 );
 

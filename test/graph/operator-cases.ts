@@ -122,7 +122,7 @@ const REDUCTIONS: readonly OperatorCase[] = AXES.flatMap((axes) =>
 
 const NORMALISATIONS: readonly OperatorCase[] = [
   ...unary("Sigmoid", b.sigmoid, normal(2, 3)),
-  ...unary("Softplus", b.softplus, normal(2, 3)),
+  ...unary("Log", b.log, positive(2, 3)),
   ...unary("Softmax", b.softmax, normal(5), normal(2, 3, 4)),
   ...unary("LogSoftmax", b.logSoftmax, normal(5), normal(2, 3, 4)),
   {

@@ -13,7 +13,6 @@ import {
   reduceMean,
   reduceSum,
   reshape,
-  sigmoid,
   softmax,
   sub,
   where,
@@ -71,7 +70,7 @@ export const ELEMENTWISE = {
   Relu: ({ outputs: [y], dy }) => [() => where(greater(y, 0), dy, 0)],
   // d sigmoid(x) = y (1 - y) dx
   Sigmoid: ({ outputs: [y], dy }) => [() => mul(dy, mul(y, sub(1, y)))],
-  Softplus: ({ inputs: [x], dy }) => [() => mul(dy, sigmoid(x))],
+  Log: ({ inputs: [x], dy }) => [() => div(dy, x)],
   Exp: ({ outputs: [y], dy }) => [() => mul(dy, y)],
   // d erf(x) = 2 / sqrt(pi) exp(-x^2) dx
   Erf: ({ inputs: [x], dy }) => [() => mul(mul(dy, exp(neg(mul(x, x)))), 2 / Math.sqrt(Math.PI))],
