@@ -1,6 +1,7 @@
 /** @file The state of the pickle virtual machine: stack, marks and memo, and what its instructions do to them. */
 
 import { InputError } from "../../core/errors.js";
+import { quote } from "../safetensors-header.js";
 import { damaged } from "./byte-source.js";
 import type { PickleInput } from "./pickle-input.js";
 import { isBuildable, PickleBytes, PickleDict, PickleGlobal, PickleList } from "./pickle-values.js";
@@ -14,8 +15,6 @@ export interface PickleContext {
   /** What a persistent id stands for. */
   persistent?: (id: unknown) => unknown;
 }
-
-export const quote = (text: string) => JSON.stringify(text.length > 80 ? `${text.slice(0, 77)}...` : text);
 
 export class PickleMachine {
   readonly stack: unknown[] = [];

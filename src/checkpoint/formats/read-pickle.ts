@@ -4,9 +4,10 @@
  */
 
 import { InputError } from "../../core/errors.js";
+import { quote } from "../safetensors-header.js";
 import type { PickleInput } from "./pickle-input.js";
 import { INSTRUCTIONS } from "./pickle-instructions.js";
-import { type PickleContext, PickleMachine, quote } from "./pickle-machine.js";
+import { type PickleContext, PickleMachine } from "./pickle-machine.js";
 
 /** The name that was being filled in when the reading failed: the last dotted string on the stack. */
 function lastName({ stack }: PickleMachine): string | undefined {

@@ -6,6 +6,7 @@
 
 import { inflateRawSync } from "node:zlib";
 import type { InputError } from "../../core/errors.js";
+import { quote } from "../safetensors-header.js";
 import { type ByteSource, damaged, memorySource, section } from "./byte-source.js";
 import { crc32 } from "./crc32.js";
 import type { ByteStore } from "./stored-tensor.js";
@@ -34,8 +35,6 @@ export interface ZipRecord {
   /** Of its packed bytes within the file. */
   readonly begin: number;
 }
-
-const quote = (name: string) => JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name);
 
 function readAt(source: ByteSource, position: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
