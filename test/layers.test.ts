@@ -60,7 +60,20 @@ const ARROWS: Record<string, readonly string[]> = {
     "io",
     "viz",
   ],
-  cli: ["index", "finetune", "predict", "pretrain", "run", "masks", "data", "runtime", "onnx", "graph", "io"],
+  cli: [
+    "index",
+    "finetune",
+    "predict",
+    "pretrain",
+    "run",
+    "checkpoint",
+    "masks",
+    "data",
+    "runtime",
+    "onnx",
+    "graph",
+    "io",
+  ],
 };
 
 /** Packages that only some layers may know. Every other package, and every built-in module, is free. */

@@ -11,6 +11,10 @@ export interface ModelFacts {
   readonly classes?: readonly string[];
   /** Of the decoder's attention; 8 in all published models. */
   readonly heads?: number;
+  /** Sampling points of a head and level; transformers always has 4. */
+  readonly points?: number;
+  /** Groups of the group normalisations; transformers always has 32. */
+  readonly normGroups?: number;
   /** Size of the images to predict on; the shorter side, unless the longer one would exceed `longEdge`. */
   readonly shortEdge?: number;
   readonly longEdge?: number;
@@ -118,13 +122,12 @@ export function modelConfig(shapes: ReadonlyMap<string, Shape>, source: string, 
   const encoderLayer = (i: number) => `${pixelDecoder}.transformer.encoder.layers.${i}.linear1.weight`;
   const decoderLayer = (i: number) => `${predictor}.transformer_ffn_layers.${i}.linear1.weight`;
   const offsets = known.of(`${pixelDecoder}.transformer.encoder.layers.0.self_attn.sampling_offsets.weight`)[0];
-  const heads = offsets / (LEVELS * POINTS * 2);
-  const decoderHeads = facts.heads ?? 8;
-  if (heads !== decoderHeads || featureSize % GROUPS !== 0) {
+  const { heads = 8, points = POINTS, normGroups = GROUPS } = facts;
+  if (offsets !== heads * LEVELS * POINTS * 2 || points !== POINTS || normGroups !== GROUPS) {
     throw new InputError({
       where: source,
-      expected: `a model that transformers can express: ${LEVELS} levels, ${POINTS} points, the same heads in both decoders, widths divisible by ${GROUPS}`,
-      found: `${offsets} offsets for ${decoderHeads} heads, a width of ${featureSize}`,
+      expected: `a model that transformers can express: ${LEVELS} levels, ${POINTS} sampling points, equal numbers of heads, norms in ${GROUPS} groups`,
+      found: `${heads} heads, ${points} points, ${offsets} offsets, norms in ${normGroups} groups`,
     });
   }
   const names = facts.classes ?? Array.from({ length: classCount }, (_, i) => `LABEL_${i}`);
@@ -142,7 +145,7 @@ export function modelConfig(shapes: ReadonlyMap<string, Shape>, source: string, 
     encoder_layers: known.count(encoderLayer),
     decoder_layers: known.count(decoderLayer) + 1, // counts the prediction before the first layer
     dim_feedforward: known.of(decoderLayer(0))[0],
-    num_attention_heads: decoderHeads,
+    num_attention_heads: heads,
     activation_function: "relu",
     dropout: 0,
     pre_norm: false,

@@ -114,6 +114,14 @@ export async function inspectWeights(path: string, part?: string): Promise<Map<s
   }
 }
 
+/** `a.b.* -> c.*` where only what comes before the last part changes. */
+function arrow({ from, to }: Move): string {
+  const last = /[^.]+$/.exec(to[0])?.[0] ?? "";
+  const shared = from.every((name) => name.endsWith(`.${last}`));
+  const start = (name: string) => (shared ? `${name.slice(0, -last.length)}*` : name);
+  return `${from.map(start).join(" + ")} -> ${start(to[0])}`;
+}
+
 /** What was recognised, and what went where, one fact a line. */
 export function describeReport(report: WeightsReport): string {
   const { source, format, part, otherParts, title, prefix, moves, aside, unknown } = report;
@@ -122,7 +130,7 @@ export function describeReport(report: WeightsReport): string {
     `${source}: ${title}, ${FORMATS[format]}, ${moves.length} tensors${part ? ` of its part "${part}"` : ""}`,
     ...(otherParts.length > 0 ? [`  not taken: the parts ${otherParts.map((name) => `"${name}"`).join(", ")}`] : []),
     ...(prefix ? [`  names begin with ${prefix}`] : []),
-    ...groupNames(renamed.map(({ from, to }) => `${from.join(" + ")} -> ${to[0]}`)).map((line) => `  ${line}`),
+    ...groupNames(renamed.map(arrow)).map((line) => `  ${line}`),
     ...groupNames(aside).map((line) => `  left aside: ${line}`),
     ...groupNames(unknown).map((line) => `  unknown: ${line}`),
   ];

@@ -9,6 +9,8 @@ import { fileFault } from "../io/file-fault.js";
 import type { JsonObject } from "./checkpoint.js";
 import { type SavedModel, writeNumpyPickle, writeTorch } from "./formats/torch-writer.js";
 import { backboneConfig, type ModelFacts, modelConfig, preprocessorConfig } from "./huggingface-config.js";
+import { groupNames } from "./names/group-names.js";
+import { layoutNamed } from "./names/layouts.js";
 import type { Move } from "./names/rules.js";
 import { moduleVersions, planTarget, type Target, type TargetPlan } from "./names/targets.js";
 import { splitRows } from "./rows.js";
@@ -20,6 +22,8 @@ export interface SaveOptions {
   readonly source: string;
   /** Tensors that may be left out when the target has no name for them. */
   readonly leaveOut?: readonly RegExp[];
+  /** Tensors that stay behind in any case. */
+  readonly drop?: readonly RegExp[];
   /** For Hugging Face's configuration. */
   readonly facts?: ModelFacts;
 }
@@ -56,7 +60,10 @@ function renamed(
   return result;
 }
 
-const json = (value: JsonObject) => `${JSON.stringify(value, null, 2)}\n`;
+/** transformers checks the types of its settings, and Python tells 2 from 2.0. */
+const FLOATS = /^(\s*"(?:\w+_weight|dropout|\w+_dropout\w*|mlp_ratio|oversample_ratio|init_xavier_std)": \d+)(,?)$/gm;
+
+const json = (value: JsonObject) => `${JSON.stringify(value, null, 2).replace(FLOATS, "$1.0$2")}\n`;
 
 /** `config.json`, and for a whole model `preprocessor_config.json`, by file name. */
 function configurations(
@@ -94,8 +101,8 @@ export async function saveWeights(
   tensors: ReadonlyMap<string, TensorData>,
   options: SaveOptions,
 ): Promise<SavedWeights> {
-  const { to, source, leaveOut } = options;
-  const plan = planTarget(tensors.keys(), to, { source, excused: leaveOut });
+  const { to, source, leaveOut, drop } = options;
+  const plan = planTarget(tensors.keys(), to, { source, excused: leaveOut, dropped: drop });
   const suffix = extname(path).toLowerCase();
   const format = FORMATS[suffix];
   if (suffix !== "" && !format) {
@@ -126,4 +133,15 @@ async function saveFolder(
   await writeSafetensors(weights, result, { format: "pt" }); // transformers asks for that word
   for (const [name, text] of texts) await writeFileAtomic(join(path, name), text);
   return [weights, ...texts.map(([name]) => join(path, name))];
+}
+
+/** What was written, and what was left out, one fact a line. */
+export function describeSaved({ files, plan: { layout, moves, leftOut } }: SavedWeights): string {
+  const tensors = moves.reduce((sum, { to }) => sum + to.length, 0);
+  return [
+    `${files.join(", ")}: ${tensors} tensors under the names of ${layoutNamed(layout).title}`,
+    ...groupNames(leftOut.map((name) => name.replace(/^((?:[^.]+\.){2}).*/, "$1*"))).map(
+      (line) => `  left out: ${line}`,
+    ),
+  ].join("\n");
 }

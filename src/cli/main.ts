@@ -4,9 +4,11 @@ import { Command, CommanderError } from "commander";
 import { InputError } from "../core/errors.js";
 import { manifest } from "../core/manifest.js";
 import { INTERRUPTED } from "../run/stop-request.js";
+import { addConvert } from "./convert.js";
 import { addData } from "./data.js";
 import { addDoctor } from "./doctor.js";
 import { addEvaluate } from "./evaluate.js";
+import { addExport } from "./export.js";
 import { addFinetune } from "./finetune.js";
 import { addPredict } from "./predict.js";
 import { addPretrain } from "./pretrain.js";
@@ -34,6 +36,8 @@ function createProgram(): Command {
     addSampleData,
     addVisualize,
     addQuickstart,
+    addConvert,
+    addExport,
     addDoctor,
   ];
   for (const add of commands) add(program);

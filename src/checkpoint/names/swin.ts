@@ -43,10 +43,10 @@ export const HUGGINGFACE_SWIN: readonly Rule[] = [
     [`${BLOCK}.mlp.fc2.{p}`, `${FOREIGN_BLOCK}.output.dense.{p}`],
     ["layers.{s}.downsample.{*}", "encoder.layers.{s}.downsample.{*}"],
     ["norm{s}.{p}", "hidden_states_norms.stage{s+1}.{p}"],
-    ["norm.{p}", "layernorm.{p}"],
+    ["norm.{p}", "swin.layernorm.{p}"], // unused; transformers 5 keeps it in backbones
   ]),
+  { canonical: "norm.{p}", foreign: "layernorm.{p}", readOnly: true },
   { canonical: `${BLOCK}.attn.qkv.{p}`, foreign: ["query", "key", "value"].map((part) => `${SELF}.${part}.{p}`) },
-  { canonical: "norm.{p}", foreign: "swin.layernorm.{p}", readOnly: true }, // in the backbones of transformers 5, unused
 ];
 
 /** As older versions of transformers kept it inside Mask2Former (`MaskFormerSwin`): another level, and norms by number. */

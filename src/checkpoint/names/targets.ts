@@ -42,19 +42,21 @@ function layoutFor(target: Target, names: readonly string[], source: string): st
 /**
  * Names under which a target keeps canonical tensors. Only the backbone goes to timm.
  * @param excused names that may be left out when the target has none for them
+ * @param dropped names that stay behind in any case
  * @throws InputError that lists the tensors without a name in the target
  */
 export function planTarget(
   names: Iterable<string>,
   target: Target,
-  { source, excused = [] }: { source: string; excused?: readonly RegExp[] },
+  { source, excused = [], dropped = [] }: { source: string; excused?: readonly RegExp[]; dropped?: readonly RegExp[] },
 ): TargetPlan {
   const all = [...names];
   const layout = layoutFor(target, all, source);
-  const isOutside = (name: string) => target === "timm" && !name.startsWith(BACKBONE);
+  const fits = (name: string, patterns: readonly RegExp[]) => patterns.some((pattern) => name.search(pattern) >= 0);
+  const isOutside = (name: string) => (target === "timm" && !name.startsWith(BACKBONE)) || fits(name, dropped);
   const inside = all.filter((name) => !isOutside(name));
   const { moves, unmatched } = layoutNamed(layout).rules.write(inside);
-  const refused = unmatched.filter((name) => !excused.some((pattern) => name.search(pattern) >= 0));
+  const refused = unmatched.filter((name) => !fits(name, excused));
   if (refused.length > 0) {
     throw new InputError({
       where: source,

@@ -1,0 +1,54 @@
+/** @file A run's weights for the original code and for other libraries. */
+
+import type { ModelFacts } from "../checkpoint/huggingface-config.js";
+import { derivedBuffers, type Target } from "../checkpoint/names/targets.js";
+import { loadCheckpoint } from "../checkpoint/run-state.js";
+import { type SavedWeights, saveWeights } from "../checkpoint/save-weights.js";
+import type { ModelDescription } from "./trained-model.js";
+
+export interface ExportOptions {
+  /** Folder of a run, or of one of its checkpoints. */
+  readonly checkpoint: string;
+  readonly to: Target;
+  readonly out: string;
+  readonly leaveOut?: readonly RegExp[];
+}
+
+/** Parts of a pretraining run that no other implementation has. */
+const PRETRAINING_ONLY = [/^mask_jepa\./];
+
+/** Norms of a Swin Transformer's outputs, for which timm's models have no place. */
+const NOT_IN_TIMM = [/^backbone\.norm\d\./];
+
+function factsOf({ classes, architecture, inference }: ModelDescription): ModelFacts {
+  const { shortEdge, longEdge } = inference;
+  return {
+    classes: classes.map(({ name }) => name),
+    heads: architecture.transformerDecoder.heads,
+    points: architecture.pixelDecoder.points,
+    normGroups: architecture.pixelDecoder.normGroups,
+    shortEdge,
+    longEdge,
+  };
+}
+
+/**
+ * Writes the weights of a fine-tuned model, or the backbone and pixel decoder of a pretraining run, under a target's names,
+ * with the buffers that the target's own files hold.
+ * @throws InputError for a checkpoint that cannot be read, or a model that the target cannot express
+ */
+export async function exportModel({ checkpoint, to, out, leaveOut = [] }: ExportOptions): Promise<SavedWeights> {
+  const { tensors, state } = await loadCheckpoint(checkpoint, { parts: ["model"] });
+  const { model } = state as { model?: ModelDescription };
+  const weights = tensors.model;
+  const whole =
+    to === "detectron2" || to === "huggingface" ? new Map([...weights, ...derivedBuffers(weights)]) : weights;
+  const facts = model?.kind === "mask2former" ? factsOf(model) : {};
+  return saveWeights(out, whole, {
+    to,
+    source: checkpoint,
+    facts,
+    leaveOut,
+    drop: to === "canonical" ? [] : to === "timm" ? NOT_IN_TIMM : PRETRAINING_ONLY,
+  });
+}
