@@ -1,5 +1,6 @@
 /** @file The public API: what the command line does, and the parts to build other things from. */
 
+export { describeReport, type LoadedWeights, loadWeights, type WeightsReport } from "./checkpoint/load-weights.js";
 export { loadCheckpoint, saveCheckpoint } from "./checkpoint/run-state.js";
 export { openSafetensors, readSafetensors, writeSafetensors } from "./checkpoint/safetensors.js";
 export { InputError, ShapeError } from "./core/errors.js";

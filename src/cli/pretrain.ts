@@ -7,6 +7,7 @@ import { resolveSettings, resumeSettings } from "../pretrain/settings-resolution
 import { INTERRUPTED } from "../run/stop-request.js";
 import { append, RUN_FLAGS, settingsOf } from "./arguments.js";
 import { storedSettingsFile } from "./stored-settings.js";
+import { fetchedWeights } from "./weights-arguments.js";
 
 interface Flags {
   preset?: string;
@@ -20,14 +21,14 @@ interface Flags {
 
 const FLAGS = {
   values: { ...RUN_FLAGS, size: "data.size" },
-  texts: { images: "data.images", weights: "backbone.weights" },
+  texts: { images: "data.images", backbone: "backbone.weights", weights: "backbone.weights" },
 };
 
 const EXAMPLES = `
 Examples:
   mask-jepa pretrain --images photos --preset r50 --out runs/a
   mask-jepa pretrain --resume runs/a
-  mask-jepa pretrain --images photos --preset paper-r50 --weights resnet50.safetensors --dry-run
+  mask-jepa pretrain --images photos --preset paper-r50 --backbone resnet50.pth --dry-run
   mask-jepa pretrain --config recipes/pretrain-r50-cpu.yaml --images photos --set optim.lr=2e-4 --steps 500`;
 
 async function pretrain({
@@ -54,9 +55,17 @@ async function pretrain({
     });
   }
   const start = resume !== undefined ? "resume" : overwrite ? "overwrite" : "new";
+  if (start !== "resume" && settings.backbone.weights !== null) await announceBackbone(settings.backbone.weights);
   const { runPretraining } = await import("../pretrain/run.js");
   const { interrupted } = await runPretraining({ settings, out: resume ?? out, start, dryRun });
   if (interrupted) process.exitCode = INTERRUPTED;
+}
+
+/** Fetches the backbone's weights and says what they are, before the longer work begins. Throws `InputError`. */
+async function announceBackbone(location: string): Promise<void> {
+  const { describeReport, loadWeights } = await import("../checkpoint/load-weights.js");
+  const { report } = await loadWeights(await fetchedWeights(location), { keep: () => false });
+  console.log(describeReport(report));
 }
 
 export function addPretrain(program: Command): void {
@@ -80,7 +89,8 @@ export function addPretrain(program: Command): void {
     .option("--device <name>", "cpu, webgpu or cuda")
     .option("--batch <n>", "images per optimiser step")
     .option("--size <pixels>", "side of the square crops, a multiple of 32")
-    .option("--weights <file>", "backbone weights (safetensors); add --set backbone.frozen=true to keep them fixed")
+    .option("--backbone <file|hf:owner/name>", "backbone weights; add --set backbone.frozen=true to keep them fixed")
+    .addOption(new Option("--weights <file>", "earlier name of --backbone").conflicts("backbone").hideHelp())
     .addHelpText("after", EXAMPLES)
     .action(pretrain);
 }

@@ -8,7 +8,7 @@ type Differences<T> = {
 };
 type Sections = Omit<PretrainSettings, "model">;
 
-/** Every number of the paper; what the paper leaves open is marked [choice]. Needs ImageNet weights (`--weights`). */
+/** Every number of the paper; what the paper leaves open is marked [choice]. Needs ImageNet weights (`--backbone`). */
 const PAPER_R50: PretrainSettings = {
   model: { ...BACKBONES.resnet50, ...DECODERS },
   pretrain: {

@@ -32,7 +32,7 @@ const pretrain = z.strictObject({
 
 const backbone = z.strictObject({
   /** Safetensors file with the canonical names, or null for random initialisation. */
-  weights: z.string().min(1).nullable().describe("the path of a safetensors file, or null"),
+  weights: z.string().min(1).nullable().describe("a file of weights, hf:owner/name, or null"),
   frozen: onOff,
 });
 
@@ -125,7 +125,7 @@ function* objectiveConflicts({ pretrain, backbone, model }: PretrainSettings): G
       names: ["backbone.frozen", "backbone.weights"],
       expected: "backbone.weights, because a frozen backbone does not learn",
       found: "backbone.frozen true and no weights",
-      fix: `Give ImageNet weights with --weights FILE, or train the backbone from random initialisation with --set backbone.frozen=false${batchNorm ? " --set model.norm=batch" : ""}.`,
+      fix: `Give ImageNet weights with --backbone FILE, or train the backbone from random initialisation with --set backbone.frozen=false${batchNorm ? " --set model.norm=batch" : ""}.`,
     };
   }
   if (backbone.frozen && batchNorm && model.norm === "batch") {

@@ -2,6 +2,7 @@
 
 import { loadWeights } from "../checkpoint/load-weights.js";
 import { matchWeights } from "../checkpoint/match-weights.js";
+import { locateWeights } from "../checkpoint/weights-location.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { Graph } from "../graph/graph.js";
 import { asInputs, type Declaration, initialValue, Parameters } from "../nn/scope.js";
@@ -40,7 +41,9 @@ export async function startingWeights(
   const values = new Map<string, TensorData>();
   const file = settings.backbone.weights;
   if (file !== null) {
-    const { tensors: stored } = await loadWeights(file, { keep: (name) => name.startsWith("backbone.") });
+    const { tensors: stored } = await loadWeights(await locateWeights(file), {
+      keep: (name) => name.startsWith("backbone."),
+    });
     const shapes = <T extends { shape: readonly number[] }>(map: ReadonlyMap<string, T>) =>
       new Map([...map].map(([name, { shape }]) => [name, shape] as const));
     const { matched } = matchWeights(shapes(backbone), shapes(stored), {

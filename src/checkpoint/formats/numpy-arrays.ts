@@ -108,13 +108,13 @@ function dictionary(args: readonly unknown[], spend: (objects: number) => void):
   const dict = new PickleDict();
   const pairs = args.at(-1);
   if (pairs instanceof PickleDict) spend(pairs.entries.size);
-  if (pairs instanceof PickleDict) for (const [key, value] of pairs.entries) dict.entries.set(key, value);
+  if (pairs instanceof PickleDict) for (const [key, value] of pairs.entries) dict.set(key, value);
   if (!(pairs instanceof PickleList)) return dict;
   spend(pairs.items.length);
   for (const pair of pairs.items) {
     const items = pair instanceof PickleTuple || pair instanceof PickleList ? pair.items : [];
     if (items.length !== 2) return undefined;
-    dict.entries.set(items[0], items[1]);
+    dict.set(items[0], items[1]);
   }
   return dict;
 }

@@ -7,7 +7,7 @@ import type { PickleInput } from "./pickle-input.js";
 import { isBuildable, PickleBytes, PickleDict, PickleGlobal, PickleList } from "./pickle-values.js";
 
 /** What an attacker could make large out of few bytes: objects, memo and stack. Checkpoints have some ten thousand. */
-const MAX_OBJECTS = 2_000_000;
+const MAX_OBJECTS = 1_000_000;
 
 export interface PickleContext {
   /** The allow-list: undefined refuses. */
@@ -129,7 +129,7 @@ export class PickleMachine {
     const dict = this.top();
     if (!(dict instanceof PickleDict)) throw this.fail("entries for a value that is no dict");
     if (pairs.length % 2 === 1) throw this.fail("a key without a value");
-    for (let i = 0; i < pairs.length; i += 2) dict.entries.set(keyOf(pairs[i]), pairs[i + 1]);
+    for (let i = 0; i < pairs.length; i += 2) dict.set(keyOf(pairs[i]), pairs[i + 1]);
   }
 }
 

@@ -27,9 +27,11 @@ export class PickleList {
   readonly items: unknown[] = [];
 }
 
+const NO_ENTRIES: ReadonlyMap<unknown, unknown> = new Map();
+
 /** A dict or OrderedDict, or the attributes of an object that is read as nothing but its data. */
 export class PickleDict implements Buildable {
-  readonly entries = new Map<unknown, unknown>();
+  private filled: Map<unknown, unknown> | undefined; // made for the first entry: an empty one takes 200 bytes
   /** What was set on the object itself, e.g. a state dict's `_metadata`. */
   attributes: PickleDict | undefined;
 
@@ -37,8 +39,17 @@ export class PickleDict implements Buildable {
     if (state instanceof PickleDict) this.attributes = state;
   }
 
+  get entries(): ReadonlyMap<unknown, unknown> {
+    return this.filled ?? NO_ENTRIES;
+  }
+
   get(key: string): unknown {
     return this.entries.get(key);
+  }
+
+  set(key: unknown, value: unknown): void {
+    this.filled ??= new Map();
+    this.filled.set(key, value);
   }
 }
 
