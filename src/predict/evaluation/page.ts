@@ -50,7 +50,10 @@ export function evaluationPage({ data, runs, galleries, facts }: EvaluationPage)
     `${checkpoint}, step ${step}`,
   ]);
   return renderReport({
-    title: runs.length > 1 ? `Two models compared: ${evaluation.task}` : `Evaluation: ${evaluation.task} segmentation`,
+    title:
+      runs.length > 1
+        ? `Two models compared: ${evaluation.task} segmentation`
+        : `Evaluation: ${evaluation.task} segmentation`,
     summary: `${label} ${runs.map((run) => formatNumber(run.evaluation.deciding.value)).join(" and ")} on ${used} images of ${data.path}, ${data.split}.`,
     warnings: [...warningsOf(data, evaluation), ...modelWarnings(runs.map((run) => run.evaluation))],
     facts: [
