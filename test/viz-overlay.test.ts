@@ -32,6 +32,13 @@ describe("an overlay", () => {
     expect(at(drawn, 10, 3)).toEqual([100, 100, 100]);
   });
 
+  it("leaves the image as it is, also one whose pixels are a Buffer, as decoded photographs are", () => {
+    const image = { width: 4, height: 4, data: Buffer.alloc(3 * 16, 100) };
+    const drawn = overlay(image, { width: 4, height: 4, labels: new Uint16Array(16) }, CLASSES);
+    expect(at(drawn, 1, 1)).not.toEqual([100, 100, 100]);
+    expect(image.data).toEqual(Buffer.alloc(3 * 16, 100));
+  });
+
   it("tells things of one class apart, and gives stuff and void no colour of a thing", () => {
     const ids = Uint32Array.from({ length: 16 * 4 }, (_, p) => [0, 7, 7, 9][Math.floor((p % 16) / 4)]);
     const segment = (id: number) => ({ id, label: 1, area: 16, crowd: false });

@@ -47,7 +47,7 @@ export function overlay(image: Picture, segmentation: Segmentation, classes: rea
     throw new ShapeError("overlay", `a segmentation of ${width} x ${height}`, found);
   }
   const layers = layersOf(segmentation, classes);
-  const picture = { width, height, data: image.data.slice() };
+  const picture = { width, height, data: Uint8Array.from(image.data) }; // a Buffer.slice would share the pixels
   fill(picture, layers);
   outline(picture, layers);
   nameShapes(picture, layers);

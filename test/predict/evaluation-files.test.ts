@@ -67,6 +67,19 @@ describe("the files of one model", () => {
     expect(html.indexOf("photos/1.png")).toBeLessThan(html.indexOf("photos/2.png")); // the worst comes first
   });
 
+  test("a model that says nothing is shown as the bare image, beside its ground truth", async () => {
+    const blank = { ...panopticOf(TRUTHS[0]), ids: new Uint32Array(12), segments: [] };
+    const model = { ...modelOf("b", "panoptic", TRUTHS), predict: async () => ({ panoptic: blank }) };
+    const { html } = await evaluated({ task: "panoptic", models: [model] });
+    const sources = [...html.matchAll(/ src="([^"]+)"/g)].map(([, source]) => source);
+    expect(sources).toHaveLength(9);
+    for (let row = 0; row < 9; row += 3) {
+      const [image, truth, prediction] = sources.slice(row, row + 3);
+      expect(prediction).toBe(image);
+      expect(truth).not.toBe(image);
+    }
+  });
+
   test("a score that does not exist is a dash", async () => {
     const { html, evaluations } = await evaluated({ task: "instance", models: [modelOf("b", "instance", TRUTHS)] });
     expect(evaluations[0].scores.apLarge).toBeNull();
