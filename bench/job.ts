@@ -16,7 +16,7 @@ export interface Problem {
   weights: string;
 }
 
-export const JOB_NAMES = ["pretrain"] as const;
+export const JOB_NAMES = ["pretrain", "inference"] as const;
 export type JobName = (typeof JOB_NAMES)[number];
 
 export type Tensors = ReadonlyMap<string, TensorData>;
@@ -43,10 +43,14 @@ export interface Runner {
 export interface Job {
   /** What a step of it is, for the table. */
   readonly title: string;
+  /** Images of a step, where the option does not matter. */
+  readonly images?: number;
   /** Largest relative difference of the values: before the first update, and after updates, which magnify rounding. */
   readonly tolerance: { readonly first: number; readonly later: number };
   /** All weights, frozen ones included; they do not depend on the image size. */
   declarations(problem: Problem): Iterable<Declaration>;
+  /** Changes the random starting values in place, where the job needs others. */
+  adjust?(weights: ReadonlyMap<string, TensorData<"float32">>): void;
   /** What both sides get for a step. */
   batch(problem: Problem, step: number): Tensors;
   /** Of one image; activations that are computed a second time count once. */

@@ -1,6 +1,7 @@
 /** @file The jobs by name. */
 
+import { inference } from "./inference.js";
 import type { Job, JobName } from "./job.js";
 import { pretrainStep } from "./pretrain-step.js";
 
-export const JOBS: Readonly<Record<JobName, Job>> = { pretrain: pretrainStep };
+export const JOBS: Readonly<Record<JobName, Job>> = { pretrain: pretrainStep, inference };

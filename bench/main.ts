@@ -60,7 +60,7 @@ function readOptions(): Options {
     .description("Training steps and inference of a ResNet-50 model, here and in eager PyTorch.")
     .option("--job <list>", `some of ${JOB_NAMES.join(", ")}`, jobs, [...JOB_NAMES])
     .option("--sizes <list>", "sides of the square images", sizes, [256, 512])
-    .option("--images <n>", "images of a step", wholeNumber(1), 2)
+    .option("--images <n>", "images of a training step", wholeNumber(1), 2)
     .option("--rounds <n>", "processes of each side, in turns", wholeNumber(1), 3)
     .option("--steps <n>", `timed steps of a process, after ${WARM_UP} for warm-up`, wholeNumber(1), 2)
     .option("--cores <n>", "cores that each side uses", wholeNumber(1), availableParallelism())
@@ -165,12 +165,13 @@ async function main(options: Options): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "mask-jepa-bench-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
-  const { images, cores, recompute } = options;
+  const { cores, recompute } = options;
   const machine = `${cpus()[0].model}, ${cores} ${cores === 1 ? "core" : "cores"}`;
   console.log(machine);
   const comparisons: Comparison[] = [];
   for (const job of options.job) {
     const weights = join(folder, `${job}.safetensors`);
+    const images = JOBS[job].images ?? options.images;
     await writeWeights({ job, size: options.sizes[0], images, cores, weights });
     for (const size of options.sizes) {
       const comparison = await compare({ job, size, images, cores, recompute, weights }, options, folder);

@@ -36,8 +36,10 @@ function startingValue(declaration: Declaration): TensorData<"float32"> {
 
 /** Writes all weights of the job by canonical name. */
 export async function writeWeights(problem: Problem): Promise<void> {
-  const declarations = JOBS[problem.job].declarations(problem);
-  await writeSafetensors(problem.weights, new Map(Array.from(declarations, (d) => [d.name, startingValue(d)])));
+  const job = JOBS[problem.job];
+  const weights = new Map(Array.from(job.declarations(problem), (d) => [d.name, startingValue(d)]));
+  job.adjust?.(weights);
+  await writeSafetensors(problem.weights, weights);
 }
 
 /** Writes the batches of steps 0 to `steps` - 1 into `folder`. Returns the files, one a step. */

@@ -19,6 +19,7 @@ SIGMA, RATIO, PATCH, STRIDE = 0.4, 0.5, 8, 8
 CLASSES, THINGS = 133, 80  # COCO panoptic; things come first
 SEGMENTS = (10, 20)  # least and most of an image of the random batch
 LONG_EDGE = 1333 / 800  # of the short edge
+OVERLAP = 0.2  # share of its pixels that a segment must own: random masks overlap more than trained ones
 
 
 def read(path):
@@ -105,19 +106,13 @@ class Inference:
 
     def run(self):
         size = self.options.size
-        self.ids, self.segments = predict(self.model, self.image, THINGS, size, LONG_EDGE * size)
+        self.ids, self.segments = predict(self.model, self.image, THINGS, size, LONG_EDGE * size, OVERLAP)
 
     def values(self):
         values = {"segments": len(self.segments)}
-        for k, label, score in self.segments:
+        for k, label, _ in self.segments:
             y, x = (self.ids == k).nonzero(as_tuple=True)
-            found = {
-                "label": label,
-                "score": score,
-                "area": len(x),
-                "x": x.double().mean().item(),
-                "y": y.double().mean().item(),
-            }
+            found = {"label": label, "area": len(x), "x": x.double().mean().item(), "y": y.double().mean().item()}
             values.update({f"{name}_{k}": value for name, value in found.items()})
         return values
 

@@ -37,7 +37,7 @@ def resize(masks, size):
     return F.interpolate(masks[None], size=size, mode="bilinear", align_corners=False)[0]
 
 
-def panoptic_map(logits, masks, things, object_threshold=0.8, overlap_threshold=0.8):
+def panoptic_map(logits, masks, things, object_threshold, overlap_threshold):
     """logits [Q,K+1], masks [Q,h,w] at the image's own size; labels below `things` are things
     -> ids [h,w], 0 is void, and the Segments"""
     scores, labels = logits.softmax(-1).max(-1)
@@ -65,10 +65,10 @@ def panoptic_map(logits, masks, things, object_threshold=0.8, overlap_threshold=
 
 
 @torch.no_grad()
-def predict(model, image, things, short_edge, long_edge):
+def predict(model, image, things, short_edge, long_edge, overlap_threshold):
     """-> ids [h,w] and Segments of the image [h,w,3] uint8"""
     height, width = test_size(*image.shape[:2], short_edge, long_edge)
     batch = network_input(image, (height, width))
     prediction = model(batch)[-1]
     masks = resize(prediction.masks[0], batch.shape[-2:])[:, :height, :width]
-    return panoptic_map(prediction.logits[0], resize(masks, image.shape[:2]), things)
+    return panoptic_map(prediction.logits[0], resize(masks, image.shape[:2]), things, 0.8, overlap_threshold)

@@ -130,9 +130,7 @@ class Stage(nn.Module):
     def __init__(self, dim, heads, side, rates, last):
         super().__init__()
         self.side = side
-        self.blocks = nn.ModuleList(
-            Block(dim, heads, side, i % 2 * (side // 2), rate) for i, rate in enumerate(rates)
-        )
+        self.blocks = nn.ModuleList(Block(dim, heads, side, i % 2 * (side // 2), rate) for i, rate in enumerate(rates))
         self.downsample = None if last else PatchMerging(dim)
 
     def forward(self, x):

@@ -1,0 +1,74 @@
+/** @file The Mask2Former that is fine-tuned and used: ResNet-50 with frozen norms, sizes of COCO panoptic. */
+
+import type { TensorData } from "../src/core/tensor-data.js";
+import { Graph } from "../src/graph/graph.js";
+import { type Mask2FormerOptions, mask2former } from "../src/models/mask2former.js";
+import { asInputs, type Declaration, Parameters } from "../src/nn/scope.js";
+import { PRESETS } from "../src/pretrain/presets.js";
+import { backboneOptions, pixelDecoderOptions } from "../src/run/architecture.js";
+
+export const CLASSES = 133;
+/** The first classes are things, the others stuff. */
+export const THINGS = 80;
+const QUERIES = 100;
+
+export function cocoModel(): Mask2FormerOptions {
+  const { model } = PRESETS["paper-r50"];
+  const { hiddenDim, heads, decoderLayers: layers, decoderFfn: feedForwardDim } = model;
+  return {
+    backbone: backboneOptions(model, []),
+    pixelDecoder: pixelDecoderOptions(model, []),
+    transformerDecoder: {
+      hiddenDim,
+      maskDim: hiddenDim,
+      queries: QUERIES,
+      layers,
+      heads,
+      feedForwardDim,
+      classes: CLASSES,
+    },
+  };
+}
+
+/** All its weights, those of the norms included. */
+export function cocoDeclarations(): Declaration[] {
+  const graph = new Graph("weights");
+  const parameters = new Parameters(asInputs(graph));
+  mask2former(parameters.root, graph.input("images", "float32", [1, 3, 32, 32]), cocoModel());
+  return [...parameters.declarations.values()];
+}
+
+const DECODER = "sem_seg_head.predictor";
+const MASK_FEATURES = "sem_seg_head.pixel_decoder.mask_features";
+/** The mask logits of all queries are lower by this. */
+const SHIFT = 8;
+/** Of the class logits of "no object". */
+const NO_OBJECT = 20;
+
+/**
+ * Random weights make all queries alike, unsure of their class and with masks over the whole image. These make what inference
+ * sees of a trained model: half of the queries choose "no object", a fifth are sure of a class, masks cover parts of the image.
+ */
+export function sharpen(weights: ReadonlyMap<string, TensorData<"float32">>): void {
+  const valuesOf = (name: string) => (weights.get(name) as TensorData<"float32">).data;
+  const scale = (name: string, factor: number) =>
+    valuesOf(name).forEach((x, i, data) => {
+      data[i] = factor * x;
+    });
+  for (const name of weights.keys()) {
+    // A query stays what it is, whatever it attends to.
+    if (name.startsWith(`${DECODER}.transformer_`) && /(out_proj|linear2)\.weight$/.test(name)) scale(name, 0.1);
+  }
+  scale(`${DECODER}.class_embed.weight`, 10);
+  valuesOf(`${DECODER}.class_embed.bias`)[CLASSES] += NO_OBJECT;
+  const embedding = `${DECODER}.mask_embed.layers.2`;
+  scale(`${embedding}.weight`, 4);
+  // Mask features without a mean (that of a normed ReLU is 0.4), but for the first one: it is 1, and only shifts the masks.
+  const [kernel, bias] = [valuesOf(`${MASK_FEATURES}.weight`), valuesOf(`${MASK_FEATURES}.bias`)];
+  const width = bias.length;
+  for (let c = 0; c < width; c++) bias[c] = -0.4 * kernel.subarray(c * width, (c + 1) * width).reduce((a, b) => a + b);
+  kernel.fill(0, 0, width);
+  bias[0] = 1;
+  valuesOf(`${embedding}.weight`).fill(0, 0, width);
+  valuesOf(`${embedding}.bias`)[0] = -SHIFT;
+}
