@@ -1,40 +1,46 @@
 /** @file The Mask2Former that is fine-tuned and used: ResNet-50 with frozen norms, sizes of COCO panoptic. */
 
 import type { TensorData } from "../src/core/tensor-data.js";
+import { architectureOf } from "../src/finetune/model-description.js";
+import type { FinetuneSettings } from "../src/finetune/settings.js";
+import { resolveSettings } from "../src/finetune/settings-resolution.js";
 import { Graph } from "../src/graph/graph.js";
-import { type Mask2FormerOptions, mask2former } from "../src/models/mask2former.js";
+import { mask2former } from "../src/models/mask2former.js";
 import { asInputs, type Declaration, Parameters } from "../src/nn/scope.js";
-import { PRESETS } from "../src/pretrain/presets.js";
-import { backboneOptions, pixelDecoderOptions } from "../src/run/architecture.js";
+import type { Problem } from "./job.js";
 
 export const CLASSES = 133;
 /** The first classes are things, the others stuff. */
 export const THINGS = 80;
-const QUERIES = 100;
+/** Longest side in the network, of the shorter one. */
+const LONG_EDGE = 1333 / 800;
+/** Share of its pixels that a segment must own: random masks overlap more than trained ones, so less than the usual 0.8. */
+const OVERLAP = 0.2;
 
-export function cocoModel(): Mask2FormerOptions {
-  const { model } = PRESETS["paper-r50"];
-  const { hiddenDim, heads, decoderLayers: layers, decoderFfn: feedForwardDim } = model;
-  return {
-    backbone: backboneOptions(model, []),
-    pixelDecoder: pixelDecoderOptions(model, []),
-    transformerDecoder: {
-      hiddenDim,
-      maskDim: hiddenDim,
-      queries: QUERIES,
-      layers,
-      heads,
-      feedForwardDim,
-      classes: CLASSES,
-    },
-  };
+/** The published settings at the size of the problem; their learning rate is constant at first, as on the other side. */
+export function cocoSettings({ size, images, cores, recompute }: Problem): FinetuneSettings {
+  const sets = [
+    `data.crop=[${size}, ${size}]`,
+    `inference.shortEdge=${size}`,
+    `inference.longEdge=${Math.floor(LONG_EDGE * size)}`,
+    `inference.overlapThreshold=${OVERLAP}`,
+    `run.batch=${images}`,
+    "run.microBatch=1",
+    `run.cores=${cores}`,
+  ];
+  if (recompute) sets.push(`run.recompute=${JSON.stringify(recompute)}`);
+  return resolveSettings({ preset: "mask2former-r50-coco-panoptic", sets });
 }
 
 /** All its weights, those of the norms included. */
-export function cocoDeclarations(): Declaration[] {
+export function cocoDeclarations(problem: Problem): Declaration[] {
   const graph = new Graph("weights");
   const parameters = new Parameters(asInputs(graph));
-  mask2former(parameters.root, graph.input("images", "float32", [1, 3, 32, 32]), cocoModel());
+  mask2former(
+    parameters.root,
+    graph.input("images", "float32", [1, 3, 32, 32]),
+    architectureOf(cocoSettings(problem), CLASSES),
+  );
   return [...parameters.declarations.values()];
 }
 

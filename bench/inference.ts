@@ -2,44 +2,28 @@
 
 import { readSafetensors } from "../src/checkpoint/safetensors.js";
 import type { TensorData } from "../src/core/tensor-data.js";
-import type { PanopticMap } from "../src/masks/segmentation.js";
+import { architectureOf, describeModel } from "../src/finetune/model-description.js";
+import type { PanopticMap, SegmentationClass } from "../src/masks/segmentation.js";
 import { asConstants } from "../src/nn/scope.js";
 import { inferenceGraph } from "../src/predict/model-graph.js";
 import { Predictor } from "../src/predict/predictor.js";
-import type { ModelDescription } from "../src/predict/trained-model.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
-import { CLASSES, cocoDeclarations, cocoModel, sharpen, THINGS } from "./coco-model.js";
+import { CLASSES, cocoDeclarations, cocoSettings, sharpen, THINGS } from "./coco-model.js";
 import type { Job, Problem, Values } from "./job.js";
 import { drawScene } from "./scene.js";
 import { workOf, zerosFor } from "./work.js";
 
 /** Side of an image as it comes, of its side in the network: COCO images of 480 pixels are resized to 800. */
 const ORIGINAL = 480 / 800;
-/** Longest side in the network, of the shorter one. */
-const LONG_EDGE = 1333 / 800;
-/** Share of its pixels that a segment must own: random masks overlap more than trained ones, so less than the usual 0.8. */
-const OVERLAP = 0.2;
 /** Mean and standard deviation of pixels. */
 const GREY = { mean: 120, spread: 50 };
 
-const modelOf = ({ size }: Problem): ModelDescription => ({
-  kind: "mask2former",
-  task: "panoptic",
-  classes: Array.from({ length: CLASSES }, (_, id) => ({
-    id,
-    name: `class ${id}`,
-    isThing: id < THINGS,
-    color: [id, id, id] as const,
-  })),
-  architecture: cocoModel(),
-  inference: {
-    shortEdge: size,
-    longEdge: Math.floor(LONG_EDGE * size),
-    objectThreshold: 0.8,
-    overlapThreshold: OVERLAP,
-    topK: 100,
-  },
-});
+const classes: SegmentationClass[] = Array.from({ length: CLASSES }, (_, id) => ({
+  id,
+  name: `class ${id}`,
+  isThing: id < THINGS,
+  color: [0, 0, 0],
+}));
 
 /** The image of a step as bytes, [side, side, 3]. */
 function imageOf({ size }: Problem, step: number): TensorData<"uint8"> {
@@ -81,17 +65,22 @@ export const inference: Job = {
 
   batch: (problem, step) => new Map([["image", imageOf(problem, step)]]),
 
-  work({ size }) {
-    const graph = inferenceGraph(cocoModel(), { width: size, height: size }, (graph) =>
-      asConstants(graph, zerosFor(cocoDeclarations())),
-    );
-    return workOf([graph]);
+  work(problem) {
+    const { size } = problem;
+    const weights = zerosFor(cocoDeclarations(problem));
+    const architecture = architectureOf(cocoSettings(problem), CLASSES);
+    return workOf([
+      inferenceGraph(architecture, { width: size, height: size }, (graph) => asConstants(graph, weights)),
+    ]);
   },
 
   async start(problem) {
     const runtime = await createRuntime({ device: "cpu", cores: problem.cores });
     const weights = await readSafetensors(problem.weights);
-    const predictor = await Predictor.create(runtime, modelOf(problem), { weights, concurrency: 1 });
+    const predictor = await Predictor.create(runtime, describeModel(cocoSettings(problem), classes), {
+      weights,
+      concurrency: 1,
+    });
     let image: { width: number; height: number; data: Uint8Array };
     let panoptic: PanopticMap;
     return {

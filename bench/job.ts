@@ -16,7 +16,7 @@ export interface Problem {
   weights: string;
 }
 
-export const JOB_NAMES = ["pretrain", "inference"] as const;
+export const JOB_NAMES = ["pretrain", "finetune", "inference"] as const;
 export type JobName = (typeof JOB_NAMES)[number];
 
 export type Tensors = ReadonlyMap<string, TensorData>;
@@ -28,6 +28,15 @@ export interface Work {
   gigaFlop: number;
   /** 1e9 bytes that the operators read and write, each for itself, as if there were no cache. */
   gigaByte: number;
+}
+
+export interface Tolerance {
+  /** Of all values, before the first update. */
+  readonly first: number;
+  /** After updates, which magnify rounding: AdamW divides by small numbers. */
+  readonly later: number;
+  /** The values that are compared after updates; all without it. */
+  readonly laterOnly?: readonly string[];
 }
 
 /** Our side, loaded. */
@@ -45,8 +54,8 @@ export interface Job {
   readonly title: string;
   /** Images of a step, where the option does not matter. */
   readonly images?: number;
-  /** Largest relative difference of the values: before the first update, and after updates, which magnify rounding. */
-  readonly tolerance: { readonly first: number; readonly later: number };
+  /** How far the values may differ, as a share of their own. */
+  readonly tolerance: Tolerance;
   /** All weights, frozen ones included; they do not depend on the image size. */
   declarations(problem: Problem): Iterable<Declaration>;
   /** Changes the random starting values in place, where the job needs others. */

@@ -84,8 +84,13 @@ class Finetune:
         self.losses = self.training.step(self.images, self.targets)
 
     def values(self):
-        parts = {kind: sum(x for n, x in self.losses.items() if n.startswith(kind)) for kind in WEIGHTS}
-        return {"loss": sum(parts.values()), **parts}
+        """The whole loss, and its terms without their weights, by the authors' names: the last output has no number"""
+        last = max(int(name.split("_")[1]) for name in self.losses)
+        values = {"loss": sum(self.losses.values())}
+        for name, loss in self.losses.items():
+            kind, output = name.split("_")
+            values[f"loss_{kind}" if int(output) == last else f"loss_{name}"] = loss / WEIGHTS[kind]
+        return values
 
 
 class Inference:
