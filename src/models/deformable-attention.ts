@@ -19,6 +19,11 @@ export interface DeformableOptions {
   points: number;
   /** Sample again for the gradient instead of keeping the sampled rows. */
   recomputeRows?: boolean;
+  /**
+   * Sample at most so many bytes of rows at a time, about what a core's cache holds. Not for graphs with a gradient, which
+   * would scatter into all values once for each piece.
+   */
+  rowBytes?: number;
 }
 
 export interface DeformableInputs {
@@ -101,7 +106,7 @@ export interface Samples {
  * rows; bilinear and attention weights fold into one row vector, so a query and head is one vector-matrix product.
  */
 export function sampleRows({ values, x, y, weights }: Samples, options: DeformableOptions): Tensor {
-  const { levels, heads, points, recomputeRows } = options;
+  const { levels, heads, points, recomputeRows, rowBytes = Number.POSITIVE_INFINITY } = options;
   const { graph } = values;
   const [n, tokens, c] = values.shape;
   const lq = x.shape[1];
@@ -150,8 +155,15 @@ export function sampleRows({ values, x, y, weights }: Samples, options: Deformab
   const indices = g.cast(g.concat(cornerRows, 1), "int64");
   const rowWeights = g.reshape(g.concat(cornerWeights, 1), [n * lq * heads, 1, 4 * perHead]);
   const gatherAndSum = () => {
-    const rows = g.gather(g.reshape(values, [n * tokens * heads, c / heads]), indices);
-    return [g.reshape(g.matMul(rowWeights, rows), [n, lq, c])];
+    const table = g.reshape(values, [n * tokens * heads, c / heads]);
+    const count = indices.shape[0];
+    const bytesOfOne = 4 * 4 * perHead * (c / heads);
+    const atOnce = Math.max(1, Math.min(count, Math.floor(rowBytes / bytesOfOne)));
+    const pieces = Array.from({ length: Math.ceil(count / atOnce) }, (_, i) => {
+      const part = (t: Tensor) => g.slice(t, 0, i * atOnce, Math.min((i + 1) * atOnce, count));
+      return g.matMul(part(rowWeights), g.gather(table, part(indices)));
+    });
+    return [g.reshape(g.concat(pieces, 0), [n, lq, c])];
   };
   return (recomputeRows ? recompute(graph, gatherAndSum) : gatherAndSum())[0];
 }

@@ -21,6 +21,8 @@ export interface PixelDecoderOptions {
   normGroups: number;
   recomputeLayers?: boolean;
   recomputeRows?: boolean;
+  /** Of deformable attention (`DeformableOptions.rowBytes`), for graphs without a gradient. */
+  rowBytes?: number;
 }
 
 export interface PixelDecoderOutput {
@@ -83,9 +85,9 @@ interface EncoderFrame {
 /** Post-norm layer of the deformable encoder; x [N, S, C]. */
 function encoderLayer(p: Scope, x: Tensor, frame: EncoderFrame, options: PixelDecoderOptions): Tensor {
   const { positions, references, levels } = frame;
-  const { heads, points, recomputeRows, feedForwardDim } = options;
+  const { heads, points, recomputeRows, rowBytes, feedForwardDim } = options;
   const inputs = { query: g.add(x, positions), references, value: x };
-  const attended = deformableAttention(p.in("self_attn"), inputs, { levels, heads, points, recomputeRows });
+  const attended = deformableAttention(p.in("self_attn"), inputs, { levels, heads, points, recomputeRows, rowBytes });
   const y = layerNorm(p.in("norm1"), g.add(x, attended));
   return layerNorm(p.in("norm2"), g.add(y, feedForward(p, y, feedForwardDim)));
 }

@@ -11,6 +11,9 @@ export const IMAGE = "image";
 export const LOGITS = "logits";
 export const MASKS = "masks";
 
+/** Sampled rows of deformable attention in memory at once: all of a layer's would be 1 GB for 800 x 1216 pixels. */
+const ROW_BYTES = 2 ** 23;
+
 /** Whatever training did, batch norms use their running statistics, and nothing is dropped or kept for a gradient. */
 function forInference({ backbone, pixelDecoder, ...rest }: Mask2FormerOptions): Mask2FormerOptions {
   return {
@@ -19,7 +22,7 @@ function forInference({ backbone, pixelDecoder, ...rest }: Mask2FormerOptions): 
       backbone.kind === "swin"
         ? { ...backbone, dropPath: 0, keep: undefined, recomputeBlocks: false }
         : { ...backbone, norm: "frozen", recomputeBlocks: false },
-    pixelDecoder: { ...pixelDecoder, recomputeLayers: false, recomputeRows: false },
+    pixelDecoder: { ...pixelDecoder, recomputeLayers: false, recomputeRows: false, rowBytes: ROW_BYTES },
   };
 }
 

@@ -20,6 +20,7 @@ export interface Variant {
   readonly recomputeBlocks?: boolean;
   readonly recomputeLayers?: boolean;
   readonly recomputeRows?: boolean;
+  readonly rowBytes?: number;
 }
 
 interface Frame {
@@ -92,7 +93,7 @@ function deformableCore({ golden, variant, input }: Frame): Outputs {
     const size = value.graph.constant(floats([levels.length, 1, 1], sizes));
     return g.reshape(g.sub(g.mul(g.slice(locations, 5, axis, axis + 1), size), 0.5), samples);
   };
-  const options = { levels, heads, points, recomputeRows: variant.recomputeRows };
+  const options = { levels, heads, points, recomputeRows: variant.recomputeRows, rowBytes: variant.rowBytes };
   const values = g.reshape(value, [n, tokens, heads * depth]);
   return { output: sampleRows({ values, x: pixels(0), y: pixels(1), weights: g.reshape(weights, samples) }, options) };
 }
@@ -170,6 +171,7 @@ function transformerDecoderOf({ graph, golden, input }: Frame): Outputs {
 export const PLAIN: Variant = { name: "as it is" };
 const BLOCKS: Variant = { name: "blocks recomputed", recomputeBlocks: true };
 const ROWS: Variant = { name: "sampled rows recomputed", recomputeRows: true };
+const PIECES: Variant = { name: "rows sampled in pieces", rowBytes: 50_000 };
 const LAYERS: Variant = { name: "layers recomputed", recomputeLayers: true };
 const LAYERS_AND_ROWS: Variant = { ...LAYERS, ...ROWS, name: "layers and sampled rows recomputed" };
 const tiles = (tileBytes: number): Variant => ({ name: `attention in tiles of ${tileBytes} bytes`, tileBytes });
@@ -186,7 +188,7 @@ export const MODELS: readonly GoldenModel[] = [
   { name: "02_swin_tiny_64x96", build: swinOf, variants: [PLAIN], large: true },
   { name: "02_swin_tiny_70x101_patchpad", build: swinOf, variants: [PLAIN], large: true },
   { name: "02_swin_tiny_72x104", build: swinOf, variants: [PLAIN, BLOCKS], large: true },
-  { name: "03_msdeform_core", build: deformableCore, variants: [PLAIN, ROWS] },
+  { name: "03_msdeform_core", build: deformableCore, variants: [PLAIN, ROWS, PIECES] },
   { name: "03_msdeform_module", build: deformableModule, variants: [PLAIN, ROWS] },
   { name: "03_msdeform_module_padmask", build: deformableModule, variants: [PLAIN, ROWS] },
   { name: "03_msdeform_module_ref4", build: deformableModule, variants: [PLAIN, ROWS] },
@@ -196,7 +198,7 @@ export const MODELS: readonly GoldenModel[] = [
     variants: [PLAIN, LAYERS, ROWS, LAYERS_AND_ROWS],
     large: true,
   },
-  { name: "04_pixel_decoder_small", build: pixelDecoderOf, variants: [PLAIN, LAYERS_AND_ROWS] },
+  { name: "04_pixel_decoder_small", build: pixelDecoderOf, variants: [PLAIN, LAYERS_AND_ROWS, PIECES] },
   { name: "04_pixel_decoder_swin_t", build: pixelDecoderOf, variants: [PLAIN], large: true },
   { name: "05_transformer_decoder_full", build: transformerDecoderOf, variants: [PLAIN, tiles(16384)], large: true },
   { name: "05_transformer_decoder_fullmask", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },
