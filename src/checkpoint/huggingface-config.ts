@@ -188,3 +188,10 @@ export function preprocessorConfig(classCount: number, { shortEdge = 800, longEd
     num_labels: classCount,
   };
 }
+
+/** transformers checks the types of its settings, and Python tells 2 from 2.0. */
+const FLOATS = /^(\s*"(?:\w+_weight|dropout|\w+_dropout\w*|mlp_ratio|oversample_ratio|init_xavier_std)": \d+)(,?)$/gm;
+
+/** The text of a configuration file. */
+export const settingsText = (value: JsonObject): string =>
+  `${JSON.stringify(value, null, 2).replace(FLOATS, "$1.0$2")}\n`;

@@ -8,7 +8,13 @@ import { writeFileAtomic } from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
 import type { JsonObject } from "./checkpoint.js";
 import { type SavedModel, writeNumpyPickle, writeTorch } from "./formats/torch-writer.js";
-import { backboneConfig, type ModelFacts, modelConfig, preprocessorConfig } from "./huggingface-config.js";
+import {
+  backboneConfig,
+  type ModelFacts,
+  modelConfig,
+  preprocessorConfig,
+  settingsText,
+} from "./huggingface-config.js";
 import { groupNames } from "./names/group-names.js";
 import { layoutNamed } from "./names/layouts.js";
 import type { Move } from "./names/rules.js";
@@ -60,11 +66,6 @@ function renamed(
   return result;
 }
 
-/** transformers checks the types of its settings, and Python tells 2 from 2.0. */
-const FLOATS = /^(\s*"(?:\w+_weight|dropout|\w+_dropout\w*|mlp_ratio|oversample_ratio|init_xavier_std)": \d+)(,?)$/gm;
-
-const json = (value: JsonObject) => `${JSON.stringify(value, null, 2).replace(FLOATS, "$1.0$2")}\n`;
-
 /** `config.json`, and for a whole model `preprocessor_config.json`, by file name. */
 function configurations(
   tensors: ReadonlyMap<string, TensorData>,
@@ -72,13 +73,13 @@ function configurations(
 ): [string, string][] {
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape] as const));
   if (![...tensors.keys()].some((name) => name.startsWith("sem_seg_head."))) {
-    return [["config.json", json(backboneConfig(shapes, source))]];
+    return [["config.json", settingsText(backboneConfig(shapes, source))]];
   }
   const config = modelConfig(shapes, source, facts);
   const classes = Object.keys(config.id2label as JsonObject).length;
   return [
-    ["config.json", json(config)],
-    ["preprocessor_config.json", json(preprocessorConfig(classes, facts))],
+    ["config.json", settingsText(config)],
+    ["preprocessor_config.json", settingsText(preprocessorConfig(classes, facts))],
   ];
 }
 

@@ -7,6 +7,8 @@ import { fileFault } from "../../io/file-fault.js";
 
 /** One system call reads less than 2 GiB. */
 const CHUNK = 2 ** 28;
+/** Less than this is read at once: handing it to another thread takes longer. */
+const SMALL = 2 ** 16;
 
 export interface ByteSource {
   /** Of the file, for messages. */
@@ -50,17 +52,19 @@ export async function openFile(path: string): Promise<OpenFile> {
       if (bytesRead === 0) throw endsEarly(path, position + done, position, target.length); // it shrank meanwhile
       return done + bytesRead;
     };
+    const readNow = (target: Uint8Array, position: number) => {
+      check(target, position);
+      for (let done = 0; done < target.length; ) {
+        const length = Math.min(CHUNK, target.length - done);
+        done = progress(done, readSync(file.fd, target, done, length, position + done), target, position);
+      }
+    };
     return {
       path,
       size,
-      readSync(target, position) {
-        check(target, position);
-        for (let done = 0; done < target.length; ) {
-          const length = Math.min(CHUNK, target.length - done);
-          done = progress(done, readSync(file.fd, target, done, length, position + done), target, position);
-        }
-      },
+      readSync: readNow,
       async read(target, position) {
+        if (target.length < SMALL) return readNow(target, position);
         check(target, position);
         for (let done = 0; done < target.length; ) {
           const length = Math.min(CHUNK, target.length - done);

@@ -49,18 +49,42 @@ const MAX_BYTES = 0xffff_ffff;
 /** PyTorch maps records into memory, which wants them aligned. */
 const ALIGNMENT = 64;
 
+/** Writes small pieces together, large ones as they are. */
+class GatheredWrites {
+  private pending: Uint8Array[] = [];
+
+  constructor(private readonly write: Write) {}
+
+  async put(piece: Uint8Array): Promise<void> {
+    if (piece.length < SMALL && this.pending.length < SMALL) this.pending.push(piece);
+    else {
+      await this.flush();
+      await this.write(piece);
+    }
+  }
+
+  async flush(): Promise<void> {
+    if (this.pending.length > 0) await this.write(Buffer.concat(this.pending));
+    this.pending = [];
+  }
+}
+const SMALL = 2 ** 12;
+
 /** Writes the records of a zip archive, none of them packed, and its directory. */
 class ZipWriter {
   private offset = 0;
   private readonly directory: Uint8Array[] = [];
+  private readonly pieces: GatheredWrites;
 
   constructor(
-    private readonly write: Write,
+    write: Write,
     private readonly path: string,
-  ) {}
+  ) {
+    this.pieces = new GatheredWrites(write);
+  }
 
   private async put(bytes: Uint8Array): Promise<void> {
-    await this.write(bytes);
+    await this.pieces.put(bytes);
     this.offset += bytes.length;
     if (this.offset > MAX_BYTES) {
       throw new InputError({
@@ -108,6 +132,7 @@ class ZipWriter {
     end.writeUInt32LE(directory.length, 12);
     end.writeUInt32LE(begin, 16);
     await this.put(end);
+    await this.pieces.flush();
   }
 }
 
@@ -140,21 +165,6 @@ export async function writeTorch(path: string, model: SavedModel): Promise<void>
   });
 }
 
-/** The same bytes in fewer pieces: small ones together, large ones as they are. */
-function* gathered(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
-  let small: Uint8Array[] = [];
-  for (const piece of pieces) {
-    if (piece.length < 2 ** 12 && small.length < 2 ** 12) {
-      small.push(piece);
-      continue;
-    }
-    yield Buffer.concat(small);
-    small = [];
-    yield piece;
-  }
-  yield Buffer.concat(small);
-}
-
 /** Writes a pickle of NumPy arrays, as detectron2's model zoo has them. Throws `InputError`. */
 export async function writeNumpyPickle(path: string, model: SavedModel): Promise<void> {
   const root = rootOf(model, (tensor) => {
@@ -174,6 +184,8 @@ export async function writeNumpyPickle(path: string, model: SavedModel): Promise
     };
   });
   await writeFileAtomic(path, async (write) => {
-    for (const piece of gathered(pickle(root, 4))) await write(piece);
+    const pieces = new GatheredWrites(write);
+    for (const piece of pickle(root, 4)) await pieces.put(piece);
+    await pieces.flush();
   });
 }

@@ -85,8 +85,10 @@ export function moduleVersions(names: Iterable<string>): Map<string, number> {
   for (const name of all) {
     const parts = name.split(".");
     for (let i = 1; i < parts.length; i++) versions.set(parts.slice(0, i).join("."), 1);
-    const module = parts.slice(0, -1).join(".");
-    if (parts.at(-1) !== "running_mean") continue;
+  }
+  for (const name of all) {
+    if (!name.endsWith(".running_mean")) continue;
+    const module = name.slice(0, -".running_mean".length);
     versions.set(module, all.has(`${module}.num_batches_tracked`) ? BATCH_NORM : FROZEN_BATCH_NORM);
   }
   for (const [module, version] of HEAD_VERSIONS) if (versions.has(module)) versions.set(module, version);
