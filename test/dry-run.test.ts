@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { estimateMemory, estimateSeconds, planStep, printDryRun } from "../src/pretrain/dry-run.js";
+import { countParameters, estimateMemory, estimateSeconds, planStep, printDryRun } from "../src/pretrain/dry-run.js";
 import { resolveSettings } from "../src/pretrain/settings-resolution.js";
 
 const tiny = resolveSettings({ preset: "tiny" });
@@ -20,6 +20,17 @@ describe("parameters", () => {
     expect(counts[0]).toEqual({ part: "backbone", online: 23_454_912, learnable: 0, target: 0, buffers: 106_240 });
     expect(counts[1]).toMatchObject({ online: 6_035_904, learnable: 6_035_904, target: 6_035_904 });
     expect(counts[3].target).toBe(0);
+  });
+
+  test("Swin-T has the numbers of Mask2Former's, its pixel decoder too", () => {
+    const sets = ["data.size=64", "pretrain.maskPatch=4", "backbone.weights=x.safetensors"];
+    const frozen = countParameters(resolveSettings({ preset: "paper-swin-t", sets }));
+    expect(frozen[0]).toEqual({ part: "backbone", online: 27_520_698, learnable: 0, target: 0, buffers: 0 });
+    expect(frozen[1]).toMatchObject({ online: 5_421_504, learnable: 5_421_504, target: 5_421_504 });
+    const [trained] = countParameters(
+      resolveSettings({ preset: "swin-t", sets: ["data.size=64", "pretrain.maskPatch=1"] }),
+    );
+    expect(trained).toMatchObject({ learnable: 27_520_698, target: 27_520_698 });
   });
 });
 

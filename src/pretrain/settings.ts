@@ -105,7 +105,7 @@ function* maskConflicts(settings: PretrainSettings): Generator<Conflict> {
 }
 
 function* objectiveConflicts({ pretrain, backbone, model }: PretrainSettings): Generator<Conflict> {
-  const batchNorm = model.backbone === "resnet50";
+  const hasBatchNorm = model.backbone === "resnet50";
   if (!pretrain.reconstruction && !pretrain.denoising) {
     yield {
       names: ["pretrain.reconstruction", "pretrain.denoising"],
@@ -125,10 +125,10 @@ function* objectiveConflicts({ pretrain, backbone, model }: PretrainSettings): G
       names: ["backbone.frozen", "backbone.weights"],
       expected: "backbone.weights, because a frozen backbone does not learn",
       found: "backbone.frozen true and no weights",
-      fix: `Give ImageNet weights with --backbone FILE, or train the backbone from random initialisation with --set backbone.frozen=false${batchNorm ? " --set model.norm=batch" : ""}.`,
+      fix: `Give ImageNet weights with --backbone FILE, or train the backbone from random initialisation with --set backbone.frozen=false${hasBatchNorm ? " --set model.norm=batch" : ""}.`,
     };
   }
-  if (backbone.frozen && batchNorm && model.norm === "batch") {
+  if (backbone.frozen && hasBatchNorm && model.norm === "batch") {
     yield {
       names: ["model.norm", "backbone.frozen"],
       expected: `model.norm "frozen", because the backbone is frozen`,
