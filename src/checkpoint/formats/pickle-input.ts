@@ -112,18 +112,19 @@ async function decodeLatin1(source: ByteSource, position: number, length: number
   }
   const piece = new Uint8Array(Math.min(length, 2 ** 20));
   let filled = 0;
-  let lead = 0;
   for (let done = 0; done < length; ) {
-    const part = piece.subarray(0, Math.min(piece.length, length - done));
+    let part = piece.subarray(0, Math.min(piece.length, length - done));
     await source.read(part, position + done);
-    done += part.length;
-    for (const byte of part) {
-      const complete = lead === 0 ? byte < 0x80 : byte >> 6 === 2;
-      if (complete)
-        target[filled++] = lead === 0 ? byte : ((lead & 3) << 6) | (byte & 0x3f); // beyond the end: no effect
-      else if (lead !== 0 || (byte !== 0xc2 && byte !== 0xc3)) throw wrong("text that spells no bytes");
-      lead = complete ? 0 : byte;
+    if (done + part.length < length && part[part.length - 1] >= 0xc0) part = part.subarray(0, -1); // half a character
+    for (let i = 0; i < part.length; ) {
+      const byte = part[i++];
+      if (byte < 0x80)
+        target[filled++] = byte; // beyond the end: no effect
+      else if ((byte === 0xc2 || byte === 0xc3) && part[i] >> 6 === 2) {
+        target[filled++] = ((byte & 3) << 6) | (part[i++] & 0x3f);
+      } else throw wrong("text that spells no bytes");
     }
+    done += part.length;
   }
-  if (filled !== target.length || lead !== 0) throw wrong(`${filled} bytes for an array of ${target.length}`);
+  if (filled !== target.length) throw wrong(`${filled} bytes for an array of ${target.length}`);
 }
