@@ -2,6 +2,7 @@
 
 import { InputError, nearest } from "../core/errors.js";
 import type { Shape } from "../core/tensor-data.js";
+import { groupNames } from "./names/group-names.js";
 
 export interface MatchOptions {
   /** Where `found` comes from: opens the error message. */
@@ -10,6 +11,10 @@ export interface MatchOptions {
   allowMissing?: readonly RegExp[];
   /** Tensors that may be left unused. */
   allowUnexpected?: readonly RegExp[];
+  /** Parameters whose tensor may have another shape (they keep their initial values), e.g. for other classes. */
+  allowMisshapen?: readonly RegExp[];
+  /** What the file itself calls a tensor, where that is another name. */
+  originOf?: (name: string) => string | undefined;
 }
 
 export interface WeightMatch {
@@ -19,15 +24,23 @@ export interface WeightMatch {
   missing: string[];
   /** Excused by `allowUnexpected`. */
   unexpected: string[];
+  /** Excused by `allowMisshapen`. */
+  misshapen: string[];
 }
 
-/** Lines of one kind of fault, at most this many. */
-const LISTED = 12;
+/** More faults of one kind than this are listed by what they have in common. */
+const ONE_BY_ONE = 12;
 
-function list(title: string, lines: readonly string[]): string[] {
-  if (lines.length === 0) return [];
-  const rest = lines.length > LISTED ? [`  ... and ${lines.length - LISTED} more`] : [];
-  return [`${lines.length} ${title}:`, ...lines.slice(0, LISTED).map((line) => `  ${line}`), ...rest];
+/** Every name is there: one a line, or those together that differ only in their numbers (and are told by `brief`). */
+function list(
+  title: string,
+  names: readonly string[],
+  describe: (name: string) => string,
+  brief = (name: string) => name,
+): string[] {
+  if (names.length === 0) return [];
+  const lines = names.length > ONE_BY_ONE ? groupNames(names.map(brief)) : names.map(describe);
+  return [`${names.length} ${title}:`, ...lines.map((line) => `  ${line}`)];
 }
 
 /**
@@ -37,40 +50,44 @@ function list(title: string, lines: readonly string[]): string[] {
 export function matchWeights(
   expected: ReadonlyMap<string, Shape>,
   found: ReadonlyMap<string, Shape>,
-  { source, allowMissing = [], allowUnexpected = [] }: MatchOptions,
+  { source, allowMissing = [], allowUnexpected = [], allowMisshapen = [], originOf = () => undefined }: MatchOptions,
 ): WeightMatch {
   const excused = (name: string, patterns: readonly RegExp[]) => patterns.some((pattern) => name.search(pattern) >= 0);
   const missing = [...expected.keys()].filter((name) => !found.has(name));
   const unexpected = [...found.keys()].filter((name) => !expected.has(name));
-  const matched = [...expected.keys()].filter((name) => found.has(name));
+  const common = [...expected.keys()].filter((name) => found.has(name));
+  const differs = common.filter((name) => `${expected.get(name)}` !== `${found.get(name)}`);
+  const misshapen = differs.filter((name) => excused(name, allowMisshapen));
+  const matched = common.filter((name) => !misshapen.includes(name));
 
   const lacking = missing.filter((name) => !excused(name, allowMissing));
   const surplus = unexpected.filter((name) => !excused(name, allowUnexpected));
-  const misshapen = matched.filter((name) => `${expected.get(name)}` !== `${found.get(name)}`);
-  const near = (name: string, others: readonly string[]) => {
+  const wrong = differs.filter((name) => !excused(name, allowMisshapen));
+  const near = (others: readonly string[]) => (name: string) => {
     const other = nearest(name, others.slice(0, 200));
     return other ? `${name} (the other side has ${other})` : name;
   };
+  const inFile = (name: string) => {
+    const origin = originOf(name);
+    return origin === undefined || origin === name ? name : `${name} (in the file: ${origin})`;
+  };
+  const shapes = (name: string) => `model [${expected.get(name)}], file [${found.get(name)}]`;
   const faults = [
-    ...list(
-      "missing",
-      lacking.map((name, i) => (i < LISTED ? near(name, unexpected) : name)),
-    ),
-    ...list(
-      "unexpected",
-      surplus.map((name, i) => (i < LISTED ? near(name, missing) : name)),
-    ),
+    ...list("missing", lacking, near(unexpected)),
+    ...list("unexpected", surplus, (name) => near(missing)(inFile(name))),
     ...list(
       "of another shape",
-      misshapen.map((name) => `${name}: model [${expected.get(name)}], file [${found.get(name)}]`),
+      wrong,
+      (name) => `${inFile(name)}: ${shapes(name)}`,
+      (name) => `${name}: ${shapes(name)}`,
     ),
   ];
   if (faults.length > 0) {
     throw new InputError({
       where: source,
       expected: `the ${expected.size} tensors of this model`,
-      found: `${matched.length - misshapen.length} that fit\n${faults.join("\n")}`,
+      found: `${matched.length - wrong.length} that fit\n${faults.join("\n")}`,
     });
   }
-  return { matched, missing, unexpected };
+  return { matched, missing, unexpected, misshapen };
 }

@@ -41,7 +41,7 @@ export async function startingWeights(
   const values = new Map<string, TensorData>();
   const file = settings.backbone.weights;
   if (file !== null) {
-    const { tensors: stored } = await loadWeights(await locateWeights(file), {
+    const { tensors: stored, report } = await loadWeights(await locateWeights(file), {
       keep: (name) => name.startsWith("backbone."),
     });
     const shapes = <T extends { shape: readonly number[] }>(map: ReadonlyMap<string, T>) =>
@@ -50,6 +50,7 @@ export async function startingWeights(
       source: file,
       allowMissing: NEW,
       allowUnexpected: IGNORED,
+      originOf: (name) => report.moves.find(({ to }) => to[0] === name)?.from.join(" + "),
     });
     for (const name of matched) values.set(name, stored.get(name) as TensorData);
   }
