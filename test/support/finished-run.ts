@@ -1,4 +1,4 @@
-/** @file What a pretraining run left behind, without what depends on the clock. */
+/** @file What a run left behind, without what depends on the clock. */
 
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -18,16 +18,17 @@ export function checkpointSteps(run: string): number[] {
 export function resultOf(run: string) {
   const steps = checkpointSteps(run).sort((a, b) => a - b);
   const last = join(run, "checkpoints", `step-${String(steps.at(-1)).padStart(8, "0")}`);
+  const parts = readdirSync(last).filter((name) => name.endsWith(".safetensors"));
   const hash = (part: string) =>
     createHash("sha256")
-      .update(readFileSync(join(last, `${part}.safetensors`)))
+      .update(readFileSync(join(last, part)))
       .digest("hex");
   const metrics = readMetrics(join(run, "metrics.jsonl")).map((record) =>
     Object.fromEntries(Object.entries(record).filter(([name]) => !TIMING.includes(name))),
   );
   return {
     steps,
-    weights: { model: hash("model"), target: hash("target"), optimizer: hash("optimizer") },
+    weights: Object.fromEntries(parts.map((part) => [part, hash(part)])),
     metrics,
     skipped: readMetrics(join(run, "skipped.jsonl")),
   };

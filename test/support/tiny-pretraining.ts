@@ -45,6 +45,10 @@ export function smallestSettings(...sets: readonly string[]): PretrainSettings {
 
 /** Images [batch, 3, size, size] of N(0, 1) for one step. */
 export function randomImages({ run, data }: PretrainSettings, step: number): Float32Array {
-  const images = new Float32Array(run.batch * 3 * data.size ** 2);
-  return new RandomStream({ seed: 17, purpose: "test images", step }).fillNormal(images);
+  return randomImagesOf(run.batch * 3 * data.size ** 2, step);
+}
+
+/** `count` numbers of N(0, 1) for one step. */
+export function randomImagesOf(count: number, step: number): Float32Array {
+  return new RandomStream({ seed: 17, purpose: "test images", step }).fillNormal(new Float32Array(count));
 }

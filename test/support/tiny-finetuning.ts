@@ -1,0 +1,89 @@
+/** @file A fine-tuning that takes a second: Mask2Former at its smallest, and labelled scenes for it. */
+
+import { writeSampleData } from "../../src/data/sample-data.js";
+import type { Target } from "../../src/data/targets.js";
+import { Finetuner } from "../../src/finetune/finetuner.js";
+import { criterionOptions, describeModel } from "../../src/finetune/model-description.js";
+import type { FinetuneSettings } from "../../src/finetune/settings.js";
+import { resolveSettings } from "../../src/finetune/settings-resolution.js";
+import { freshWeights } from "../../src/finetune/starting-weights.js";
+import type { Runtime } from "../../src/runtime/contract.js";
+import { randomImagesOf } from "./tiny-pretraining.js";
+
+/** `--set` arguments that shrink the model of the preset "small". */
+export const SMALLEST_MODEL = [
+  "model.stemChannels=8",
+  "model.stageChannels=[8,16,32,64]",
+  "model.hiddenDim=32",
+  "model.normGroups=4",
+  "model.pixelDecoderLayers=1",
+  "model.pixelDecoderFfn=32",
+  "model.decoderLayers=2",
+  "model.decoderFfn=32",
+];
+
+/** With one layer less of everything, few points, 64 x 64 pixels and batches of 4. */
+export const SMALLEST_FINETUNING = [
+  ...SMALLEST_MODEL,
+  "decoder.queries=8",
+  "criterion.points=64",
+  "data.crop=[64,64]",
+  "inference.shortEdge=64",
+  "inference.longEdge=96",
+  "run.batch=4",
+  "run.microBatch=2",
+  "run.steps=4",
+];
+
+export function smallestFinetuning(...sets: readonly string[]): FinetuneSettings {
+  return resolveSettings({ preset: "small", sets: [...SMALLEST_FINETUNING, ...sets] });
+}
+
+/** Writes `images` labelled scenes of 64 x 64 pixels, a fifth of them for validation. */
+export async function writeScenes(dir: string, images: number): Promise<void> {
+  await writeSampleData({ dir, images, size: 64, seed: 3 });
+}
+
+/** A finetuner of those settings for `classes` classes, from the seed's weights. */
+export function createFinetuner(runtime: Runtime, settings: FinetuneSettings, classes = 3): Promise<Finetuner> {
+  const named = Array.from({ length: classes }, (_, i) => ({
+    id: i + 1,
+    name: `class ${i}`,
+    isThing: true,
+    color: [0, 0, 0] as const,
+  }));
+  const { run, data, optim } = settings;
+  return Finetuner.create(
+    runtime,
+    {
+      architecture: describeModel(settings, named).architecture,
+      criterion: criterionOptions(settings),
+      optim,
+      steps: run.steps as number,
+      seed: run.seed,
+      batch: run.batch,
+      microBatch: run.microBatch,
+      size: data.crop,
+    },
+    async (declared) => ({
+      model: freshWeights(declared, run.seed).weights,
+      target: new Map(),
+      optimizer: new Map(),
+    }),
+  );
+}
+
+/** Images of N(0, 1) for one step, [batch, 3, H, W]. */
+export function randomBatch({ run, data }: FinetuneSettings, step: number): Float32Array {
+  return randomImagesOf(run.batch * 3 * data.crop[0] * data.crop[1], step);
+}
+
+/** `count` squares in an image of those settings, of classes 0, 1, 2, 0, ... */
+export function squares({ data }: FinetuneSettings, count: number): Target[] {
+  const [height, width] = data.crop;
+  return Array.from({ length: count }, (_, i) => {
+    const mask = new Uint8Array(height * width);
+    for (let y = 4 + i; y < 24 + i; y++) mask.fill(1, y * width + 3 * i, y * width + 3 * i + 20);
+    return { label: i % 3, mask };
+  });
+}
