@@ -99,7 +99,7 @@ describe("assignment", () => {
 
   test("takes the pairs of least total cost, with more queries than objects and fewer", () => {
     expect(assignObjects(rows([4, 1], [2, 0], [3, 2]))).toEqual({ queries: [0, 1], objects: [1, 0] });
-    expect(assignObjects(rows([9, 1, 5], [2, 1, 7]))).toEqual({ queries: [0, 1], objects: [2, 1] });
+    expect(assignObjects(rows([9, 1, 5], [2, 1, 7]))).toEqual({ queries: [0, 1], objects: [1, 0] });
     expect(assignObjects([new Float64Array(0)])).toEqual({ queries: [], objects: [] });
   });
 
