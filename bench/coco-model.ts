@@ -1,4 +1,4 @@
-/** @file The Mask2Former that is fine-tuned and used: ResNet-50 with frozen norms, sizes of COCO panoptic. */
+/** @file The Mask2Former that is fine-tuned and used: ResNet-50 with frozen norms or Swin-T, sizes of COCO panoptic. */
 
 import type { TensorData } from "../src/core/tensor-data.js";
 import { architectureOf } from "../src/finetune/model-description.js";
@@ -18,7 +18,7 @@ const LONG_EDGE = 1333 / 800;
 const OVERLAP = 0.2;
 
 /** The published settings at the size of the problem; their learning rate is constant at first, as on the other side. */
-export function cocoSettings({ size, images, cores, recompute }: Problem): FinetuneSettings {
+export function cocoSettings({ backbone, size, images, cores, recompute }: Problem): FinetuneSettings {
   const sets = [
     `data.crop=[${size}, ${size}]`,
     `inference.shortEdge=${size}`,
@@ -29,7 +29,8 @@ export function cocoSettings({ size, images, cores, recompute }: Problem): Finet
     `run.cores=${cores}`,
   ];
   if (recompute) sets.push(`run.recompute=${JSON.stringify(recompute)}`);
-  return resolveSettings({ preset: "mask2former-r50-coco-panoptic", sets });
+  if (backbone === "swin-t") sets.push("model.dropPath=0"); // the other side would drop other branches
+  return resolveSettings({ preset: `mask2former-${backbone === "swin-t" ? backbone : "r50"}-coco-panoptic`, sets });
 }
 
 /** All its weights, those of the norms included. */

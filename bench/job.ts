@@ -3,8 +3,13 @@
 import type { TensorData } from "../src/core/tensor-data.js";
 import type { Declaration } from "../src/nn/scope.js";
 
+export const BACKBONE_NAMES = ["resnet50", "swin-t"] as const;
+export type BackboneName = (typeof BACKBONE_NAMES)[number];
+export const BACKBONE_TITLES: Readonly<Record<BackboneName, string>> = { resnet50: "ResNet-50", "swin-t": "Swin-T" };
+
 export interface Problem {
   job: JobName;
+  backbone: BackboneName;
   /** Side of the square images. */
   size: number;
   /** Images of a step. */

@@ -12,7 +12,7 @@ import { InputError } from "../src/core/errors.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
 import { probeMatMul } from "../src/runtime/probe.js";
 import { checkValues } from "./agreement.js";
-import { JOB_NAMES, type JobName, type Problem } from "./job.js";
+import { BACKBONE_NAMES, BACKBONE_TITLES, type BackboneName, JOB_NAMES, type JobName, type Problem } from "./job.js";
 import { JOBS } from "./jobs.js";
 import { writeBatches, writeWeights } from "./problem.js";
 import { type Side, type StepResult, takeSteps } from "./protocol.js";
@@ -20,6 +20,7 @@ import { type Comparison, measured, table } from "./report.js";
 
 interface Options {
   job: JobName[];
+  backbone: BackboneName[];
   sizes: number[];
   images: number;
   rounds: number;
@@ -46,19 +47,23 @@ function sizes(text: string): number[] {
   return values;
 }
 
-function jobs(text: string): JobName[] {
-  const isJob = (name: string): name is JobName => (JOB_NAMES as readonly string[]).includes(name);
-  const names = list(text);
-  if (names.length === 0 || !names.every(isJob)) {
-    throw new InvalidArgumentError(`Expected some of ${JOB_NAMES.join(", ")}, with commas between them.`);
-  }
-  return names;
+/** Parses a list of some of `known`. */
+function someOf<T extends string>(known: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    const names = list(text);
+    const isKnown = (name: string): name is T => (known as readonly string[]).includes(name);
+    if (names.length === 0 || !names.every(isKnown)) {
+      throw new InvalidArgumentError(`Expected some of ${known.join(", ")}, with commas between them.`);
+    }
+    return names;
+  };
 }
 
 function readOptions(): Options {
   return new Command("bench")
-    .description("Training steps and inference of a ResNet-50 model, here and in eager PyTorch.")
-    .option("--job <list>", `some of ${JOB_NAMES.join(", ")}`, jobs, [...JOB_NAMES])
+    .description("Training steps and inference with ResNet-50 and Swin-T, here and in eager PyTorch.")
+    .option("--job <list>", `some of ${JOB_NAMES.join(", ")}`, someOf(JOB_NAMES), [...JOB_NAMES])
+    .option("--backbone <list>", `some of ${BACKBONE_NAMES.join(", ")}`, someOf(BACKBONE_NAMES), [...BACKBONE_NAMES])
     .option("--sizes <list>", "sides of the square images", sizes, [256, 512])
     .option("--images <n>", "images of a training step", wholeNumber(1), 2)
     .option("--rounds <n>", "processes of each side, in turns", wholeNumber(1), 3)
@@ -81,7 +86,7 @@ function peerIsReady(python: string): boolean {
 }
 
 function sidesOf(problem: Problem, inputs: string, python: string): { ours: Side; theirs: Side } {
-  const { job, size, images, cores, weights } = problem;
+  const { job, backbone, size, images, cores, weights } = problem;
   const server = fileURLToPath(new URL("step-server.js", import.meta.url));
   // Compiled, this file is in dist-bench/bench.
   const peer = fileURLToPath(new URL("../../bench/peer/bench.py", import.meta.url));
@@ -92,7 +97,20 @@ function sidesOf(problem: Problem, inputs: string, python: string): { ours: Side
     theirs: {
       name: "PyTorch",
       command: python,
-      args: [peer, "--job", job, "--mode", "serve", "--weights", weights, "--inputs", inputs, ...flags],
+      args: [
+        peer,
+        "--job",
+        job,
+        "--backbone",
+        backbone,
+        "--mode",
+        "serve",
+        "--weights",
+        weights,
+        "--inputs",
+        inputs,
+        ...flags,
+      ],
     },
   };
 }
@@ -109,6 +127,7 @@ async function matrixProduct(cores: number): Promise<number> {
 async function compare(problem: Problem, options: Options, folder: string): Promise<Comparison> {
   const { size, images, cores } = problem;
   const job = JOBS[problem.job];
+  const title = `${job.title}, ${BACKBONE_TITLES[problem.backbone]}`;
   const files = await writeBatches(problem, WARM_UP + options.steps, folder);
   const sides = sidesOf(problem, files[0], options.python);
   const ours: StepResult[][] = [];
@@ -117,9 +136,7 @@ async function compare(problem: Problem, options: Options, folder: string): Prom
   const differences: number[] = [];
   const progress = (round: number, name: string, results: readonly StepResult[]) => {
     const times = results.map(({ ms }) => (ms / images).toFixed(0)).join(", ");
-    console.error(
-      `${job.title}, ${size}x${size}, round ${round + 1} of ${options.rounds}: ${name} ${times} ms an image`,
-    );
+    console.error(`${title}, ${size}x${size}, round ${round + 1} of ${options.rounds}: ${name} ${times} ms an image`);
   };
   for (let round = 0; round < options.rounds; round++) {
     products.push(await matrixProduct(cores));
@@ -143,7 +160,7 @@ async function compare(problem: Problem, options: Options, folder: string): Prom
       { images, inFlight, gigaFlop: work.gigaFlop, matrixPeak },
     );
   return {
-    title: job.title,
+    title,
     size,
     images,
     ...work,
@@ -169,12 +186,14 @@ async function main(options: Options): Promise<void> {
   const machine = `${cpus()[0].model}, ${cores} ${cores === 1 ? "core" : "cores"}`;
   console.log(machine);
   const comparisons: Comparison[] = [];
-  for (const job of options.job) {
-    const weights = join(folder, `${job}.safetensors`);
+  const kinds = options.job.flatMap((job) => options.backbone.map((backbone) => ({ job, backbone })));
+  for (const { job, backbone } of kinds) {
+    const weights = join(folder, `${job}-${backbone}.safetensors`);
     const images = JOBS[job].images ?? options.images;
-    await writeWeights({ job, size: options.sizes[0], images, cores, weights });
+    const problem = { job, backbone, images, cores, weights };
+    await writeWeights({ ...problem, size: options.sizes[0] });
     for (const size of options.sizes) {
-      const comparison = await compare({ job, size, images, cores, recompute, weights }, options, folder);
+      const comparison = await compare({ ...problem, size, recompute }, options, folder);
       comparisons.push(comparison);
       console.log(`\n${table(comparison)}`);
     }

@@ -1,4 +1,4 @@
-/** @file The Mask-JEPA pretraining step with a frozen ResNet-50. */
+/** @file The Mask-JEPA pretraining step with a frozen backbone. */
 
 import { readSafetensors } from "../src/checkpoint/safetensors.js";
 import { RandomStream } from "../src/core/random.js";
@@ -19,7 +19,7 @@ const STEPS = 1000;
 const TARGET = "sem_seg_head.pixel_decoder.";
 
 /** The paper's settings with a frozen backbone; learning rate and tau constant, as on the other side. */
-function settingsOf({ size, images, cores, recompute, weights }: Problem): PretrainSettings {
+function settingsOf({ backbone, size, images, cores, recompute, weights }: Problem): PretrainSettings {
   const sets = [
     `data.size=${size}`,
     `run.batch=${images}`,
@@ -30,7 +30,7 @@ function settingsOf({ size, images, cores, recompute, weights }: Problem): Pretr
     "pretrain.emaEnd=0.996",
   ];
   if (recompute) sets.push(`run.recompute=${JSON.stringify(recompute)}`);
-  return resolveSettings({ preset: "paper-r50", sets });
+  return resolveSettings({ preset: backbone === "swin-t" ? "paper-swin-t" : "paper-r50", sets });
 }
 
 /** The batch of one step: images of N(0, 1), and what the step itself will draw for `step`. */

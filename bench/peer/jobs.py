@@ -29,7 +29,7 @@ def read(path):
 class Pretrain:
     def __init__(self, options):
         self.options = options
-        model = full_model()
+        model = full_model(options.backbone)
         weights = read(options.weights) if options.weights else {}
         if weights:
             model.load_state_dict({name: w for name, w in weights.items() if not name.startswith(TARGET_PREFIX)})
@@ -59,7 +59,7 @@ class Pretrain:
 class Finetune:
     def __init__(self, options):
         self.options = options
-        model = Mask2Former(CLASSES)
+        model = Mask2Former(CLASSES, backbone=options.backbone)
         if options.weights:
             model.load_state_dict(read(options.weights))
         self.training = Finetuning(model, Criterion(CLASSES))
@@ -96,7 +96,7 @@ class Finetune:
 class Inference:
     def __init__(self, options):
         self.options = options
-        self.model = Mask2Former(CLASSES).eval()
+        self.model = Mask2Former(CLASSES, backbone=options.backbone).eval()
         if options.weights:
             self.model.load_state_dict(read(options.weights))
         self.model.backbone.freeze()

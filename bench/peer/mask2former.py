@@ -6,10 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from model import R50_CHANNELS
+from backbone import BACKBONES
 from pixel_decoder import PixelDecoder
 from position import sine_position
-from resnet import ResNet50
 from transformer_decoder import TransformerDecoder
 
 
@@ -81,12 +80,13 @@ class Mask2Former(nn.Module):
         encoder_hidden=1024,
         decoder_layers=9,
         decoder_hidden=2048,
+        backbone="resnet50",
     ):
         super().__init__()
-        self.backbone = ResNet50()
+        self.backbone = BACKBONES[backbone]()
         self.sem_seg_head = nn.ModuleDict(
             {
-                "pixel_decoder": PixelDecoder(R50_CHANNELS, dim, encoder_layers, encoder_hidden, heads),
+                "pixel_decoder": PixelDecoder(self.backbone.channels, dim, encoder_layers, encoder_hidden, heads),
                 "predictor": MaskedDecoder(classes, queries, dim, decoder_layers, decoder_hidden, heads),
             }
         )

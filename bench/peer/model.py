@@ -3,19 +3,17 @@
 import torch
 from torch import nn
 
+from backbone import BACKBONES
 from pixel_decoder import PixelDecoder
 from position import sine_position
 from predictor import Extras, Predictor
-from resnet import STAGES, ResNet50
-
-R50_CHANNELS = {name: outputs for name, (_, _, outputs, _) in STAGES.items()}
 
 
 class MaskJepa(nn.Module):
     def __init__(
         self,
         backbone=None,
-        channels=R50_CHANNELS,
+        channels=None,
         dim=256,
         heads=8,
         encoder_layers=6,
@@ -28,7 +26,7 @@ class MaskJepa(nn.Module):
         self.backbone = backbone
         self.sem_seg_head = nn.ModuleDict(
             {
-                "pixel_decoder": PixelDecoder(channels, dim, encoder_layers, encoder_hidden, heads),
+                "pixel_decoder": PixelDecoder(channels or backbone.channels, dim, encoder_layers, encoder_hidden, heads),
                 "predictor": Predictor(dim, decoder_layers, decoder_hidden, heads),
             }
         )
@@ -50,5 +48,6 @@ class MaskJepa(nn.Module):
         return self.mask_jepa.prediction(decoded)
 
 
-def full_model():
-    return MaskJepa(ResNet50())
+def full_model(backbone):
+    """backbone: a name of BACKBONES"""
+    return MaskJepa(BACKBONES[backbone]())

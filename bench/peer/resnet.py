@@ -52,6 +52,8 @@ class Bottleneck(nn.Module):
 class ResNet50(nn.Module):
     """images [B,3,H,W] -> {"res2": [B,256,H/4,W/4], ..., "res5": [B,2048,H/32,W/32]}"""
 
+    channels = {name: outputs for name, (_, _, outputs, _) in STAGES.items()}
+
     def __init__(self):
         super().__init__()
         self.stem = nn.Sequential()

@@ -40,12 +40,13 @@ def objective(model, noisy_features, target, noise, masked, queries):
 
 
 def parameter_groups(model, weight_decay):
-    """Norms and embeddings are not decayed, all else is, biases included."""
+    """Norms, embeddings and relative position biases are not decayed, all else is, other biases included."""
     plain, decayed = [], []
     for module in model.modules():
-        for parameter in module.parameters(recurse=False):
+        for name, parameter in module.named_parameters(recurse=False):
             if parameter.requires_grad:
-                (plain if isinstance(module, NO_DECAY) else decayed).append(parameter)
+                spared = isinstance(module, NO_DECAY) or name == "relative_position_bias_table"
+                (plain if spared else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
 
 
