@@ -40,6 +40,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "eval",
     "masks",
   ],
+  quickstart: ["pretrain", "finetune", "predict", "run", "train", "data", "io", "viz"],
   pretrain: ["run", "train", "runtime", "onnx", "models", "losses", "nn", "graph", "data", "checkpoint", "io", "viz"],
   index: [
     "finetune",
@@ -61,6 +62,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "viz",
   ],
   cli: [
+    "quickstart",
     "index",
     "finetune",
     "predict",

@@ -2,8 +2,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
-import { runQuickstart } from "../src/pretrain/quickstart.js";
+import { runQuickstart } from "../src/quickstart/quickstart.js";
 import { writeImages } from "./support/image-folder.js";
+import { SMALLEST_TRAINING } from "./support/tiny-finetuning.js";
 import { SMALLEST } from "./support/tiny-pretraining.js";
 
 const folder = mkdtempSync(join(tmpdir(), "mask-jepa-quickstart-"));
@@ -16,31 +17,38 @@ beforeEach(() => {
 afterEach(() => vi.restoreAllMocks());
 
 const sets = [...SMALLEST, "run.steps=1"];
+const finetuneSets = [...SMALLEST_TRAINING, "run.steps=1"];
 const scenes = { images: 5, size: 64, seed: 0 };
 const printed = () => vi.mocked(console.log).mock.calls.map(([text]) => String(text));
 
 test("generates scenes once, and gives every run a folder of its own", async () => {
   const out = join(folder, "scenes");
   const first = join(out, "data", "images", "train", "000000.jpg");
-  expect(await runQuickstart({ out, sets, scenes })).toEqual({ step: 1, steps: 1, interrupted: false });
+  expect(await runQuickstart({ out, sets, finetuneSets, scenes })).toMatchObject({
+    step: 1,
+    steps: 1,
+    interrupted: false,
+  });
   expect(printed().at(-1)).toMatch(/Open the report: .*report\.html$/);
-  const report = () => readFileSync(join(out, "report.html"), "utf8");
-  expect(report()).toBe(readFileSync(join(out, "run", "report.html"), "utf8"));
+  const report = readFileSync(join(out, "report.html"), "utf8");
+  for (const part of ["A: fresh weights", "B: pretrained weights", "Fine-tuned: Scores", "Pretraining: "]) {
+    expect(report).toContain(part);
+  }
   const { mtimeMs } = statSync(first);
 
-  await runQuickstart({ out, sets, scenes });
+  await runQuickstart({ out, sets, finetuneSets, scenes });
   expect(printed()).toContain(`Using the sample scenes in ${join(out, "data")}`);
   expect(statSync(first).mtimeMs).toBe(mtimeMs);
-  expect(report()).toBe(readFileSync(join(out, "run-2", "report.html"), "utf8"));
+  for (const run of ["run-2", "run-2-fresh", "run-2-pretrained"]) expect(existsSync(join(out, run))).toBe(true);
 });
 
 test("generates scenes again when some are missing or others are wanted", async () => {
   const out = join(folder, "scenes");
   const last = join(out, "data", "annotations", "instances_val.json");
   rmSync(last);
-  await runQuickstart({ out, sets, scenes });
+  await runQuickstart({ out, sets, finetuneSets, scenes });
   expect(existsSync(last)).toBe(true);
-  await runQuickstart({ out, sets, scenes: { ...scenes, images: 6 } });
+  await runQuickstart({ out, sets, finetuneSets, scenes: { ...scenes, images: 6 } });
   expect(existsSync(join(out, "data", "images", "train", "000005.jpg"))).toBe(true);
 });
 

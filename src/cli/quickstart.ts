@@ -15,7 +15,7 @@ Examples:
   mask-jepa quickstart --images photos --out runs/photos`;
 
 async function quickstart({ images, out }: Flags): Promise<void> {
-  const { runQuickstart } = await import("../pretrain/quickstart.js");
+  const { runQuickstart } = await import("../quickstart/quickstart.js");
   const { interrupted } = await runQuickstart({ images, out });
   if (interrupted) process.exitCode = INTERRUPTED;
 }
@@ -23,7 +23,9 @@ async function quickstart({ images, out }: Flags): Promise<void> {
 export function addQuickstart(program: Command): void {
   program
     .command("quickstart")
-    .description("pretrain a small model in about 3 minutes and show what it learned in report.html")
+    .description(
+      "pretrain a small model, fine-tune it with and without pretraining, and show it all in report.html: 4 minutes",
+    )
     .option("--images <dir>", "your own images instead of generated scenes (repeatable)", append)
     .option("--out <dir>", "folder of the run and the report", "runs/quickstart")
     .addHelpText("after", EXAMPLES)

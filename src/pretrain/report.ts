@@ -34,8 +34,8 @@ export interface FinishedRun {
   evaluation?: HeldOut;
 }
 
-/** Writes the report of a run, one HTML file that loads nothing from elsewhere. Returns its path. */
-export async function writeRunReport(run: FinishedRun): Promise<string> {
+/** Writes the report of a run, one HTML file that loads nothing from elsewhere. Returns its content. */
+export async function writeRunReport(run: FinishedRun): Promise<Report> {
   const { out, settings, runtime, source, held, pretrainer, evaluation } = run;
   const shown = held.length > 0 ? held : Array.from({ length: source.length }, (_, i) => i);
   const { images, skipped } = await usableCrops(source, shown, settings.data.size, SHOWN);
@@ -53,9 +53,8 @@ export async function writeRunReport(run: FinishedRun): Promise<string> {
     ],
     notes: skippedNotes([...skippedImages(out), ...skipped]),
   };
-  const path = join(out, RUN_FILES.report);
-  await writeFileAtomic(path, renderReport(report));
-  return path;
+  await writeFileAtomic(join(out, RUN_FILES.report), renderReport(report));
+  return report;
 }
 
 function skippedImages(out: string): BadFile[] {

@@ -14,6 +14,7 @@ import { hasCheckpoint, openRunDirectory, RUN_FILES, type Start } from "../run/r
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { LearnerState } from "../train/learner.js";
+import type { Report } from "../viz/report.js";
 import { printDryRun } from "./dry-run.js";
 import { HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
@@ -32,6 +33,11 @@ export interface PretrainOptions {
   dryRun?: boolean;
 }
 
+export interface PretrainOutcome extends LoopOutcome {
+  /** What the page of a run that has ended shows. */
+  report?: Report;
+}
+
 /** Steps of the whole run, from its length in steps or in epochs. */
 export function stepsOf({ run }: PretrainSettings, images: number): number {
   return run.steps ?? Math.max(1, Math.round(((run.epochs as number) * images) / run.batch));
@@ -48,7 +54,7 @@ function fingerprint(source: ImageSource): string {
  * Runs Mask-JEPA pretraining. Ctrl-C finishes the step, saves and returns.
  * @throws InputError for bad input, and when a loss or gradient is not finite (the state before that step is saved)
  */
-export async function runPretraining({ settings, out, start, dryRun }: PretrainOptions): Promise<LoopOutcome> {
+export async function runPretraining({ settings, out, start, dryRun }: PretrainOptions): Promise<PretrainOutcome> {
   if (dryRun) {
     await printDryRun(settings);
     return { step: 0, steps: 0, interrupted: false };
@@ -96,7 +102,7 @@ interface Training {
   resumed?: ResumePoint;
 }
 
-async function train({ settings, out, all, source, held, resumed }: Training): Promise<LoopOutcome> {
+async function train({ settings, out, all, source, held, resumed }: Training): Promise<PretrainOutcome> {
   const { run, data } = settings;
   const steps = stepsOf(settings, source.length);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
@@ -140,14 +146,14 @@ async function train({ settings, out, all, source, held, resumed }: Training): P
     },
     save,
   });
-  if (!outcome.interrupted) {
-    await writeRunReport({ out, settings, runtime, source: all, held, pretrainer, evaluation });
-  }
+  const report = outcome.interrupted
+    ? undefined
+    : await writeRunReport({ out, settings, runtime, source: all, held, pretrainer, evaluation });
   evaluation?.dispose();
   pretrainer.dispose();
   runtime.dispose();
   announceEnd(outcome, "pretrain", out);
-  return outcome;
+  return { ...outcome, ...(report && { report }) };
 }
 
 /** Metrics of a step by their names in the log. */

@@ -22,9 +22,8 @@ export const SMALLEST_MODEL = [
   "model.decoderFfn=32",
 ];
 
-/** With one layer less of everything, few points, 64 x 64 pixels and batches of 4. */
-export const SMALLEST_FINETUNING = [
-  ...SMALLEST_MODEL,
+/** Few queries and points, 64 x 64 pixels and batches of 4. */
+export const SMALLEST_TRAINING = [
   "decoder.queries=8",
   "criterion.points=64",
   "data.crop=[64,64]",
@@ -34,6 +33,8 @@ export const SMALLEST_FINETUNING = [
   "run.microBatch=2",
   "run.steps=4",
 ];
+
+export const SMALLEST_FINETUNING = [...SMALLEST_MODEL, ...SMALLEST_TRAINING];
 
 export function smallestFinetuning(...sets: readonly string[]): FinetuneSettings {
   return resolveSettings({ preset: "small", sets: [...SMALLEST_FINETUNING, ...sets] });

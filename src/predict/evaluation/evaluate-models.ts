@@ -2,12 +2,12 @@
 
 import { InputError } from "../../core/errors.js";
 import type { LabelledSource } from "../../data/labelled-source.js";
-import type { Report } from "../../viz/report.js";
+import { type Report, renderReport } from "../../viz/report.js";
 import type { ModelDescription } from "../trained-model.js";
 import { type EvaluationOptions, evaluate } from "./evaluate.js";
 import type { Evaluation, Predict } from "./evaluation.js";
 import { prepareOutput, writeEvaluation } from "./output.js";
-import { type EvaluatedData, evaluationPage } from "./page.js";
+import { type EvaluatedData, evaluationReport } from "./page.js";
 import { galleriesOf } from "./pictures.js";
 import { requireSameClasses } from "./same-classes.js";
 import { letterOf } from "./summary.js";
@@ -42,6 +42,8 @@ export interface ModelsOptions {
 export interface EvaluatedModels {
   /** One a model, in their order. */
   readonly evaluations: readonly Evaluation[];
+  /** The content of the page. */
+  readonly report: Report;
   /** Paths of what was written. */
   readonly files: { readonly json: string; readonly page: string };
 }
@@ -69,9 +71,9 @@ export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedM
     runs.push({ checkpoint, step, inference: description.inference, predict, evaluation });
   }
   const galleries = await galleriesOf(source, runs);
-  const page = evaluationPage({ data, runs, galleries, facts });
-  const files = await writeEvaluation(out, { data, runs, page });
-  return { evaluations: runs.map(({ evaluation }) => evaluation), files };
+  const report = evaluationReport({ data, runs, galleries, facts });
+  const files = await writeEvaluation(out, { data, runs, page: renderReport(report) });
+  return { evaluations: runs.map(({ evaluation }) => evaluation), report, files };
 }
 
 function requireFit({ checkpoint, description }: EvaluatedModel, source: LabelledSource, where: string): void {

@@ -2,7 +2,7 @@
 
 import { skippedNotes } from "../../data/skipped-notes.js";
 import type { BadFile } from "../../data/source.js";
-import { type GalleryRow, type Report, renderReport, type Section } from "../../viz/report.js";
+import type { GalleryRow, Report, Section } from "../../viz/report.js";
 import { type Column, formatNumber, type Table } from "../../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
 import { metric, sortedMetrics } from "./metrics.js";
@@ -40,8 +40,8 @@ export interface EvaluationPage {
   readonly facts: Report["facts"];
 }
 
-/** The page as HTML that loads nothing from elsewhere. */
-export function evaluationPage({ data, runs, galleries, facts }: EvaluationPage): string {
+/** The content of the page. */
+export function evaluationReport({ data, runs, galleries, facts }: EvaluationPage): Report {
   const [{ evaluation }] = runs;
   const { label } = metric(evaluation.deciding.metric);
   const used = evaluation.images.length;
@@ -49,7 +49,7 @@ export function evaluationPage({ data, runs, galleries, facts }: EvaluationPage)
     runs.length > 1 ? `Model ${letterOf(i)}` : "Checkpoint",
     `${checkpoint}, step ${step}`,
   ]);
-  return renderReport({
+  return {
     title:
       runs.length > 1
         ? `Two models compared: ${evaluation.task} segmentation`
@@ -65,7 +65,7 @@ export function evaluationPage({ data, runs, galleries, facts }: EvaluationPage)
     ],
     sections: [scoreSection(runs), classSection(runs), ...galleries.map(gallerySection)],
     notes: skippedNotes([...(data.faults ?? []), ...evaluation.skipped]),
-  });
+  };
 }
 
 function warningsOf({ faults = [] }: EvaluatedData, { skipped, images }: Evaluation): string[] {
