@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
-import { loadCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
+import { bestCheckpoint, loadCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { openDataSet, openSplitOf } from "../data/datasets/open-data.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
@@ -202,7 +202,10 @@ async function train(
   runtime.dispose();
   announceEnd(outcome, "finetune", out);
   if (!outcome.interrupted && val) {
-    console.log(`Pictures and tables: mask-jepa evaluate --data ${data.path} --checkpoint ${out}`);
+    const root = data.root === null ? "" : ` --data-root ${data.root}`;
+    const split = data.valSplit === "val" ? "" : ` --split ${data.valSplit}`;
+    console.log(`Best checkpoint: ${await bestCheckpoint(out)}`);
+    console.log(`Pictures and tables: mask-jepa evaluate --data ${data.path}${root}${split} --checkpoint ${out}`);
   }
   return outcome;
 }

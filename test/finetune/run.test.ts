@@ -1,0 +1,136 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { loadCheckpoint } from "../../src/checkpoint/run-state.js";
+import type { TensorData } from "../../src/core/tensor-data.js";
+import { runFinetuning } from "../../src/finetune/run.js";
+import { resolveSettings } from "../../src/finetune/settings-resolution.js";
+import { loadTrainedModel } from "../../src/predict/trained-model.js";
+import { runPretraining } from "../../src/pretrain/run.js";
+import { readMetrics } from "../../src/train/metrics-log.js";
+import { SMALLEST_MODEL, SMALLEST_TRAINING, writeScenes } from "../support/tiny-finetuning.js";
+import { smallestSettings } from "../support/tiny-pretraining.js";
+
+const folder = mkdtempSync(join(tmpdir(), "mask-jepa-finetune-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const data = join(folder, "scenes");
+const pretrained = join(folder, "pretrained");
+
+beforeEach(() => {
+  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, "write").mockReturnValue(true);
+  vi.spyOn(console, "log").mockReturnValue();
+});
+afterEach(() => vi.restoreAllMocks());
+const printed = () => vi.mocked(console.log).mock.calls.map(([text]) => String(text));
+
+beforeAll(async () => {
+  await writeScenes(data, 10);
+  vi.spyOn(console, "log").mockReturnValue();
+  const sets = [`data.images=[${JSON.stringify(join(data, "images"))}]`, "run.steps=1", "model.decoderLayers=2"];
+  await runPretraining({ settings: smallestSettings(...sets), out: pretrained, start: "new" });
+});
+
+function settingsOf(flags: Record<string, unknown>, ...sets: string[]) {
+  const assignments = Object.entries({ "data.path": data, ...flags }).map(([name, value]) => ({
+    path: name.split("."),
+    value,
+    where: `--${name}`,
+  }));
+  return resolveSettings({ sets: [...SMALLEST_TRAINING, "run.steps=1", ...sets], flags: assignments });
+}
+
+/** Starting values: the weights before the only step moved them by at most the learning rate. */
+async function startOf(run: string): Promise<Map<string, TensorData>> {
+  return (await loadCheckpoint(run, { parts: ["model"] })).tensors.model;
+}
+
+const largestDifference = (a: TensorData, b: TensorData) =>
+  (a.data as Float32Array).reduce((most, value, i) => Math.max(most, Math.abs(value - Number(b.data[i]))), 0);
+
+describe("weights from a pretraining run", () => {
+  const backbone = "backbone.res2.0.conv1.weight";
+  const pixelDecoder = "sem_seg_head.pixel_decoder.mask_features.weight";
+  const decoder = "sem_seg_head.predictor.transformer_ffn_layers.0.linear1.weight";
+
+  test("all parts go over, the log names what was loaded, what starts fresh and what stays behind", async () => {
+    const out = join(folder, "from-all");
+    await runFinetuning({ settings: settingsOf({ "from.run": pretrained }, "optim.lr=1e-6"), out, start: "new" });
+    const [before, after] = [await startOf(pretrained), await startOf(out)];
+    for (const name of [backbone, pixelDecoder, decoder]) {
+      expect(largestDifference(after.get(name)!, before.get(name)!)).toBeLessThan(1e-5);
+    }
+    const log = printed().join("\n");
+    expect(log).toMatch(
+      /Loaded \d+ weights from .*pretrained: backbone \(\d+\), pixel-decoder \(\d+\), transformer-decoder/,
+    );
+    for (const fresh of ["query_feat (1)", "query_embed (1)", "class_embed (2)", "mask_embed (6)"]) {
+      expect(log).toContain(`sem_seg_head.predictor.${fresh}`);
+    }
+    expect(log).toMatch(/Left behind, \d+ weights:\n {2}mask_jepa\./);
+    expect([...after.keys()].some((name) => name.startsWith("mask_jepa"))).toBe(false);
+  });
+
+  test("--from-parts leaves the others fresh", async () => {
+    const out = join(folder, "from-parts");
+    const flags = { "from.run": pretrained, "from.parts": ["backbone", "pixel-decoder"] };
+    await runFinetuning({ settings: settingsOf(flags, "optim.lr=1e-6"), out, start: "new" });
+    const [before, after] = [await startOf(pretrained), await startOf(out)];
+    expect(largestDifference(after.get(pixelDecoder)!, before.get(pixelDecoder)!)).toBeLessThan(1e-5);
+    expect(largestDifference(after.get(decoder)!, before.get(decoder)!)).toBeGreaterThan(1e-3);
+  });
+
+  test("the model is that of the run, whatever the preset for the data", () => {
+    expect(settingsOf({ "from.run": pretrained }).model).toMatchObject({ hiddenDim: 32, decoderLayers: 2 });
+    expect(settingsOf({}).model.hiddenDim).toBe(64);
+  });
+
+  test("a published recipe keeps its model, and takes the learning rate for pretrained weights", async () => {
+    const published = (from: string | null) =>
+      resolveSettings({
+        preset: "mask2former-r50-ade20k-panoptic",
+        flags: [{ path: ["from", "run"], value: from, where: "--from" }],
+      });
+    expect(published(null).optim.lr).toBe(1e-4);
+    expect(published(pretrained)).toMatchObject({ optim: { lr: 2e-4 }, model: { hiddenDim: 256 } });
+  });
+
+  test("weights of another model are refused, with the names", async () => {
+    const settings = settingsOf({ "from.run": pretrained }, "model.decoderLayers=3");
+    const run = runFinetuning({ settings, out: join(folder, "misfit"), start: "new" });
+    await expect(run).rejects.toThrow(/predictor\.transformer_cross_attention_layers\.2\.\S+: not in the checkpoint/);
+  });
+});
+
+describe("a run", () => {
+  test("trains on a share of the labels, the same one for a seed, and is a model for prediction", async () => {
+    const out = join(folder, "share");
+    const settings = settingsOf({ "data.labels": "50%", "data.task": "panoptic" }, ...SMALLEST_MODEL);
+    expect(await runFinetuning({ settings, out, start: "new" })).toEqual({ step: 1, steps: 1, interrupted: false });
+    expect(printed()[0]).toMatch(/^Training on 4 of the 8 labelled images of sample-scenes train, panoptic$/);
+    const model = await loadTrainedModel(out);
+    expect(model).toMatchObject({ kind: "mask2former", task: "panoptic", inference: { shortEdge: 64 } });
+    expect(model.classes).toHaveLength(24);
+    const [record] = readMetrics(join(out, "metrics.jsonl"));
+    expect(record).toMatchObject({ step: 1, "val-pq": expect.any(Number), loss_ce: expect.any(Number) });
+  });
+
+  test("resumes with the same images and classes only", async () => {
+    const out = join(folder, "share");
+    const settings = settingsOf({ "data.labels": "40%", "data.task": "panoptic" }, ...SMALLEST_MODEL);
+    await expect(runFinetuning({ settings, out, start: "resume" })).rejects.toThrow(/the 4 images and the classes/);
+  });
+
+  test("skips an image whose label is damaged, and lists it", async () => {
+    const broken = join(folder, "broken");
+    await writeScenes(broken, 10);
+    const label = join(broken, "panoptic", "train", "000001.png");
+    writeFileSync(label, readFileSync(label).subarray(0, 60));
+    const out = join(folder, "broken-run");
+    const settings = settingsOf({ "data.path": broken, "data.task": "panoptic" }, ...SMALLEST_MODEL, "run.steps=2");
+    await runFinetuning({ settings, out, start: "new" });
+    const skipped = readMetrics(join(out, "skipped.jsonl"));
+    expect(skipped).toHaveLength(1);
+    expect(`${skipped[0].file} ${skipped[0].reason}`).toContain("000001");
+  });
+});
