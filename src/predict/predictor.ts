@@ -16,7 +16,7 @@ import { IMAGE, inferenceGraph, inferenceWeights, LOGITS, MASKS } from "./model-
 import type { ImageSizes, NetworkOutput, Size } from "./network-output.js";
 import { highestObjectScore, panopticMap } from "./panoptic.js";
 import { createProgramCache, type OpenProgram, type ProgramCache } from "./program-cache.js";
-import { createSemanticScorer, type SemanticScorer, semanticMap } from "./semantic.js";
+import { createSemanticScorer, type ScoreOrder, type SemanticScorer, semanticMap } from "./semantic.js";
 import type { ModelDescription } from "./trained-model.js";
 
 export type FixedWeights = ReadonlyMap<string, TensorData>;
@@ -59,7 +59,7 @@ function isLive(weights: FixedWeights | LiveWeights): weights is LiveWeights {
 }
 
 export class Predictor {
-  private scorer: Promise<SemanticScorer> | undefined;
+  private readonly scorers = new Map<ScoreOrder, Promise<SemanticScorer>>();
   private enlarger: Promise<MaskEnlarger> | undefined;
   private readonly gate: ReturnType<typeof createGate>;
 
@@ -144,11 +144,9 @@ export class Predictor {
   private async interpret(output: NetworkOutput, sizes: ImageSizes, forms: ReadonlySet<Task>): Promise<Prediction> {
     const { classes, inference, task } = this.model;
     const enlarger = () => (this.enlarger ??= createMaskEnlarger(this.runtime));
-    const order = task === "semantic" ? "resize-scores" : "resize-masks";
-    const scorer = () => (this.scorer ??= createSemanticScorer(this.runtime, output, order));
     const instances = { topK: inference.topK, thingsOnly: task === "panoptic" };
     return {
-      ...(forms.has("semantic") && { semantic: await semanticMap(await scorer(), output, sizes) }),
+      ...(forms.has("semantic") && { semantic: await semanticMap(await this.scorer(output, sizes), output, sizes) }),
       ...(forms.has("panoptic") && {
         panoptic: await panopticMap(await enlarger(), output, sizes, classes, inference),
       }),
@@ -159,10 +157,21 @@ export class Predictor {
     };
   }
 
+  /** Semantic models score at the network's size and resize the scores (reference, 5.8.1); the same where sizes are equal. */
+  private scorer(output: NetworkOutput, { original, input }: ImageSizes): Promise<SemanticScorer> {
+    const resized = original.width !== input.width || original.height !== input.height;
+    const order = this.model.task === "semantic" && resized ? "resize-scores" : "resize-masks";
+    const known = this.scorers.get(order);
+    if (known) return known;
+    const made = createSemanticScorer(this.runtime, output, order);
+    this.scorers.set(order, made);
+    return made;
+  }
+
   /** Gives the memory back. No prediction may be under way. */
   async dispose(): Promise<void> {
     this.networks.dispose();
-    (await this.scorer)?.dispose();
+    for (const scorer of this.scorers.values()) (await scorer).dispose();
     (await this.enlarger)?.dispose();
   }
 }
