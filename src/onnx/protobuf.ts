@@ -104,13 +104,28 @@ function writeNode(out: BinaryWriter, node: OnnxNode): void {
   if (node.domain) text(out, 7, node.domain);
 }
 
-function writeInitializer(out: BinaryWriter, { name, tensor }: OnnxInitializer): void {
-  for (const dim of tensor.shape) int(out, 1, dim);
-  int(out, 2, ELEMENT_TYPE[tensor.dtype]);
-  text(out, 8, name);
+function bytesOf(write: Write): Uint8Array {
+  const out = new BinaryWriter();
+  write(out);
+  return out.finish();
+}
+
+const sizeOf = (pieces: readonly Uint8Array[]) => pieces.reduce((sum, { length }) => sum + length, 0);
+
+/** A field made of pieces. A writer would copy hundreds of megabytes of weights again for each level of nesting. */
+function inPieces(field: number, pieces: readonly Uint8Array[]): Uint8Array[] {
+  return [bytesOf((o) => o.tag(field, WireType.LengthDelimited).uint32(sizeOf(pieces))), ...pieces];
+}
+
+function initializer({ name, tensor }: OnnxInitializer): Uint8Array[] {
+  const head = bytesOf((o) => {
+    for (const dim of tensor.shape) int(o, 1, dim);
+    int(o, 2, ELEMENT_TYPE[tensor.dtype]);
+    text(o, 8, name);
+  });
   const { buffer, byteOffset, byteLength } = tensor.data;
   // raw_data is little endian, as is every machine that Node runs on.
-  out.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(buffer, byteOffset, byteLength));
+  return [head, ...inPieces(9, [new Uint8Array(buffer, byteOffset, byteLength)])];
 }
 
 function writeValue(out: BinaryWriter, { name, dtype, shape }: OnnxValue): void {
@@ -125,12 +140,16 @@ function writeValue(out: BinaryWriter, { name, dtype, shape }: OnnxValue): void 
   message(out, 2, (o) => message(o, 1, tensorType));
 }
 
-function writeGraph(out: BinaryWriter, model: OnnxModel): void {
-  for (const node of model.nodes) message(out, 1, (o) => writeNode(o, node));
-  text(out, 2, "graph");
-  for (const initializer of model.initializers) message(out, 5, (o) => writeInitializer(o, initializer));
-  for (const value of model.inputs) message(out, 11, (o) => writeValue(o, value));
-  for (const value of model.outputs) message(out, 12, (o) => writeValue(o, value));
+function graph(model: OnnxModel): Uint8Array[] {
+  const nodes = bytesOf((o) => {
+    for (const node of model.nodes) message(o, 1, (n) => writeNode(n, node));
+    text(o, 2, "graph");
+  });
+  const values = bytesOf((o) => {
+    for (const value of model.inputs) message(o, 11, (v) => writeValue(v, value));
+    for (const value of model.outputs) message(o, 12, (v) => writeValue(v, value));
+  });
+  return [nodes, ...model.initializers.flatMap((one) => inPieces(5, initializer(one))), values];
 }
 
 /** The oldest file format that may hold the operator set: 10 up to opset 22, then one more for each opset. */
@@ -147,18 +166,27 @@ export function encodeModel(model: OnnxModel): Uint8Array {
   if (size > MAX_BYTES) {
     throw new RangeError(`encodeModel: ${size} bytes of constants do not fit in one file; make weights graph inputs`);
   }
-  const out = new BinaryWriter();
-  int(out, 1, irVersion(model.opset));
-  text(out, 2, "mask-jepa");
-  message(out, 7, (o) => writeGraph(o, model));
-  for (const [domain, version] of [
-    ["", model.opset],
-    ["com.microsoft", 1],
-  ] as const) {
-    message(out, 8, (o) => {
-      text(o, 1, domain);
-      int(o, 2, version);
-    });
+  const head = bytesOf((o) => {
+    int(o, 1, irVersion(model.opset));
+    text(o, 2, "mask-jepa");
+  });
+  const operatorSets = bytesOf((out) => {
+    for (const [domain, version] of [
+      ["", model.opset],
+      ["com.microsoft", 1],
+    ] as const) {
+      message(out, 8, (o) => {
+        text(o, 1, domain);
+        int(o, 2, version);
+      });
+    }
+  });
+  const pieces = [head, ...inPieces(7, graph(model)), operatorSets];
+  const bytes = new Uint8Array(sizeOf(pieces));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
   }
-  return out.finish();
+  return bytes;
 }

@@ -44,8 +44,8 @@ export function lowConfidence(written: readonly WrittenImage[], thresholds: Thre
   }
   if (blank.length > unsure.length) {
     warnings.push(
-      `${blank.length - unsure.length} of ${records.length} panoptic maps are blank: every sure query owns less than ` +
-        `--overlap ${overlapThreshold} of its mask. Lower --overlap.`,
+      `${blank.length - unsure.length} of ${records.length} panoptic maps are blank: no sure query keeps ` +
+        `--overlap ${overlapThreshold} of its mask from the others. Lower --overlap.`,
     );
   }
   const empty = records.filter(({ instances }) => instances === 0);
