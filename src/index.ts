@@ -3,6 +3,7 @@
 export { describeReport, type LoadedWeights, loadWeights, type WeightsReport } from "./checkpoint/load-weights.js";
 export { loadCheckpoint, saveCheckpoint } from "./checkpoint/run-state.js";
 export { openSafetensors, readSafetensors, writeSafetensors } from "./checkpoint/safetensors.js";
+export { saveWeights } from "./checkpoint/save-weights.js";
 export { InputError, ShapeError } from "./core/errors.js";
 export { RandomStream } from "./core/random.js";
 export type { DType, Shape, TensorData } from "./core/tensor-data.js";

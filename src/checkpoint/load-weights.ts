@@ -1,13 +1,13 @@
 /** @file Weights of any known format and layout, under the names of Mask2Former, with a report of what went where. */
 
 import { InputError } from "../core/errors.js";
-import type { Shape, TensorData } from "../core/tensor-data.js";
+import type { TensorData } from "../core/tensor-data.js";
 import type { StoredTensor } from "./formats/stored-tensor.js";
 import { type Format, openWeights } from "./formats/weights-file.js";
 import { groupNames } from "./names/group-names.js";
 import { type Recognised, recognise } from "./names/layouts.js";
 import type { Move } from "./names/rules.js";
-import { joinedShape, joinRows } from "./rows.js";
+import { joinRows } from "./rows.js";
 
 export interface WeightsReport {
   /** The file. */
@@ -96,19 +96,6 @@ export async function loadWeights(path: string, { part, keep = () => true }: Loa
     const { name, title } = layout;
     const taken = { source: path, format, part: file.part, otherParts };
     return { tensors, layout: name, report: { ...taken, layout: name, title, prefix, moves, aside, unknown } };
-  } finally {
-    await file.close();
-  }
-}
-
-/** Canonical names and shapes of a file's tensors, without reading them. Throws `InputError` as `loadWeights` does. */
-export async function inspectWeights(path: string, part?: string): Promise<Map<string, Shape>> {
-  const file = await openWeights(path, part);
-  try {
-    const { moves } = movesOf(recognise(file.tensors.keys(), path));
-    return new Map(
-      moves.map(({ from, to }) => [to[0], joinedShape(from.map((name) => file.tensors.get(name)?.shape ?? []))]),
-    );
   } finally {
     await file.close();
   }

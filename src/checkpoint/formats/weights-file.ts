@@ -3,7 +3,7 @@
 import { InputError } from "../../core/errors.js";
 import { BYTES, sizeOf } from "../../core/tensor-data.js";
 import { openSafetensors } from "../safetensors.js";
-import { STORED } from "../safetensors-header.js";
+import { MAX_HEADER_BYTES, STORED } from "../safetensors-header.js";
 import { type ByteSource, damaged, openFile } from "./byte-source.js";
 import { NumpyArray, resolveNumpy } from "./numpy-arrays.js";
 import { PickleInput } from "./pickle-input.js";
@@ -179,11 +179,12 @@ export async function openWeights(path: string, wanted?: string): Promise<Weight
   try {
     const start = Buffer.alloc(Math.min(source.size, 512));
     source.readSync(start, 0);
-    if (start.length > 8 && start[8] === 0x7b && start.readBigUInt64LE(0) < 100_000_000n) {
+    const headed = start.length > 8 && start[8] === 0x7b && start.readBigUInt64LE(0) <= MAX_HEADER_BYTES;
+    if (!headed) checkStart(start, source);
+    if (headed || path.toLowerCase().endsWith(".safetensors")) {
       await source.close();
       return await openSafetensorsWeights(path);
     }
-    checkStart(start, source);
     const zip = start.toString("latin1", 0, 2) === "PK";
     const file = zip ? { ...readTorchZip(source), format: "torch" as const } : readAnyPickle(source);
     const { root, part, otherParts } = select(file.root, wanted, path);
