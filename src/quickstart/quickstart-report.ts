@@ -14,10 +14,12 @@ interface Comparison extends Pick<EvaluatedModels, "evaluations" | "report"> {
 }
 
 export function quickstartReport(pretraining: Report, { evaluations, report, runs }: Comparison): Report {
-  const [fresh, pretrained] = evaluations.map(({ deciding }) => formatNumber(deciding.value));
+  const [fresh, pretrained] = evaluations.map(
+    ({ scores }) => `PQ ${formatNumber(scores.pq)}, mIoU ${formatNumber(scores.miouPan ?? null)}`,
+  );
   return {
     title: "Mask-JEPA quickstart",
-    summary: `A small model was pretrained on unlabelled scenes, then fine-tuned for panoptic segmentation twice, for as many steps each: from fresh weights (A, PQ ${fresh}) and from the pretrained ones (B, PQ ${pretrained}). ${pretraining.summary ?? ""}`,
+    summary: `A small model was pretrained on unlabelled scenes, then fine-tuned for panoptic segmentation twice, for as many steps each: from fresh weights (A: ${fresh}) and from the pretrained ones (B: ${pretrained}). ${pretraining.summary ?? ""}`,
     warnings: [...(pretraining.warnings ?? []), ...(report.warnings ?? [])],
     facts: pretraining.facts,
     sections: [
