@@ -53,8 +53,8 @@ export function sampleBordered(
   for (let i = 0; i < count; i++) {
     const x = points[2 * i] * width + 0.5;
     const y = points[2 * i + 1] * height + 0.5;
-    const left = Math.trunc(x);
-    const top = Math.trunc(y);
+    const left = x | 0;
+    const top = y | 0;
     const fx = x - left;
     const fy = y - top;
     const at = top * stride + left;
@@ -77,8 +77,8 @@ export function scatterBordered(
   for (let i = 0; i < count; i++) {
     const x = points[2 * i] * width + 0.5;
     const y = points[2 * i + 1] * height + 0.5;
-    const left = Math.trunc(x);
-    const top = Math.trunc(y);
+    const left = x | 0;
+    const top = y | 0;
     const fx = x - left;
     const fy = y - top;
     const at = top * stride + left;
@@ -137,8 +137,8 @@ export function sampleMask(
   }
 }
 
-/** Exponent and 5 bits of the mantissa choose the bucket of a magnitude. */
-const BUCKET_SHIFT = 18;
+/** Exponent and 7 bits of the mantissa choose the bucket of a magnitude. */
+const BUCKET_SHIFT = 16;
 
 /** Room for `mostUncertain`. */
 export interface SelectionScratch {
