@@ -6,16 +6,11 @@ import { PRESET_NAMES } from "../finetune/presets.js";
 import { resolveSettings, resumeSettings } from "../finetune/settings-resolution.js";
 import { TASKS } from "../masks/segmentation.js";
 import { INTERRUPTED } from "../run/stop-request.js";
-import { append, RUN_FLAGS, settingsOf } from "./arguments.js";
+import { RUN_FLAGS, settingsOf } from "./arguments.js";
+import { addRunOptions, type RunFlags, startOf } from "./run-options.js";
 import { storedSettingsFile } from "./stored-settings.js";
 
-interface Flags {
-  preset?: string;
-  config?: string;
-  set?: string[];
-  out: string;
-  resume?: string;
-  overwrite?: boolean;
+interface Flags extends RunFlags {
   data?: string;
   fromParts?: string[];
 }
@@ -56,14 +51,14 @@ async function finetune({ preset, config, set, out, resume, overwrite, ...flags 
       fix: "Give one with --data; `mask-jepa sample-data DIR` makes one, `mask-jepa data check --data DATA` looks at yours.",
     });
   }
-  const start = resume !== undefined ? "resume" : overwrite ? "overwrite" : "new";
+  const start = startOf({ resume, overwrite });
   const { runFinetuning } = await import("../finetune/run.js");
   const { interrupted } = await runFinetuning({ settings, out: resume ?? out, start });
   if (interrupted) process.exitCode = INTERRUPTED;
 }
 
 export function addFinetune(program: Command): void {
-  program
+  const command = program
     .command("finetune")
     .description("fine-tune Mask2Former on labelled images, from a pretraining run or from random weights")
     .option("--data <path>", "labelled data: a folder (ADE20K, Cityscapes, COCO, or with a data.yaml) or a YAML file")
@@ -72,20 +67,7 @@ export function addFinetune(program: Command): void {
     .option("--from <run>", "pretraining run, or checkpoint, whose weights to start from")
     .option("--from-parts <list>", "parts of it: backbone,pixel-decoder,transformer-decoder", (text) => text.split(","))
     .option("--labels <share>", "labelled images to use: 10% or a number; the same ones for a seed (data.labelsSeed)")
-    .option("--preset <name>", "settings to start from, see below (default: small)")
-    .option("--config <file>", "YAML file with settings over the preset")
-    .option("--set <key=value>", "one setting over the file, e.g. optim.lr=2e-4 (repeatable)", append)
-    .option("--out <dir>", "folder of the run", "runs/finetune")
-    .addOption(
-      new Option("--resume <dir>", "go on with the run in this folder").conflicts(["preset", "out", "overwrite"]),
-    )
-    .option("--overwrite", "replace the run that --out holds")
-    .option("--steps <n>", "optimiser steps")
-    .option("--epochs <n>", "passes over the images, instead of --steps")
-    .option("--seed <n>", "seed of everything random")
-    .option("--cores <n>", "CPU cores to use, 0 for all")
-    .option("--device <name>", "cpu, webgpu or cuda")
-    .option("--batch <n>", "images per optimiser step")
     .addHelpText("after", EXAMPLES)
     .action(finetune);
+  addRunOptions(command, { preset: "settings to start from, see below (default: small)", out: "runs/finetune" });
 }

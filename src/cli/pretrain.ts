@@ -6,16 +6,11 @@ import { PRESET_NAMES } from "../pretrain/presets.js";
 import { resolveSettings, resumeSettings } from "../pretrain/settings-resolution.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { append, RUN_FLAGS, settingsOf } from "./arguments.js";
+import { addRunOptions, type RunFlags, startOf } from "./run-options.js";
 import { storedSettingsFile } from "./stored-settings.js";
 import { fetchedWeights } from "./weights-arguments.js";
 
-interface Flags {
-  preset?: string;
-  config?: string;
-  set?: string[];
-  out: string;
-  resume?: string;
-  overwrite?: boolean;
+interface Flags extends RunFlags {
   dryRun?: boolean;
 }
 
@@ -54,7 +49,7 @@ async function pretrain({
       fix: "Give one with --images DIR; `mask-jepa sample-data DIR` makes one.",
     });
   }
-  const start = resume !== undefined ? "resume" : overwrite ? "overwrite" : "new";
+  const start = startOf({ resume, overwrite });
   if (start !== "resume" && settings.backbone.weights !== null) await announceBackbone(settings.backbone.weights);
   const { runPretraining } = await import("../pretrain/run.js");
   const { interrupted } = await runPretraining({ settings, out: resume ?? out, start, dryRun });
@@ -69,28 +64,18 @@ async function announceBackbone(location: string): Promise<void> {
 }
 
 export function addPretrain(program: Command): void {
-  program
+  const command = program
     .command("pretrain")
     .description("pretrain a mask-classification model on a folder of images with Mask-JEPA")
     .option("--images <dir>", "folder of images, searched with its subfolders (repeatable)", append)
-    .option("--preset <name>", `settings to start from: ${PRESET_NAMES.join(", ")} (default: r50)`)
-    .option("--config <file>", "YAML file with settings over the preset")
-    .option("--set <key=value>", "one setting over the file, e.g. optim.lr=2e-4 (repeatable)", append)
-    .option("--out <dir>", "folder of the run", "runs/pretrain")
-    .addOption(
-      new Option("--resume <dir>", "go on with the run in this folder").conflicts(["preset", "out", "overwrite"]),
-    )
-    .option("--overwrite", "replace the run that --out holds")
     .option("--dry-run", "print settings, parameters, and estimates of memory and time, and stop")
-    .option("--steps <n>", "optimiser steps")
-    .option("--epochs <n>", "passes over the images, instead of --steps")
-    .option("--seed <n>", "seed of everything random")
-    .option("--cores <n>", "CPU cores to use, 0 for all")
-    .option("--device <name>", "cpu, webgpu or cuda")
-    .option("--batch <n>", "images per optimiser step")
     .option("--size <pixels>", "side of the square crops, a multiple of 32")
     .option("--backbone <file|hf:owner/name>", "backbone weights; add --set backbone.frozen=true to keep them fixed")
     .addOption(new Option("--weights <file>", "earlier name of --backbone").conflicts("backbone").hideHelp())
     .addHelpText("after", EXAMPLES)
     .action(pretrain);
+  addRunOptions(command, {
+    preset: `settings to start from: ${PRESET_NAMES.join(", ")} (default: r50)`,
+    out: "runs/pretrain",
+  });
 }

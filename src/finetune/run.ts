@@ -1,10 +1,9 @@
 /** @file A fine-tuning run from the first step, or the last checkpoint, to the end. */
 
-import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
-import { bestCheckpoint, loadCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
+import { bestCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { openDataSet, openSplitOf } from "../data/datasets/open-data.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
@@ -13,7 +12,8 @@ import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loade
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
 import { requireSpace, writeFileAtomic } from "../io/atomic-file.js";
 import type { Declaration } from "../nn/scope.js";
-import { hasCheckpoint, openRunDirectory, RUN_FILES, type Start } from "../run/run-directory.js";
+import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
+import { openRunDirectory, RUN_FILES, type Start } from "../run/run-directory.js";
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { LearnerState } from "../train/learner.js";
@@ -46,7 +46,8 @@ export async function runFinetuning({ settings, out, start }: FinetuneOptions): 
   const data = await openData(settings);
   const release = await openRunDirectory(out, start);
   try {
-    const resumed = start === "resume" ? await resumePoint(out, data.train) : undefined;
+    const resumed =
+      start === "resume" ? await resumePoint(out, data.train, identityOf(data.train), "images and classes") : undefined;
     if (start !== "resume") await writeFileAtomic(join(out, RUN_FILES.settings), toYaml(settings));
     return await train(settings, out, data, resumed);
   } finally {
@@ -74,33 +75,12 @@ async function openData({ data, run }: FinetuneSettings): Promise<Data> {
   return { train, val: await openSplitOf(dataSet, valSplit, task) };
 }
 
-interface ResumePoint {
-  step: number;
-  state: LearnerState;
-}
-
-/** Identifies the training images by their names and order and the classes: a resumed run must see the same. */
-function fingerprint(train: LabelledSplit): string {
-  const hash = createHash("sha256");
-  for (const { name } of train.classes) hash.update(`${name}\n`);
-  for (let i = 0; i < train.length; i++) hash.update(`${train.name(i)}\n`);
-  return hash.digest("hex");
-}
-
-/** Undefined when the run ended before its first checkpoint: it begins again. */
-async function resumePoint(out: string, train: LabelledSplit): Promise<ResumePoint | undefined> {
-  if (!(await hasCheckpoint(out))) return undefined;
-  const { step, tensors, state } = await loadCheckpoint(out);
-  if (state.images !== fingerprint(train)) {
-    throw new InputError({
-      where: `--resume ${out}`,
-      expected: `the ${state.imageCount} images and the classes that the run began with`,
-      found: `${train.length} images, or classes, that are not all the same`,
-      fix: "Restore the data, or start a new run.",
-    });
-  }
-  return { step, state: { model: tensors.model, target: new Map(), optimizer: tensors.optimizer } };
-}
+/** A resumed run must see the same images and classes. */
+const identityOf = (train: LabelledSplit) =>
+  fingerprint(
+    train,
+    train.classes.map(({ name }) => name),
+  );
 
 /** Steps of the whole run, from its length in steps or in epochs. */
 export function stepsOf({ run }: FinetuneSettings, images: number): number {
@@ -153,7 +133,7 @@ async function train(
     },
     async (declared) => resumed?.state ?? (await startingState(settings, declared)),
   );
-  const images = fingerprint(source);
+  const images = identityOf(source);
   const checkpointed = async () => {
     const state = await finetuner.state();
     return { model: state.model, optimizer: state.optimizer };

@@ -1,19 +1,18 @@
 /** @file A pretraining run from the first step, or the last checkpoint, to the end. */
 
-import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
-import { loadCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
+import { saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { randomResizedCrop } from "../data/augment.js";
 import { type Batch, createLoader } from "../data/loader.js";
 import { type FolderSource, folderSource, type ImageSource, subsetOf } from "../data/source.js";
 import { requireSpace, writeFileAtomic } from "../io/atomic-file.js";
-import { hasCheckpoint, openRunDirectory, RUN_FILES, type Start } from "../run/run-directory.js";
+import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
+import { openRunDirectory, RUN_FILES, type Start } from "../run/run-directory.js";
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
-import type { LearnerState } from "../train/learner.js";
 import type { Report } from "../viz/report.js";
 import { printDryRun } from "./dry-run.js";
 import { HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
@@ -43,13 +42,6 @@ export function stepsOf({ run }: PretrainSettings, images: number): number {
   return run.steps ?? Math.max(1, Math.round(((run.epochs as number) * images) / run.batch));
 }
 
-/** Identifies the images by their names and order: a resumed run must see the same. */
-function fingerprint(source: ImageSource): string {
-  const hash = createHash("sha256");
-  for (let i = 0; i < source.length; i++) hash.update(`${source.name(i)}\n`);
-  return hash.digest("hex");
-}
-
 /**
  * Runs Mask-JEPA pretraining. Ctrl-C finishes the step, saves and returns.
  * @throws InputError for bad input, and when a loss or gradient is not finite (the state before that step is saved)
@@ -65,32 +57,12 @@ export async function runPretraining({ settings, out, start, dryRun }: PretrainO
   const source = subsetOf(all, training);
   const release = await openRunDirectory(out, start);
   try {
-    const resumed = start === "resume" ? await resumePoint(out, all) : undefined;
+    const resumed = start === "resume" ? await resumePoint(out, all, fingerprint(all)) : undefined;
     if (start !== "resume") await writeFileAtomic(join(out, RUN_FILES.settings), toYaml(settings));
     return await train({ settings, out, all, source, held: [...held], resumed });
   } finally {
     release();
   }
-}
-
-interface ResumePoint {
-  step: number;
-  state: LearnerState;
-}
-
-/** Undefined when the run ended before its first checkpoint: it begins again. */
-async function resumePoint(out: string, source: ImageSource): Promise<ResumePoint | undefined> {
-  if (!(await hasCheckpoint(out))) return undefined;
-  const { step, tensors, state } = await loadCheckpoint(out);
-  if (state.images !== fingerprint(source)) {
-    throw new InputError({
-      where: `--resume ${out}`,
-      expected: `the ${state.imageCount} images that the run began with, under the same names`,
-      found: `${source.length} images, not all the same`,
-      fix: "Restore the folder, or start a new run.",
-    });
-  }
-  return { step, state: tensors as unknown as LearnerState };
 }
 
 interface Training {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startCommand } from "../support/command-line.js";
+import { completeCommand, startCommand } from "../support/command-line.js";
 import { checkpointSteps, hasLogged, resultOf } from "../support/finished-run.js";
 import { SMALLEST_FINETUNING, writeScenes } from "../support/tiny-finetuning.js";
 
@@ -24,17 +24,10 @@ const newRun = (out: string) => [
   ...SETS.flatMap((set) => ["--set", set]),
 ];
 
-async function complete(args: readonly string[]): Promise<string> {
-  const command = startCommand(args);
-  const code = await command.ended;
-  expect(code, command.output).toBe(0);
-  return command.output;
-}
-
 let unbroken: ReturnType<typeof resultOf>;
 beforeAll(async () => {
   await writeScenes(data, 15);
-  await complete(newRun(join(folder, "unbroken")));
+  await completeCommand(newRun(join(folder, "unbroken")));
   unbroken = resultOf(join(folder, "unbroken"));
 });
 
@@ -52,7 +45,7 @@ test("a run killed between checkpoints and resumed on one core equals the unbrok
   await command.until(() => checkpointSteps(run).includes(3) && hasLogged(run, 4));
   command.signal("SIGKILL");
   await command.ended;
-  await complete(["finetune", "--resume", run, "--cores", "1"]);
+  await completeCommand(["finetune", "--resume", run, "--cores", "1"]);
   expect(resultOf(run)).toEqual(unbroken);
 });
 
@@ -63,6 +56,6 @@ test("Ctrl-C ends the step, saves and exits with 130; the resumed run equals the
   command.signal("SIGINT");
   expect(await command.ended).toBe(130);
   expect(command.output).toContain(`mask-jepa finetune --resume ${run}`);
-  await complete(["finetune", "--resume", run]);
+  await completeCommand(["finetune", "--resume", run]);
   expect(resultOf(run)).toEqual(unbroken);
 });

@@ -118,7 +118,9 @@ describe("a run", () => {
   test("resumes with the same images and classes only", async () => {
     const out = join(folder, "share");
     const settings = settingsOf({ "data.labels": "40%", "data.task": "panoptic" }, ...SMALLEST_MODEL);
-    await expect(runFinetuning({ settings, out, start: "resume" })).rejects.toThrow(/the 4 images and the classes/);
+    await expect(runFinetuning({ settings, out, start: "resume" })).rejects.toThrow(
+      /the 4 images and classes that the run began with/,
+    );
   });
 
   test("skips an image whose label is damaged, and lists it", async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RandomStream } from "../../src/core/random.js";
-import { startCommand } from "../support/command-line.js";
+import { completeCommand, startCommand } from "../support/command-line.js";
 import { checkpointSteps, hasLogged, resultOf } from "../support/finished-run.js";
 import { truncateFile, writeImages } from "../support/image-folder.js";
 import { SMALLEST } from "../support/tiny-pretraining.js";
@@ -31,19 +31,12 @@ const newRun = (out: string, ...sets: string[]) => [
 ];
 const resumed = (out: string, cores = 2) => ["pretrain", "--resume", out, "--cores", String(cores)];
 
-async function complete(args: readonly string[]): Promise<string> {
-  const command = startCommand(args);
-  const code = await command.ended;
-  expect(code, command.output).toBe(0);
-  return command.output;
-}
-
 let unbroken: ReturnType<typeof resultOf>;
 beforeAll(async () => {
   await writeImages(images, IMAGES);
   truncateFile(join(images, "005.png"));
   const run = join(folder, "unbroken");
-  await complete(newRun(run));
+  await completeCommand(newRun(run));
   unbroken = resultOf(run);
 });
 
@@ -66,7 +59,7 @@ test("a run killed at random moments and resumed equals the unbroken one, bit fo
     command.signal("SIGKILL");
     expect(await command.ended, command.output).toBe("SIGKILL");
   }
-  await complete(resumed(run));
+  await completeCommand(resumed(run));
   expect(resultOf(run)).toEqual(unbroken);
 });
 
@@ -81,7 +74,7 @@ test("Ctrl-C ends the step, saves and exits with 130; the resumed run equals the
   expect(Math.max(...checkpointSteps(run))).toBe(stopped);
   expect(existsSync(join(run, "run.lock"))).toBe(false);
 
-  await complete(resumed(run));
+  await completeCommand(resumed(run));
   expect(resultOf(run)).toEqual(unbroken);
 });
 

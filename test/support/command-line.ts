@@ -45,3 +45,11 @@ export function startCommand(args: readonly string[]): RunningCommand {
     ended,
   };
 }
+
+/** Runs a command to its end and returns what it printed. Throws with that when it fails. */
+export async function completeCommand(args: readonly string[]): Promise<string> {
+  const command = startCommand(args);
+  const code = await command.ended;
+  if (code !== 0) throw new Error(`mask-jepa ${args.join(" ")} ended with ${code}:\n${command.output}`);
+  return command.output;
+}

@@ -1,0 +1,38 @@
+/** @file The options that every command has which starts or goes on with a run. */
+
+import { type Command, Option } from "commander";
+import type { Start } from "../run/run-directory.js";
+import { append } from "./arguments.js";
+
+export interface RunFlags {
+  preset?: string;
+  config?: string;
+  set?: string[];
+  out: string;
+  resume?: string;
+  overwrite?: boolean;
+}
+
+/** Adds the options for settings and the run's folder; `preset` describes the presets, `out` is the usual folder. */
+export function addRunOptions(command: Command, { preset, out }: { preset: string; out: string }): Command {
+  return command
+    .option("--preset <name>", preset)
+    .option("--config <file>", "YAML file with settings over the preset")
+    .option("--set <key=value>", "one setting over the file, e.g. optim.lr=2e-4 (repeatable)", append)
+    .option("--out <dir>", "folder of the run", out)
+    .addOption(
+      new Option("--resume <dir>", "go on with the run in this folder").conflicts(["preset", "out", "overwrite"]),
+    )
+    .option("--overwrite", "replace the run that --out holds")
+    .option("--steps <n>", "optimiser steps")
+    .option("--epochs <n>", "passes over the images, instead of --steps")
+    .option("--seed <n>", "seed of everything random")
+    .option("--cores <n>", "CPU cores to use, 0 for all")
+    .option("--device <name>", "cpu, webgpu or cuda")
+    .option("--batch <n>", "images per optimiser step");
+}
+
+export function startOf({ resume, overwrite }: Pick<RunFlags, "resume" | "overwrite">): Start {
+  if (resume !== undefined) return "resume";
+  return overwrite ? "overwrite" : "new";
+}

@@ -1,0 +1,46 @@
+/** @file Where a run goes on: its last checkpoint, provided that it sees the same images again. */
+
+import { createHash } from "node:crypto";
+import { loadCheckpoint } from "../checkpoint/run-state.js";
+import { InputError } from "../core/errors.js";
+import type { ImageSource } from "../data/source.js";
+import type { LearnerState } from "../train/learner.js";
+import { hasCheckpoint } from "./run-directory.js";
+
+export interface ResumePoint {
+  /** Finished steps. */
+  step: number;
+  state: LearnerState;
+}
+
+/** Identifies the images of a run by their names and order, and what else must stay the same. */
+export function fingerprint(source: ImageSource, others: readonly string[] = []): string {
+  const hash = createHash("sha256");
+  for (const text of others) hash.update(`${text}\n`);
+  for (let i = 0; i < source.length; i++) hash.update(`${source.name(i)}\n`);
+  return hash.digest("hex");
+}
+
+/**
+ * Undefined when the run ended before its first checkpoint: it begins again. `what`: what `images` is the fingerprint of.
+ * @throws InputError when the images are not those that the run began with
+ */
+export async function resumePoint(
+  out: string,
+  source: ImageSource,
+  images: string,
+  what = "images",
+): Promise<ResumePoint | undefined> {
+  if (!(await hasCheckpoint(out))) return undefined;
+  const { step, tensors, state } = await loadCheckpoint(out);
+  if (state.images !== images) {
+    throw new InputError({
+      where: `--resume ${out}`,
+      expected: `the ${state.imageCount} ${what} that the run began with, under the same names`,
+      found: `${source.length} images, not all the same`,
+      fix: "Restore them, or start a new run.",
+    });
+  }
+  const { model, target = new Map(), optimizer } = tensors;
+  return { step, state: { model, target, optimizer } };
+}
