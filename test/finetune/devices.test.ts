@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Runtime } from "../../src/runtime/contract.js";
+import { createRuntime } from "../../src/runtime/create-runtime.js";
+import { DEVICES, missingDevices } from "../support/devices.js";
+import { createFinetuner, randomBatch, smallestFinetuning, squares } from "../support/tiny-finetuning.js";
+import { compareTensors, reportDifferences } from "../tensor-comparison.js";
+import { TOLERANCES } from "../tolerances.js";
+
+const settings = smallestFinetuning("model.norm=frozen", "model.decoderLayers=1", "run.batch=1", "run.microBatch=1");
+const missing = await missingDevices();
+
+async function train(runtime: Runtime) {
+  const finetuner = await createFinetuner(runtime, settings);
+  const report = await finetuner.step(0, randomBatch(settings, 0), [squares(settings, 3)]);
+  const { optimizer } = await finetuner.state();
+  const moments = new Map([...optimizer].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
+  finetuner.dispose();
+  return { report, moments };
+}
+
+describe.each(DEVICES.filter((device) => device !== "cpu"))("a fine-tuning step on %s", (device) => {
+  let runtime: Runtime;
+  beforeEach(({ skip }) => skip(missing.has(device), missing.get(device)));
+  beforeAll(async () => {
+    if (!missing.has(device)) runtime = await createRuntime({ device, cores: 1 });
+  });
+  afterAll(() => runtime?.dispose());
+
+  test("goes as on the CPU: losses, gradient norm and moments", async () => {
+    const cpu = await train(await createRuntime({ device: "cpu", cores: 1 }));
+    const found = await train(runtime);
+    const numbers = ({ report: { losses, gradientNorm } }: typeof cpu) => [...Object.values(losses), gradientNorm];
+    const values = numbers(cpu);
+    const compared = [compareTensors(numbers(found), { name: "report", shape: [values.length], values })];
+    for (const [name, { shape, data }] of found.moments) {
+      compared.push(compareTensors(data, { name, shape, values: cpu.moments.get(name)!.data }));
+    }
+    expect(reportDifferences(compared, TOLERANCES[device].parity)).toBe("");
+  });
+});
