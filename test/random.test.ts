@@ -102,3 +102,18 @@ test("normal numbers have the moments of N(0, std^2), and neighbours do not depe
   expect(deviations(product, 0, 1)).toBeLessThan(4);
   expect(values.every(Number.isFinite)).toBe(true);
 });
+
+test("many uniform numbers at once lie in [0, 1), fill it evenly in pairs, and follow the key alone", () => {
+  const fill = (purpose: string) =>
+    new RandomStream({ seed: 5, purpose, step: 2, sample: 1 }).fillUniform(new Float32Array(20_000));
+  const values = fill("points");
+  expect(values.every((value) => value >= 0 && value < 1)).toBe(true);
+  expect(values).toEqual(fill("points"));
+  // Cells of a 5 x 5 grid, by pairs of neighbours: what points (x, y) are made of.
+  const cells = new Array<number>(25).fill(0);
+  for (let i = 0; i < values.length; i += 2) cells[Math.floor(values[i] * 5) * 5 + Math.floor(values[i + 1] * 5)]++;
+  expect(chiSquare(cells)).toBeLessThan(51.2); // 24 degrees of freedom, p = 0.001
+  const other = fill("candidates");
+  const correlation = values.reduce((sum, value, i) => sum + (value - 0.5) * (other[i] - 0.5), 0) / values.length;
+  expect(Math.abs(correlation) / (1 / 12 / Math.sqrt(values.length))).toBeLessThan(4);
+});
