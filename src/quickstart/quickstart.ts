@@ -33,8 +33,8 @@ export type Scenes = Pick<SampleDataOptions, "images" | "size" | "seed">;
 const SCENES: Scenes = { images: 128, size: 160, seed: 0 };
 
 /** Steps that leave time for both fine-tunings: four minutes in all on two cores. */
-const PRETRAINING = ["run.steps=300"];
-const FINETUNING = ["run.steps=160", "run.evaluateEvery=0", "data.valSplit=null"];
+const PRETRAINING = ["run.steps=400"];
+const FINETUNING = ["run.steps=280", "run.evaluateEvery=0", "data.valSplit=null"];
 
 /**
  * Pretrains on `images`, or on scenes generated in `out/data`, in `out/run` (in `out/run-2` if that is there, and so on). On the
