@@ -18,10 +18,6 @@ export const IMAGES = "images";
 /** Input: factors of drop path, where the backbone has it. */
 export const KEEP = "keep";
 
-/** Names of what the criterion reads, for all supervised outputs. */
-export const predictionNamesOf = (outputs: number): string[] =>
-  Array.from({ length: outputs }, (_, i) => Object.values(predictionNames(i))).flat();
-
 export interface TrainingGraphs extends Halves {
   readonly parameters: Parameters;
   /** Names of the parameters that get a gradient: output GRADIENT_PREFIX + name of the backward half. */

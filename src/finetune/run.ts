@@ -12,6 +12,7 @@ import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loade
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
 import { requireSpace, writeFileAtomic } from "../io/atomic-file.js";
 import type { Declaration } from "../nn/scope.js";
+import { stepsOf } from "../run/optim-settings.js";
 import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { openRunDirectory, RUN_FILES, type Start } from "../run/run-directory.js";
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
@@ -82,11 +83,6 @@ const identityOf = (train: LabelledSplit) =>
     train.classes.map(({ name }) => name),
   );
 
-/** Steps of the whole run, from its length in steps or in epochs. */
-export function stepsOf({ run }: FinetuneSettings, images: number): number {
-  return run.steps ?? Math.max(1, Math.round(((run.epochs as number) * images) / run.batch));
-}
-
 function viewOf({ data }: FinetuneSettings): LabelledViewRule {
   const [height, width] = data.crop;
   if (data.view === "large-scale-jitter") {
@@ -116,7 +112,7 @@ async function train(
   resumed: ResumePoint | undefined,
 ): Promise<LoopOutcome> {
   const { run, data } = settings;
-  const steps = stepsOf(settings, source.length);
+  const steps = stepsOf(run, source.length);
   const model = describeModel(settings, source.classes);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   const finetuner = await Finetuner.create(

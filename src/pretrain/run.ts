@@ -9,6 +9,7 @@ import { randomResizedCrop } from "../data/augment.js";
 import { type Batch, createLoader } from "../data/loader.js";
 import { type FolderSource, folderSource, type ImageSource, subsetOf } from "../data/source.js";
 import { requireSpace, writeFileAtomic } from "../io/atomic-file.js";
+import { stepsOf } from "../run/optim-settings.js";
 import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { openRunDirectory, RUN_FILES, type Start } from "../run/run-directory.js";
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
@@ -35,11 +36,6 @@ export interface PretrainOptions {
 export interface PretrainOutcome extends LoopOutcome {
   /** What the page of a run that has ended shows. */
   report?: Report;
-}
-
-/** Steps of the whole run, from its length in steps or in epochs. */
-export function stepsOf({ run }: PretrainSettings, images: number): number {
-  return run.steps ?? Math.max(1, Math.round(((run.epochs as number) * images) / run.batch));
 }
 
 /**
@@ -76,7 +72,7 @@ interface Training {
 
 async function train({ settings, out, all, source, held, resumed }: Training): Promise<PretrainOutcome> {
   const { run, data } = settings;
-  const steps = stepsOf(settings, source.length);
+  const steps = stepsOf(run, source.length);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   const pretrainer = await Pretrainer.create(runtime, settings, steps, resumed?.state);
   const images = fingerprint(all);

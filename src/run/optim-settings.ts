@@ -71,3 +71,8 @@ export function* runConflicts({ optim, run }: RunSettings): Generator<Conflict> 
     };
   }
 }
+
+/** Steps of a whole run, from its length in steps or in epochs over so many images. */
+export function stepsOf({ steps, epochs, batch }: RunSettings["run"], images: number): number {
+  return steps ?? Math.max(1, Math.round(((epochs as number) * images) / batch));
+}

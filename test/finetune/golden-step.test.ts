@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TensorData } from "../../src/core/tensor-data.js";
 import { Finetuner } from "../../src/finetune/finetuner.js";
 import type { BackboneOptions } from "../../src/models/backbone.js";
-import type { Mask2FormerOptions } from "../../src/models/mask2former.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
+import { architectureOf, type DecoderConfig } from "../golden/architecture.js";
 import { type GoldenCase, loadCase, type Result } from "../golden/case.js";
 import { drawsOf, type Scene, targetsOf } from "../golden/criterion-case.js";
 import { type Comparison, reportDifferences } from "../tensor-comparison.js";
@@ -12,17 +12,7 @@ import { TOLERANCES } from "../tolerances.js";
 
 const CPU = TOLERANCES.cpu.parity;
 
-interface Config {
-  HIDDEN_DIM: number;
-  MASK_DIM: number;
-  NUM_OBJECT_QUERIES: number;
-  /** Includes the prediction before the first layer. */
-  DEC_LAYERS: number;
-  TRANSFORMER_ENC_LAYERS: number;
-  NUM_CLASSES: number;
-  NHEADS: number;
-  DIM_FEEDFORWARD: number;
-  ENCODER_FFN: number;
+interface Config extends DecoderConfig {
   TRAIN_NUM_POINTS: number;
   OVERSAMPLE_RATIO: number;
   IMPORTANCE_SAMPLE_RATIO: number;
@@ -58,29 +48,6 @@ const BACKBONES: Record<string, BackboneOptions> = {
     dropPath: 0,
   },
 };
-
-function architectureOf(config: Config, backbone: BackboneOptions): Mask2FormerOptions {
-  return {
-    backbone,
-    pixelDecoder: {
-      hiddenDim: config.HIDDEN_DIM,
-      heads: config.NHEADS,
-      points: 4,
-      layers: config.TRANSFORMER_ENC_LAYERS,
-      feedForwardDim: config.ENCODER_FFN,
-      normGroups: 32,
-    },
-    transformerDecoder: {
-      hiddenDim: config.HIDDEN_DIM,
-      maskDim: config.MASK_DIM,
-      queries: config.NUM_OBJECT_QUERIES,
-      layers: config.DEC_LAYERS - 1,
-      classes: config.NUM_CLASSES,
-      heads: config.NHEADS,
-      feedForwardDim: config.DIM_FEEDFORWARD,
-    },
-  };
-}
 
 /** Images normalised and padded with zeros on the right and below, and their objects. */
 function batchOf(golden: GoldenCase, { PIXEL_MEAN, PIXEL_STD }: Config) {

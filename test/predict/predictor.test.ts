@@ -10,6 +10,7 @@ import { inferenceGraph, inferenceWeights } from "../../src/predict/model-graph.
 import { groupByPaddedSize, Predictor } from "../../src/predict/predictor.js";
 import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
+import { architectureOf, type DecoderConfig } from "../golden/architecture.js";
 import { loadCase } from "../golden/case.js";
 import { tinyModel, tinyWeights } from "../support/tiny-model.js";
 import { reportDifferences } from "../tensor-comparison.js";
@@ -45,33 +46,13 @@ async function upload(weights: ReturnType<typeof tinyWeights>): Promise<Map<stri
 
 describe("the network", async () => {
   const golden = await loadCase("07_full_mask2former_r50");
-  const config = golden.hyper.config as Record<string, number>;
-  const architecture = {
-    backbone: {
-      kind: "resnet50" as const,
-      stemChannels: 64,
-      stageBlocks: [3, 4, 6, 3],
-      stageChannels: [256, 512, 1024, 2048],
-      norm: "batch" as const, // of training: inference takes the running statistics
-    },
-    pixelDecoder: {
-      hiddenDim: config.CONVS_DIM,
-      heads: config.NHEADS,
-      points: 4,
-      layers: config.TRANSFORMER_ENC_LAYERS,
-      feedForwardDim: config.ENCODER_FFN,
-      normGroups: 32,
-    },
-    transformerDecoder: {
-      hiddenDim: config.HIDDEN_DIM,
-      maskDim: config.MASK_DIM,
-      queries: config.NUM_OBJECT_QUERIES,
-      layers: config.DEC_LAYERS - 1,
-      classes: config.NUM_CLASSES,
-      heads: config.NHEADS,
-      feedForwardDim: config.DIM_FEEDFORWARD,
-    },
-  };
+  const architecture = architectureOf(golden.hyper.config as DecoderConfig, {
+    kind: "resnet50",
+    stemChannels: 64,
+    stageBlocks: [3, 4, 6, 3],
+    stageChannels: [256, 512, 1024, 2048],
+    norm: "batch", // of training: inference takes the running statistics
+  });
   const size = { width: 96, height: 64 };
 
   /** Image i, normalised and padded with zeros to the size of the batch. */
