@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # The paper's claim in small (Table 4): DSB 2018 instances with 10 % and 100 % of the labels, from random weights and from
-# Mask-JEPA pretraining on the unlabelled training images; the same budget for both, three seeds.
+# Mask-JEPA pretraining on the unlabelled training images; the same budget for both, three seeds. Both kinds of training see
+# the images at about twice their size; small batches, because at this budget the number of steps counts.
 #
 #   recipes/labels-dsb2018.sh DIR OUT        DIR: images/, instances_train.json, instances_val.json
 #
-# STEPS, PRETRAIN_STEPS, SEEDS and CORES may be set. Runs that are there already go on where they stopped.
+# STEPS, PRETRAIN_STEPS, SEEDS and CORES may be set. Runs that are there already go on where they stopped, so that two
+# copies with half of the SEEDS and CORES=1 each may share OUT.
 set -euo pipefail
 data=$(realpath "$1") out=$2
 here=$(realpath "$(dirname "$0")/..")
@@ -27,13 +29,14 @@ run() { # run COMMAND FOLDER ARGUMENTS...: begins it, goes on with it, or leaves
 }
 
 for seed in ${SEEDS:-0 1 2}; do
-  run pretrain "$out/pretrained-$seed" --images "$out/train" --preset tiny --seed "$seed" --steps "${PRETRAIN_STEPS:-2000}" --set data.cropScale=[0.3,1] --set data.size=256 --set pretrain.maskPatch=4
+  run pretrain "$out/pretrained-$seed" --images "$out/train" --preset tiny --seed "$seed" --steps "${PRETRAIN_STEPS:-2500}" \
+    --set "data.cropScale=[0.05,0.12]" --set run.microBatch=2 --set run.monitorEvery=100 --set run.keep=1
   for labels in 10 100; do
     for start in random pretrained; do
       from=()
       if [ "$start" = pretrained ]; then from=(--from "$out/pretrained-$seed"); fi
       run finetune "$out/$start-$labels-$seed" --data "$here/recipes/data-dsb2018.yaml" --data-root "$data" --preset dsb2018 --labels "$labels%" \
-        --seed "$seed" --set "data.labelsSeed=$seed" --steps "${STEPS:-10000}" --set run.keep=1 "${from[@]}"
+        --seed "$seed" --set "data.labelsSeed=$seed" --steps "${STEPS:-1200}" --batch 2 --set run.evaluateEvery=0 --set run.keep=1 "${from[@]}"
     done
   done
 done

@@ -28,14 +28,17 @@ export interface TestEdges {
 
 /** The sizes at which the network sees an image of this size. */
 export function testSize(image: Size, { shortEdge, longEdge }: TestEdges): TestSize {
-  const { width, height } = shortestEdgeSize(image, shortEdge, longEdge);
+  return paddedSize(shortestEdgeSize(image, shortEdge, longEdge));
+}
+
+/** A size with what it is padded to. */
+export function paddedSize({ width, height }: Size): TestSize {
   const padded = (side: number) => Math.ceil(side / MULTIPLE) * MULTIPLE;
   return { width, height, paddedWidth: padded(width), paddedHeight: padded(height) };
 }
 
-/** The whole image, resized and padded right and below. */
-export function testInput(image: RgbImage, edges: TestEdges): TestInput {
-  const size = testSize(image, edges);
+/** The whole image, resized to a size and padded right and below. */
+export function testInput(image: RgbImage, size: TestSize): TestInput {
   const { width, height, paddedWidth, paddedHeight } = size;
   const resized = resizeBilinear(
     image,

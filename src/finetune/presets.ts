@@ -55,7 +55,7 @@ const BASE: Sections = {
     gamma: 0.1,
     backboneLrFactor: 0.1,
   },
-  inference: { shortEdge: 512, longEdge: 2048, objectThreshold: 0.8, overlapThreshold: 0.8, topK: 100 },
+  inference: { shortEdge: 512, longEdge: 2048, window: 0, objectThreshold: 0.8, overlapThreshold: 0.8, topK: 100 },
   run: {
     batch: 16,
     microBatch: 1,
@@ -161,10 +161,11 @@ export const PRESETS: Readonly<Record<string, FinetuneSettings>> = {
     data: { task: "panoptic", crop: [128, 128] },
     inference: { shortEdge: 128, objectThreshold: 0.4 },
   }),
-  // Small batches: of some forty nuclei an image gives the matching plenty.
+  // A nucleus of 300 pixels among 256 x 256 is met by 5 of 1024 random points: matched by chance, trained by almost none.
+  // So images are seen at twice their size, a crop of some ten nuclei at a time, and predicted in such windows.
   dsb2018: small({
-    criterion: { points: 1024 },
-    data: { task: "instance", keepEmpty: false, jitter: [0.8, 1.25] },
+    data: { task: "instance", keepEmpty: false, jitter: [1.6, 2.5] },
+    inference: { shortEdge: 448, longEdge: 600, window: 256 },
     run: { batch: 4, microBatch: 2, steps: 10_000, checkpointEvery: 500, evaluateEvery: 2500 },
   }),
   camvid: small({

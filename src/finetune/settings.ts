@@ -77,6 +77,8 @@ const from = z.strictObject({
 const inference = z.strictObject({
   shortEdge: count(),
   longEdge: count(),
+  /** Side in pixels, after resizing, of the overlapping windows in which instances are predicted; 0 for whole images. */
+  window: count(0),
   objectThreshold: unit,
   overlapThreshold: unit,
   topK: count(),
@@ -106,10 +108,14 @@ export type FinetuneSettings = z.output<typeof finetuneSchema>;
 /** Settings that may change when a run is resumed: they do not enter any number that training computes. */
 export const RESUMABLE_SETTINGS = ["run.cores", "run.checkpointEvery", "run.logEvery", "run.keep"] as const;
 
-function* dataConflicts({ data }: FinetuneSettings): Generator<Conflict> {
+function* dataConflicts({ data, inference }: FinetuneSettings): Generator<Conflict> {
   const [low, high] = data.jitter;
   if (low > high) {
     yield { names: ["data.jitter"], expected: "[low, high] with 0 < low <= high", found: show(data.jitter) };
+  }
+  if (inference.window > 0 && data.task !== "instance") {
+    const expected = `inference.window 0 for the task ${data.task}: only instances can be put together from windows`;
+    yield { names: ["inference.window", "data.task"], expected, found: String(inference.window) };
   }
 }
 

@@ -68,6 +68,34 @@ function combine(a: RunLengths, b: RunLengths, needed: 1 | 2): RunLengths {
   return fromBoundaries(boundaries, a.width, a.height);
 }
 
+/** The mask in a larger image, its upper left pixel at `left`, `top`. @throws InputError unless it lies within */
+export function embedMask(
+  mask: RunLengths,
+  { left, top }: { readonly left: number; readonly top: number },
+  width: number,
+  height: number,
+): RunLengths {
+  if (left < 0 || top < 0 || left + mask.width > width || top + mask.height > height) {
+    const found = `${mask.width}x${mask.height} at (${left}, ${top})`;
+    throw new InputError({ where: "mask", expected: `a part of ${width}x${height}`, found });
+  }
+  const boundaries: number[] = [];
+  let start = 0;
+  for (let i = 0; i + 1 < mask.counts.length; i += 2) {
+    start += mask.counts[i];
+    const end = start + mask.counts[i + 1];
+    // A run may go on over several columns; in the larger image others lie between.
+    while (start < end) {
+      const column = Math.floor(start / mask.height);
+      const stop = Math.min(end, (column + 1) * mask.height);
+      const shift = (left + column) * height + top - column * mask.height;
+      boundaries.push(start + shift, stop + shift);
+      start = stop;
+    }
+  }
+  return fromBoundaries(boundaries, width, height);
+}
+
 /** Pixels inside any of the masks, of which there is at least one. */
 export const unionOf = (masks: readonly RunLengths[]): RunLengths => masks.reduce((a, b) => combine(a, b, 1));
 

@@ -3,7 +3,7 @@
 import { matchWeights } from "../checkpoint/match-weights.js";
 import { InputError } from "../core/errors.js";
 import type { TensorData } from "../core/tensor-data.js";
-import { type TestEdges, type TestInput, testInput, testSize } from "../data/test-input.js";
+import { type TestInput, type TestSize, testInput } from "../data/test-input.js";
 import type { RgbImage } from "../io/image-file.js";
 import type { PanopticMap, ScoredInstance, SemanticMap, Task } from "../masks/segmentation.js";
 import { asConstants, asInputs } from "../nn/scope.js";
@@ -18,6 +18,7 @@ import { highestObjectScore, panopticMap } from "./panoptic.js";
 import { createProgramCache, type OpenProgram, type ProgramCache } from "./program-cache.js";
 import { createSemanticScorer, type ScoreOrder, type SemanticScorer, semanticMap } from "./semantic.js";
 import type { ModelDescription } from "./trained-model.js";
+import { checkForms, cutOut, networkSize, ownInstances, type SeenAs, windowsOf } from "./windows.js";
 
 export type FixedWeights = ReadonlyMap<string, TensorData>;
 export type LiveWeights = ReadonlyMap<string, DeviceTensor<"float32">>;
@@ -102,13 +103,28 @@ export class Predictor {
   }
 
   /**
-   * Segments an image in the forms that are asked for, whatever the model was trained for. May be called again before it has
-   * answered: `concurrency` images are under way at once, the others wait.
-   * @throws InputError when the weights give values that are not finite
+   * Segments an image in the forms that are asked for, whatever the model was trained for; one that predicts in windows gives
+   * instances alone. May be called again before it has answered: `concurrency` images or windows are under way at once, the
+   * others wait.
+   * @throws InputError when the weights give values that are not finite, or for a form that cannot be had
    */
-  predict(image: RgbImage, forms: ReadonlySet<Task>): Promise<Prediction> {
+  async predict(image: RgbImage, forms: ReadonlySet<Task>): Promise<Prediction> {
+    const { inference } = this.model;
+    checkForms(forms, inference);
+    const size = networkSize(image, inference);
+    const windows = windowsOf(image, inference);
+    if (windows.length === 1) return this.predictWhole(image, size, forms);
+    const parts = await Promise.all(windows.map((window) => this.predictWhole(cutOut(image, window), size, forms)));
+    const instances = parts.flatMap(({ instances = [] }, i) => ownInstances(instances, windows[i], image));
+    return {
+      instances: instances.sort((a, b) => b.score - a.score),
+      confidence: Math.max(...parts.map(({ confidence }) => confidence)),
+    };
+  }
+
+  private predictWhole(image: RgbImage, size: TestSize, forms: ReadonlySet<Task>): Promise<Prediction> {
     return this.gate(async () => {
-      const input = testInput(image, this.model.inference);
+      const input = testInput(image, size);
       const padded = { width: input.paddedWidth, height: input.paddedHeight };
       return this.networks.with(padded, async (open) => {
         const output = await this.run(open, input);
@@ -180,10 +196,10 @@ export class Predictor {
  * Indices of images, grouped by the size at which the network sees them: in this order each network is compiled once.
  * Within a group and between first members they keep their order.
  */
-export function groupByPaddedSize(images: readonly Size[], edges: TestEdges): number[][] {
+export function groupByPaddedSize(images: readonly Size[], seenAs: SeenAs): number[][] {
   const groups = new Map<string, number[]>();
   images.forEach((image, i) => {
-    const { paddedWidth, paddedHeight } = testSize(image, edges);
+    const { paddedWidth, paddedHeight } = networkSize(image, seenAs);
     const key = `${paddedWidth}x${paddedHeight}`;
     const group = groups.get(key);
     if (group) group.push(i);

@@ -11,11 +11,13 @@ export interface InferenceSettings {
   /** The shorter side of the resized image, in pixels, unless the longer one would exceed `longEdge`. */
   readonly shortEdge: number;
   readonly longEdge: number;
+  /** Side in pixels, after resizing, of the overlapping windows in which instances are predicted; 0 or absent: whole images. */
+  readonly window?: number;
   /** Panoptic: queries below this score are dropped. */
   readonly objectThreshold: number;
   /** Panoptic: a segment of which less than this share is left is dropped. */
   readonly overlapThreshold: number;
-  /** Instances kept of an image. */
+  /** Instances kept of an image, or of each of its windows. */
   readonly topK: number;
 }
 

@@ -10,7 +10,7 @@ import {
 import type { LabelledSource } from "../../src/data/labelled-source.js";
 import { largeScaleJitterView, shortestEdgeView } from "../../src/data/labelled-view.js";
 import { createSampler } from "../../src/data/sampler.js";
-import { testInput } from "../../src/data/test-input.js";
+import { testInput, testSize } from "../../src/data/test-input.js";
 import { encodeMask } from "../../src/masks/run-lengths.js";
 import type { Task } from "../../src/masks/segmentation.js";
 
@@ -215,13 +215,13 @@ describe("labelled loader", () => {
 describe("test-time input", () => {
   it("is resized by its shortest edge, normalised, and padded by 0 to multiples of 32", () => {
     const image = { width: 50, height: 20, data: new Uint8Array(3 * 50 * 20).fill(200) };
-    const { planes, ...size } = testInput(image, { shortEdge: 40, longEdge: 90 });
+    const { planes, ...size } = testInput(image, testSize(image, { shortEdge: 40, longEdge: 90 }));
     expect(size).toEqual({ width: 90, height: 36, paddedWidth: 96, paddedHeight: 64 });
     expect(planes.buffer).toBeInstanceOf(SharedArrayBuffer);
     const at = (c: number, y: number, x: number) => planes[(c * 64 + y) * 96 + x];
     expect(at(0, 0, 0)).toBeCloseTo((200 - 123.675) / 58.395, 5);
     expect(at(2, 35, 89)).toBeCloseTo((200 - 103.53) / 57.375, 5);
     expect([at(1, 36, 0), at(0, 0, 90), at(2, 63, 95)]).toEqual([0, 0, 0]);
-    expect(testInput(image, { shortEdge: 32, longEdge: 80 })).toMatchObject({ paddedWidth: 96, paddedHeight: 32 });
+    expect(testSize(image, { shortEdge: 32, longEdge: 80 })).toMatchObject({ paddedWidth: 96, paddedHeight: 32 });
   });
 });

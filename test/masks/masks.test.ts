@@ -8,7 +8,14 @@ import {
   fromCocoMask,
   toCocoMask,
 } from "../../src/masks/coco-masks.js";
-import { boxIous, intersectionArea, intersectionOf, maskIous, unionOf } from "../../src/masks/mask-algebra.js";
+import {
+  boxIous,
+  embedMask,
+  intersectionArea,
+  intersectionOf,
+  maskIous,
+  unionOf,
+} from "../../src/masks/mask-algebra.js";
 import { encodeBox, encodePolygon, encodePolygons, shapeMask } from "../../src/masks/polygons.js";
 import {
   type Box,
@@ -235,4 +242,31 @@ describe("bad masks", () => {
     expect(act).toThrow(InputError);
     expect(act).toThrow(message);
   });
+});
+
+it("embeds a mask in a larger image, its pixels shifted", () => {
+  const size = fc.integer({ min: 1, max: 7 });
+  const drawing = fc.tuple(size, size).chain(([width, height]) =>
+    fc.record({
+      width: fc.constant(width),
+      height: fc.constant(height),
+      pixels: fc.array(fc.integer({ min: 0, max: 1 }), { minLength: width * height, maxLength: width * height }),
+    }),
+  );
+  const margin = fc.integer({ min: 0, max: 3 });
+  fc.assert(
+    fc.property(drawing, margin, margin, margin, margin, ({ width, height, pixels }, left, top, right, bottom) => {
+      const [outerWidth, outerHeight] = [left + width + right, top + height + bottom];
+      const outer = new Uint8Array(outerWidth * outerHeight);
+      pixels.forEach((value, i) => {
+        outer[(top + Math.floor(i / width)) * outerWidth + left + (i % width)] = value;
+      });
+      const mask = encodeMask(Uint8Array.from(pixels), width, height);
+      expect(embedMask(mask, { left, top }, outerWidth, outerHeight)).toEqual(
+        encodeMask(outer, outerWidth, outerHeight),
+      );
+    }),
+  );
+  const mask = encodeMask(new Uint8Array(12), 3, 4);
+  expect(() => embedMask(mask, { left: 1, top: 0 }, 3, 4)).toThrow("a part of 3x4");
 });

@@ -101,7 +101,13 @@ function factsOf(models: readonly LoadedModel[]): Report["facts"] {
   const each = (text: (settings: LoadedModel["inference"]) => string) =>
     [...new Set(models.map(({ inference }) => text(inference)))].join("; ");
   const facts: Report["facts"] = [
-    ["Input", each(({ shortEdge, longEdge }) => `shorter side ${shortEdge} pixels, longer at most ${longEdge}`)],
+    [
+      "Input",
+      each(({ shortEdge, longEdge, window }) => {
+        const resized = `shorter side ${shortEdge} pixels, longer at most ${longEdge}`;
+        return window ? `${resized}, in windows of ${window}` : resized;
+      }),
+    ],
   ];
   if (task === "instance") facts.push(["Objects", each(({ topK }) => `the best ${topK} of an image`)]);
   if (task === "panoptic") {

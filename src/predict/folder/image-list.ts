@@ -3,10 +3,10 @@
 import { extname, relative } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { type BadFile, type FolderSource, folderSource } from "../../data/source.js";
-import type { TestEdges } from "../../data/test-input.js";
 import { imageSize } from "../../io/image-file.js";
 import type { Size } from "../network-output.js";
 import { groupByPaddedSize } from "../predictor.js";
+import type { SeenAs } from "../windows.js";
 
 export interface ListedImage {
   /** In the source. */
@@ -29,7 +29,7 @@ export interface ImageList {
 }
 
 /** Looks at the header of every image. @throws InputError when there is none that can be read */
-export async function listImages(folders: readonly string[], edges: TestEdges): Promise<ImageList> {
+export async function listImages(folders: readonly string[], seenAs: SeenAs): Promise<ImageList> {
   const source = await folderSource(folders);
   const skipped = [...source.faults];
   const indices: number[] = [];
@@ -47,7 +47,7 @@ export async function listImages(folders: readonly string[], edges: TestEdges): 
   const stems = uniqueStems(indices.map((index) => shortName(source.name(index), folders)));
   const ids = idsOf(stems);
   const images = indices.map((index, i) => ({ index, id: ids[i], file: source.name(index), stem: stems[i] }));
-  return { source, images, order: groupByPaddedSize(sizes, edges).flat(), skipped };
+  return { source, images, order: groupByPaddedSize(sizes, seenAs).flat(), skipped };
 }
 
 export function noneReadable(folders: readonly string[], skipped: readonly BadFile[]): InputError {

@@ -11,6 +11,7 @@ import type { Device } from "../../runtime/contract.js";
 import { createRuntime } from "../../runtime/create-runtime.js";
 import { type Prediction, Predictor } from "../predictor.js";
 import { type InferenceSettings, loadTrainedModel, type TrainedModel } from "../trained-model.js";
+import { checkForms } from "../windows.js";
 import { LABELS, OVERLAYS, type WrittenImage, writeImage } from "./image-files.js";
 import { type ImageList, listImages, noneReadable } from "./image-list.js";
 import { openOutput, PREDICTION_FILES } from "./output-directory.js";
@@ -55,6 +56,7 @@ export async function predictFolder(options: PredictOptions): Promise<FolderPred
   const { checkpoint, images: folders, out, overwrite = false, threshold, device, cores } = options;
   const model = adjusted(await loadTrainedModel(checkpoint), options);
   const forms = new Set(options.forms ?? [model.task]);
+  checkForms(forms, model.inference);
   const list = await listImages(folders, model.inference);
   const release = await openOutput(out, folders, overwrite);
   const stop = listenForStop(() => console.error("Finishing the images under way. Once more to quit at once."));
