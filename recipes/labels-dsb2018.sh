@@ -29,14 +29,14 @@ run() { # run COMMAND FOLDER ARGUMENTS...: begins it, goes on with it, or leaves
 }
 
 for seed in ${SEEDS:-0 1 2}; do
-  run pretrain "$out/pretrained-$seed" --images "$out/train" --preset tiny --seed "$seed" --steps "${PRETRAIN_STEPS:-2500}" \
-    --set "data.cropScale=[0.05,0.12]" --set run.microBatch=2 --set run.monitorEvery=100 --set run.keep=1
+  run pretrain "$out/pretrained-$seed" --images "$out/train" --preset tiny --seed "$seed" --steps "${PRETRAIN_STEPS:-1500}" \
+    --set "data.cropScale=[0.05,0.12]" --set run.microBatch=2 --set model.norm=group --set run.monitorEvery=100 --set run.keep=1
   for labels in 10 100; do
     for start in random pretrained; do
       from=()
       if [ "$start" = pretrained ]; then from=(--from "$out/pretrained-$seed"); fi
       run finetune "$out/$start-$labels-$seed" --data "$here/recipes/data-dsb2018.yaml" --data-root "$data" --preset dsb2018 --labels "$labels%" \
-        --seed "$seed" --set "data.labelsSeed=$seed" --steps "${STEPS:-1200}" --batch 2 --set run.evaluateEvery=0 --set run.keep=1 "${from[@]}"
+        --seed "$seed" --set "data.labelsSeed=$seed" --steps "${STEPS:-700}" --batch 2 --set run.evaluateEvery=0 --set run.keep=1 "${from[@]}"
     done
   done
 done

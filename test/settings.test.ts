@@ -113,6 +113,10 @@ test.each([
     "--set model.heads=5: expected a model.heads that divides model.hiddenDim = 256, found 5. These divide it: 1, 2, 4,",
   ],
   ["model.normGroups=24", "divides model.hiddenDim = 256"],
+  [
+    "model={norm: group, stemChannels: 48}",
+    "divides the channels of every convolution, 48, 64, 128, 256, 512, found 32",
+  ],
   ["model.backbone=resnet500", `one of "resnet50", "swin", found "resnet500". Did you mean "resnet50"?`],
   ["model.window=7", `found "model.window". It needs model.backbone swin.`],
   ["model.stageBlocks=[3,4,6]", "4 numbers, each a whole number, at least 1, found [3,4,6]"],

@@ -4,7 +4,7 @@ import * as g from "../graph/build.js";
 import { recompute } from "../graph/differentiate.js";
 import type { Tensor } from "../graph/graph.js";
 import { caffe2Msra } from "../nn/init.js";
-import { type BatchNormMode, convNorm } from "../nn/layers.js";
+import { type ConvNormMode, convNorm } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
 import type { Pyramid } from "./pyramid.js";
 
@@ -17,7 +17,7 @@ export interface ResNetSize {
 }
 
 export interface ResNetOptions extends ResNetSize {
-  norm: BatchNormMode;
+  norm: ConvNormMode;
   /** Compute the activations of each block again for the gradient. */
   recomputeBlocks?: boolean;
 }
@@ -43,7 +43,7 @@ export function resnet(p: Scope, images: Tensor, options: ResNetOptions): Pyrami
   return maps as unknown as Pyramid;
 }
 
-function bottleneck(p: Scope, x: Tensor, out: number, stride: number, norm: BatchNormMode): Tensor {
+function bottleneck(p: Scope, x: Tensor, out: number, stride: number, norm: ConvNormMode): Tensor {
   const width = out / 4;
   const first = g.relu(convNorm(p.in("conv1"), x, width, { ...MSRA, kernel: 1 }, norm));
   const second = g.relu(convNorm(p.in("conv2"), first, width, { ...MSRA, kernel: 3, stride, padding: 1 }, norm));

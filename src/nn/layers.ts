@@ -75,15 +75,18 @@ export function groupNorm(p: Scope, x: Tensor, groups: number): Tensor {
   return perChannel(normalized, weight, bias);
 }
 
-export type BatchNormMode = "frozen" | "batch";
+/** Normalisation after a convolution: batch norm in one of its two ways, or group norm. */
+export type ConvNormMode = "frozen" | "batch" | { readonly groups: number };
 
 /**
- * Convolution without bias, then batch normalisation, in detectron2's names (conv.weight, conv.norm.*).
+ * Convolution without bias, then normalisation, in detectron2's names (conv.weight, conv.norm.*).
  * "frozen": FrozenBN, the affine and the statistics are buffers, folded into the convolution.
  * "batch": statistics of this batch; the affine is trained, the statistics are reported for the running buffers.
+ * groups: group norm, which looks at one image alone, in training as in use.
  */
-export function convNorm(p: Scope, x: Tensor, out: number, options: ConvOptions, mode: BatchNormMode): Tensor {
+export function convNorm(p: Scope, x: Tensor, out: number, options: ConvOptions, mode: ConvNormMode): Tensor {
   const norm = p.in("norm");
+  if (typeof mode === "object") return groupNorm(norm, conv2d(p, x, out, options), mode.groups);
   if (mode === "batch") return batchNorm(norm, conv2d(p, x, out, options));
   const { kernel, stride = 1, padding = 0, init } = options;
   const weight = p.parameter("weight", [out, x.shape[1], kernel, kernel], init);

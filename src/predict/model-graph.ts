@@ -21,7 +21,7 @@ function forInference({ backbone, pixelDecoder, ...rest }: Mask2FormerOptions): 
     backbone:
       backbone.kind === "swin"
         ? { ...backbone, dropPath: 0, keep: undefined, recomputeBlocks: false }
-        : { ...backbone, norm: "frozen", recomputeBlocks: false },
+        : { ...backbone, norm: backbone.norm === "batch" ? "frozen" : backbone.norm, recomputeBlocks: false },
     pixelDecoder: { ...pixelDecoder, recomputeLayers: false, recomputeRows: false, rowBytes: ROW_BYTES },
   };
 }

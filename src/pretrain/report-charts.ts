@@ -1,40 +1,28 @@
 /** @file The curves of a run's report, from its metrics. */
 
-import type { MetricRecord } from "../train/metrics-log.js";
-import type { Chart, Series } from "../viz/chart.js";
+import type { Series } from "../viz/chart.js";
+import { metricCurve, type StepRecord, stepChart } from "../viz/metric-curves.js";
 import type { Section } from "../viz/report.js";
 import type { PretrainSettings } from "./settings.js";
 
 /** Lowest share of explained variance that is drawn. */
 const LEAST_EXPLAINED = -0.5;
 
-/** A curve over the steps on which a metric was logged; undefined when it never was. */
-function curve(metrics: readonly MetricRecord[], metric: string, name: string): Series | undefined {
-  const logged = metrics.filter((record) => record[metric] !== undefined);
-  if (logged.length === 0) return undefined;
-  return { name, x: logged.map(({ step }) => step), y: logged.map((record) => Number(record[metric])) };
-}
-
-/** A chart of those curves that there are. */
-function chart(
-  about: Omit<Chart, "series" | "xLabel" | "yLabel">,
-  series: readonly (Series | undefined)[],
-  yLabel = "",
-): Chart {
-  return { ...about, xLabel: "step", yLabel, series: series.filter((s) => s !== undefined) };
-}
-
 /** Losses, masked prediction, collapse monitors with their alarms, and the optimiser; what was never logged is left out. */
-export function chartSections({ run }: PretrainSettings, metrics: readonly MetricRecord[]): Section[] {
-  const of = (metric: string, name = metric) => curve(metrics, metric, name);
-  const losses = chart({ title: "Training losses", wide: true }, [of("loss"), of("reconstruction"), of("denoising")]);
+export function chartSections({ run }: PretrainSettings, metrics: readonly StepRecord[]): Section[] {
+  const of = (metric: string, name = metric) => metricCurve(metrics, metric, name);
+  const losses = stepChart({ title: "Training losses", wide: true }, [
+    of("loss"),
+    of("reconstruction"),
+    of("denoising"),
+  ]);
   const quality = [
-    chart(
+    stepChart(
       { title: "Error on held-out images", description: "Below the other line, something is predicted." },
       [of("held-out-error", "masked prediction"), of("held-out-mean-error", "predicting the mean")],
       "mean squared error",
     ),
-    chart(
+    stepChart(
       {
         title: "Variance explained",
         description: `1 - error / error of predicting the mean. Values below ${LEAST_EXPLAINED}, of the first steps, are left out.`,
@@ -46,18 +34,20 @@ export function chartSections({ run }: PretrainSettings, metrics: readonly Metri
   const { featureStd, effectiveRank } = run.collapse;
   const alarm = (value: number) => ({ value, label: `alarm below ${value}` });
   const collapse = [
-    chart({ title: "Deviation of the target features", threshold: alarm(featureStd) }, [of("target-std", "deviation")]),
-    chart({ title: "Effective rank of the target features", threshold: alarm(effectiveRank) }, [
+    stepChart({ title: "Deviation of the target features", threshold: alarm(featureStd) }, [
+      of("target-std", "deviation"),
+    ]),
+    stepChart({ title: "Effective rank of the target features", threshold: alarm(effectiveRank) }, [
       of("effective-rank", "rank"),
     ]),
-    chart({ title: "Cosine of online and target features" }, [of("cosine")]),
+    stepChart({ title: "Cosine of online and target features" }, [of("cosine")]),
   ];
   const optimiser = [
-    chart({ title: "Gradient norm", description: "Of the whole gradient, before clipping.", logY: true }, [
+    stepChart({ title: "Gradient norm", description: "Of the whole gradient, before clipping.", logY: true }, [
       of("gradient-norm", "norm"),
     ]),
-    chart({ title: "Learning rate" }, [of("learning-rate", "lr")]),
-    chart({ title: "Throughput" }, [of("images-per-second", "images/s")]),
+    stepChart({ title: "Learning rate" }, [of("learning-rate", "lr")]),
+    stepChart({ title: "Throughput" }, [of("images-per-second", "images/s")]),
   ];
   const sections = [
     { title: "Losses", charts: [losses] },
@@ -79,9 +69,9 @@ export function chartSections({ run }: PretrainSettings, metrics: readonly Metri
   return logged.filter(({ charts }) => charts.length > 0);
 }
 
-function heldOutExplained(metrics: readonly MetricRecord[]): Series | undefined {
-  const error = curve(metrics, "held-out-error", "held out");
-  const baseline = curve(metrics, "held-out-mean-error", "");
+function heldOutExplained(metrics: readonly StepRecord[]): Series | undefined {
+  const error = metricCurve(metrics, "held-out-error", "held out");
+  const baseline = metricCurve(metrics, "held-out-mean-error", "");
   return error && baseline && { ...error, y: error.y.map((value, i) => 1 - value / baseline.y[i]) };
 }
 

@@ -128,11 +128,11 @@ function* objectiveConflicts({ pretrain, backbone, model }: PretrainSettings): G
       fix: `Give ImageNet weights with --backbone FILE, or train the backbone from random initialisation with --set backbone.frozen=false${hasBatchNorm ? " --set model.norm=batch" : ""}.`,
     };
   }
-  if (backbone.frozen && hasBatchNorm && model.norm === "batch") {
+  if (backbone.frozen && hasBatchNorm && model.norm !== "frozen") {
     yield {
       names: ["model.norm", "backbone.frozen"],
       expected: `model.norm "frozen", because the backbone is frozen`,
-      found: `model.norm "batch"`,
+      found: `model.norm "${model.norm}"`,
       fix: "Set model.norm to frozen, or backbone.frozen to false.",
     };
   }

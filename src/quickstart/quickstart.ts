@@ -89,7 +89,7 @@ async function compareFinetuning(run: string, data: string, sets: readonly strin
   }
   console.log("Evaluating both on the validation scenes");
   const evaluated = await runEvaluation({ data, checkpoints: runs, split: "val", device: "cpu", cores: 0 });
-  return { ...evaluated, runs };
+  return evaluated;
 }
 
 /** The sample data in `dir`, generated unless it is there already. */

@@ -12,7 +12,8 @@ export function backboneOptions(model: ModelSettings, recompute: Recomputed): Ba
     const { embedDim, stageBlocks: depths, stageHeads: heads, window, dropPath } = model;
     return { kind: "swin", embedDim, depths, heads, window, dropPath, recomputeBlocks };
   }
-  const { stemChannels, stageBlocks, stageChannels, norm } = model;
+  const { stemChannels, stageBlocks, stageChannels, normGroups: groups } = model;
+  const norm = model.norm === "group" ? { groups } : model.norm;
   return { kind: "resnet50", stemChannels, stageBlocks, stageChannels, norm, recomputeBlocks };
 }
 

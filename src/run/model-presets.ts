@@ -37,7 +37,7 @@ export const BACKBONES: { [B in Backbone]: Omit<Extract<ModelSettings, { backbon
 };
 
 /** A ResNet and decoders small enough for the quickstart and the tests. */
-export const TINY_MODEL: ModelSettings = {
+export const TINY_MODEL = {
   ...BACKBONES.resnet50,
   norm: "batch",
   stemChannels: 16,
@@ -51,7 +51,7 @@ export const TINY_MODEL: ModelSettings = {
   decoderLayers: 3,
   decoderFfn: 128,
   normGroups: 8,
-};
+} satisfies ModelSettings;
 
 /** The settings with another backbone, of the usual size; as they are where the name is theirs or unknown. */
 export function withBackbone<T extends { model: ModelSettings }>(settings: T, name: unknown): T {

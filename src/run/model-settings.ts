@@ -11,8 +11,8 @@ export type RecomputeBlock = (typeof RECOMPUTE_BLOCKS)[number];
 
 const resnet = {
   backbone: z.literal("resnet50"),
-  /** Batch norm of the backbone: fixed statistics and affine, or the statistics of each micro-batch. */
-  norm: choice("frozen", "batch"),
+  /** Norm of the backbone: batch norm with fixed statistics and affine, or with those of each micro-batch; or group norm. */
+  norm: choice("frozen", "batch", "group"),
   stemChannels: count(),
   stageBlocks: perStage(count()),
   stageChannels: perStage(multiple(4)), // a bottleneck has a quarter of its stage's channels
@@ -41,7 +41,7 @@ const decoders = {
   /** L, layers of the transformer decoder. */
   decoderLayers: count(),
   decoderFfn: count(),
-  /** Groups of the pixel decoder's group norms. */
+  /** Groups of the pixel decoder's group norms, and of the backbone's where it has those. */
   normGroups: count(),
 };
 
@@ -52,6 +52,21 @@ export const modelSection = z.discriminatedUnion("backbone", [
 ]);
 
 export type ModelSettings = z.output<typeof modelSection>;
+type ResNetSettings = Exclude<ModelSettings, { backbone: "swin" }>;
+
+/** Every convolution of a ResNet: the stem, and of each stage the bottleneck, a quarter of the stage's channels. */
+function* groupNormConflicts({ norm, normGroups, stemChannels, stageChannels }: ResNetSettings): Generator<Conflict> {
+  if (norm !== "group") return;
+  const widths = [stemChannels, ...stageChannels.map((channels) => channels / 4)];
+  const odd = widths.find((width) => width % normGroups !== 0);
+  if (odd === undefined) return;
+  yield {
+    names: ["model.normGroups", "model.norm"],
+    expected: `a model.normGroups that divides the channels of every convolution, ${widths.join(", ")}`,
+    found: `${normGroups}, which does not divide ${odd}`,
+    fix: "Choose another number of groups, or model.norm batch.",
+  };
+}
 
 export function* modelConflicts({ model }: { model: ModelSettings }): Generator<Conflict> {
   for (const name of ["heads", "normGroups"] as const) {
@@ -63,7 +78,10 @@ export function* modelConflicts({ model }: { model: ModelSettings }): Generator<
       fix: `These divide it: ${divisors(model.hiddenDim)}.`,
     };
   }
-  if (model.backbone !== "swin") return;
+  if (model.backbone !== "swin") {
+    yield* groupNormConflicts(model);
+    return;
+  }
   for (const [stage, heads] of model.stageHeads.entries()) {
     const channels = model.embedDim * 2 ** stage;
     if (channels % heads === 0) continue;

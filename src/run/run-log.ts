@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { BadFile } from "../data/source.js";
 import { type LiveLine, openLiveLine } from "../train/live-line.js";
-import { openMetricsLog, readMetrics } from "../train/metrics-log.js";
+import { type MetricRecord, openMetricsLog, readMetrics } from "../train/metrics-log.js";
 import { openEventLog } from "../train/tensorboard.js";
 import { RUN_FILES } from "./run-directory.js";
 
@@ -21,6 +21,11 @@ export interface LoggedStep {
   /** Seconds in which the step waited for data. */
   waitSeconds: number;
   skipped: readonly BadFile[];
+}
+
+/** What a run logged up to a step, by default all; nothing for a folder that is no run's. */
+export function loggedMetrics(run: string, last = Number.POSITIVE_INFINITY): MetricRecord[] {
+  return readMetrics(join(run, RUN_FILES.metrics)).filter(({ step }) => step <= last);
 }
 
 /** What every run measures of its pace. */

@@ -67,6 +67,32 @@ describe("the files of one model", () => {
     expect(html.indexOf("photos/1.png")).toBeLessThan(html.indexOf("photos/2.png")); // the worst comes first
   });
 
+  test("the page draws how the model was trained, where its run is known", async () => {
+    const model = modelOf("runs/b", "panoptic", GUESSES);
+    const log = [1, 2, 3].map((step) => ({
+      step,
+      loss: 9 / step,
+      loss_dice: 1 / step,
+      ...(step > 1 && { "val-pq": 5 * step }),
+    }));
+    const { html, json } = await evaluated({ task: "panoptic", models: [{ ...model, log }] });
+    for (const title of ["Training loss", "Losses of the last prediction", "PQ on the validation images"]) {
+      expect(html).toContain(title);
+    }
+    expect(JSON.stringify(json)).not.toContain("loss_dice");
+    const both = await evaluated({
+      task: "panoptic",
+      models: [
+        { ...model, log },
+        { ...model, log: [] },
+      ],
+    });
+    expect(both.html).toContain("model A");
+    expect(both.html).not.toContain("Losses of the last prediction");
+    const unknown = await evaluated({ task: "panoptic", models: [model] });
+    expect(unknown.html).not.toContain("<h2>Training</h2>");
+  });
+
   test("a model that says nothing is shown as the bare image, beside its ground truth", async () => {
     const blank = { ...panopticOf(TRUTHS[0]), ids: new Uint32Array(12), segments: [] };
     const model = { ...modelOf("b", "panoptic", TRUTHS), predict: async () => ({ panoptic: blank }) };

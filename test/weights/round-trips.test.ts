@@ -132,6 +132,18 @@ describe("export of a run", () => {
     expectEqual(tensors, tinyWeights());
   });
 
+  it("with group norm only under its own names: no other implementation has such a ResNet", async () => {
+    const weights = tinyWeights();
+    for (const name of weights.keys()) if (name.includes(".running_")) weights.delete(name);
+    const checkpoint = await saveTinyModel(join(temporaryDirectory(), "run"), model, weights);
+    const out = join(temporaryDirectory(), "model.safetensors");
+    for (const to of ["detectron2", "huggingface", "timm"] as const) {
+      await expect(exportModel({ checkpoint, to, out })).rejects.toThrow(/ResNet with batch norm.*found group norm/);
+    }
+    await exportModel({ checkpoint, to: "canonical", out });
+    expectEqual((await loadWeights(out)).tensors, weights);
+  });
+
   it("to timm: the backbone alone", async () => {
     const out = join(temporaryDirectory(), "backbone.safetensors");
     const { plan } = await exportModel({ checkpoint: await saved(), to: "timm", out });

@@ -26,6 +26,15 @@ function layoutFor(target: Target, names: readonly string[], source: string): st
       ? "resnet"
       : undefined;
   if (target === "canonical") return "mask2former";
+  const stem = `${BACKBONE}stem.conv1.norm.`;
+  if (names.includes(`${stem}weight`) && !names.includes(`${stem}running_mean`)) {
+    throw new InputError({
+      where: source,
+      expected: `a ResNet with batch norm, the only one that ${target} builds for these names`,
+      found: "group norm (model.norm group)",
+      fix: "Export it with --to canonical, or train with model.norm frozen or batch.",
+    });
+  }
   const whole = names.some((name) => name.startsWith("sem_seg_head."));
   if (whole && target === "detectron2") return "mask2former";
   if (whole && target === "huggingface") return "huggingface";

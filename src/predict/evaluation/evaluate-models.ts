@@ -7,7 +7,7 @@ import type { ModelDescription } from "../trained-model.js";
 import { type EvaluationOptions, evaluate } from "./evaluate.js";
 import type { Evaluation, Predict } from "./evaluation.js";
 import { prepareOutput, writeEvaluation } from "./output.js";
-import { type EvaluatedData, evaluationReport } from "./page.js";
+import { type EvaluatedData, type EvaluatedRun, evaluationReport } from "./page.js";
 import { galleriesOf } from "./pictures.js";
 import { requireSameClasses } from "./same-classes.js";
 import { letterOf } from "./summary.js";
@@ -20,6 +20,8 @@ export interface EvaluatedModel {
   readonly description: Pick<ModelDescription, "task" | "classes" | "inference">;
   readonly predict: Predict;
   readonly underWay?: EvaluationOptions["underWay"];
+  /** What its run logged, step by step; the page draws the curves. */
+  readonly log?: EvaluatedRun["log"];
   /** The order in which it takes images best, e.g. by their input sizes; as given if absent. */
   readonly order?: (indices: readonly number[]) => Promise<readonly number[]>;
 }
@@ -58,7 +60,7 @@ export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedM
   for (const model of models) requireFit(model, source, data.path);
   await prepareOutput(out);
   const runs = [];
-  for (const [i, { checkpoint, step, description, predict, underWay, order }] of models.entries()) {
+  for (const [i, { checkpoint, step, description, predict, underWay, order, log }] of models.entries()) {
     const name = models.length > 1 ? `model ${letterOf(i)}` : "model";
     const evaluation = await evaluate({
       source,
@@ -68,7 +70,7 @@ export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedM
       progress: (done, total) => progress?.(name, done, total),
       signal,
     });
-    runs.push({ checkpoint, step, inference: description.inference, predict, evaluation });
+    runs.push({ checkpoint, step, inference: description.inference, predict, evaluation, log });
   }
   const galleries = await galleriesOf(source, runs);
   const report = evaluationReport({ data, runs, galleries, facts });

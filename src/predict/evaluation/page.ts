@@ -2,11 +2,13 @@
 
 import { skippedNotes } from "../../data/skipped-notes.js";
 import type { BadFile } from "../../data/source.js";
+import type { StepRecord } from "../../viz/metric-curves.js";
 import type { GalleryRow, Report, Section } from "../../viz/report.js";
 import { type Column, formatNumber, type Table } from "../../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
 import { metric, sortedMetrics } from "./metrics.js";
 import { letterOf, modelWarnings } from "./summary.js";
+import { trainingSection } from "./training-curves.js";
 
 /** One evaluated model and what the page calls it. */
 export interface EvaluatedRun {
@@ -14,6 +16,8 @@ export interface EvaluatedRun {
   readonly checkpoint: string;
   readonly step: number;
   readonly evaluation: Evaluation;
+  /** What its run logged, step by step, where that is known. */
+  readonly log?: readonly StepRecord[];
 }
 
 export interface EvaluatedData {
@@ -45,6 +49,10 @@ export function evaluationReport({ data, runs, galleries, facts }: EvaluationPag
   const [{ evaluation }] = runs;
   const { label } = metric(evaluation.deciding.metric);
   const used = evaluation.images.length;
+  const training = trainingSection(
+    runs.map(({ log = [] }) => log),
+    evaluation.deciding.metric,
+  );
   const names = runs.map(({ checkpoint, step }, i): [string, string] => [
     runs.length > 1 ? `Model ${letterOf(i)}` : "Checkpoint",
     `${checkpoint}, step ${step}`,
@@ -63,7 +71,12 @@ export function evaluationReport({ data, runs, galleries, facts }: EvaluationPag
       ["Classes", classCounts(evaluation)],
       ...facts,
     ],
-    sections: [scoreSection(runs), classSection(runs), ...galleries.map(gallerySection)],
+    sections: [
+      scoreSection(runs),
+      classSection(runs),
+      ...galleries.map(gallerySection),
+      ...(training ? [training] : []),
+    ],
     notes: skippedNotes([...(data.faults ?? []), ...evaluation.skipped]),
   };
 }

@@ -1,12 +1,14 @@
 /** @file `mask-jepa evaluate`: a data set and one or two checkpoints, from files to files. */
 
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { manifest } from "../../core/manifest.js";
 import type { DataFault } from "../../data/datasets/data-fault.js";
 import { openLabelledSource } from "../../data/datasets/open-data.js";
 import type { LabelledSplit } from "../../data/datasets/split.js";
 import type { BadFile } from "../../data/source.js";
+import { loggedMetrics } from "../../run/run-log.js";
 import type { Device } from "../../runtime/contract.js";
 import { createRuntime } from "../../runtime/create-runtime.js";
 import type { Report } from "../../viz/report.js";
@@ -54,6 +56,7 @@ export async function runEvaluation(options: EvaluationRunOptions): Promise<Eval
       models: trained.map((model, i) => ({
         checkpoint: checkpoints[i],
         step: model.step,
+        log: loggedMetrics(join(model.checkpoint, "..", ".."), model.step),
         description: model,
         predict: (image, forms) => predictors[i].predict(image, forms),
         underWay: predictors[i].concurrency + 1,
