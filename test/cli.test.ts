@@ -76,6 +76,23 @@ describe("bad input ends with 1 and one message", () => {
     expect(code).toBe(1);
   });
 
+  test.each([
+    [
+      "finetune",
+      "pretrain: { maskRatio: 0.5 }",
+      "a pretraining run",
+      "mask-jepa pretrain --resume RUN, or start from its weights with --from RUN.",
+    ],
+    ["pretrain", "criterion: { points: 64 }", "a fine-tuning run", "mask-jepa finetune --resume RUN."],
+  ])("%s --resume of the other kind of run", async (command, settings, found, fix) => {
+    const other = join(folder, `other-than-${command}`);
+    mkdirSync(other);
+    writeFileSync(join(other, "config.yaml"), settings);
+    const { code, err } = await run(command, "--resume", other);
+    expect(err).toContain(`found ${found}. Go on with it by ${fix.replaceAll("RUN", other)}`);
+    expect(code).toBe(1);
+  });
+
   test("--debug adds the stack", async () => {
     const { code, err } = await run("pretrain", "--preset", "r5", "--debug");
     expect(code).toBe(1);

@@ -42,7 +42,7 @@ async function finetune({ preset, config, set, out, resume, overwrite, ...flags 
   const settings =
     resume === undefined
       ? resolveSettings({ preset, ...overrides })
-      : resumeSettings(storedSettingsFile(resume, "a fine-tuning run", "--data DATA --out DIR"), overrides);
+      : resumeSettings(storedSettingsFile(resume, "finetune"), overrides);
   if (settings.data.path === null) {
     throw new InputError({
       where: "finetune",

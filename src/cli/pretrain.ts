@@ -40,7 +40,7 @@ async function pretrain({
   const settings =
     resume === undefined
       ? resolveSettings({ preset, ...overrides })
-      : resumeSettings(storedSettingsFile(resume, "a pretraining run", "--images DIR --out DIR"), overrides);
+      : resumeSettings(storedSettingsFile(resume, "pretrain"), overrides);
   if (settings.data.images.length === 0 && !dryRun) {
     throw new InputError({
       where: "pretrain",
