@@ -20,16 +20,16 @@ const PARTS = [
  */
 export function trainingSection(logs: readonly (readonly StepRecord[])[], deciding: string): Section | undefined {
   const { label } = metric(deciding);
-  const over = (name: string) =>
-    logs.map((log, i) => metricCurve(log, name, logs.length > 1 ? `model ${letterOf(i)}` : name));
+  const over = (name: string, shown: string) =>
+    logs.map((log, i) => metricCurve(log, name, logs.length > 1 ? `model ${letterOf(i)}` : shown));
   const parts = logs.length > 1 ? [] : PARTS.map(([name, part]) => metricCurve(logs[0], name, part));
   const charts = [
     stepChart(
       { title: "Training loss", description: "Sum over all supervised predictions.", wide: true },
-      over("loss"),
+      over("loss", "loss"),
     ),
     stepChart({ title: "Losses of the last prediction" }, parts),
-    stepChart({ title: `${label} on the validation images` }, over(`val-${deciding}`), "percent"),
+    stepChart({ title: `${label} on the validation images` }, over(`val-${deciding}`, label), "percent"),
   ].filter(({ series }) => series.length > 0);
   return charts.length > 0 ? { title: "Training", charts } : undefined;
 }
