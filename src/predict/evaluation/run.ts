@@ -112,7 +112,7 @@ function factsOf(models: readonly LoadedModel[]): Report["facts"] {
       }),
     ],
   ];
-  if (task === "instance") facts.push(["Objects", each(({ topK }) => `the best ${topK} of an image`)]);
+  if (task === "instance") facts.push(["Objects", each(({ topK, window }) => `the best ${topK} of ${window ? "each window" : "an image"}`)]);
   if (task === "panoptic") {
     const kept = each(
       ({ objectThreshold, overlapThreshold }) => `score ${objectThreshold}, overlap ${overlapThreshold}`,
