@@ -112,7 +112,10 @@ function factsOf(models: readonly LoadedModel[]): Report["facts"] {
       }),
     ],
   ];
-  if (task === "instance") facts.push(["Objects", each(({ topK, window }) => `the best ${topK} of ${window ? "each window" : "an image"}`)]);
+  if (task === "instance") {
+    const of = each(({ topK, window }) => `the best ${topK} of ${window ? "each window" : "an image"}`);
+    facts.push(["Objects", of]);
+  }
   if (task === "panoptic") {
     const kept = each(
       ({ objectThreshold, overlapThreshold }) => `score ${objectThreshold}, overlap ${overlapThreshold}`,
