@@ -31,7 +31,14 @@ test("generates scenes once, and gives every run a folder of its own", async () 
   });
   expect(printed().at(-1)).toMatch(/Open the report: .*report\.html$/);
   const report = readFileSync(join(out, "report.html"), "utf8");
-  for (const part of ["Fine-tuned: Training", "B: pretrained weights", "Fine-tuned: Scores", "Pretraining: "]) {
+  for (const part of [
+    "fresh weights (A: ",
+    "pretrained ones (B: ",
+    "Fine-tuned: Scores",
+    "Fine-tuned: Training",
+    "model A",
+    "Pretraining: ",
+  ]) {
     expect(report).toContain(part);
   }
   const { mtimeMs } = statSync(first);
