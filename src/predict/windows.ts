@@ -41,8 +41,7 @@ export function networkSize(image: Size, { window, ...edges }: SeenAs): TestSize
 
 /** Spans of one length over `length` pixels that become `resized`, evenly spaced. */
 function spans(length: number, resized: number, window: number): Span[] {
-  if (resized <= window) return [{ start: 0, length, from: 0, to: length }];
-  const part = Math.max(1, Math.round((window * length) / resized));
+  const part = Math.min(length, Math.max(1, Math.round((window * length) / resized)));
   const count = Math.ceil((length - part) / Math.ceil(part * (1 - OVERLAP))) + 1;
   if (count === 1) return [{ start: 0, length, from: 0, to: length }];
   const starts = Array.from({ length: count }, (_, i) => Math.round((i * (length - part)) / (count - 1)));

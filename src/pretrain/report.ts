@@ -5,6 +5,7 @@ import { skippedNotes } from "../data/skipped-notes.js";
 import type { BadFile, ImageSource } from "../data/source.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
 import { RUN_FILES } from "../run/run-directory.js";
+import { loggedMetrics } from "../run/run-log.js";
 import type { Runtime } from "../runtime/contract.js";
 import { type MetricRecord, readMetrics } from "../train/metrics-log.js";
 import { type Report, renderReport } from "../viz/report.js";
@@ -40,7 +41,7 @@ export async function writeRunReport(run: FinishedRun): Promise<Report> {
   const shown = held.length > 0 ? held : Array.from({ length: source.length }, (_, i) => i);
   const { images, skipped } = await usableCrops(source, shown, settings.data.size, SHOWN);
   const { rows } = await drawImages(runtime, settings, images, pretrainer.stepWeights, evaluation);
-  const metrics = readMetrics(join(out, RUN_FILES.metrics));
+  const metrics = loggedMetrics(out);
   const kind = held.length > 0 ? "Images that training never saw." : "Images of the training set: none were held out.";
   const report: Report = {
     title: "Mask-JEPA pretraining",
