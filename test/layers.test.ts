@@ -68,6 +68,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "predict",
     "pretrain",
     "run",
+    "train",
     "checkpoint",
     "masks",
     "data",
