@@ -6,6 +6,7 @@ export { openSafetensors, readSafetensors, writeSafetensors } from "./checkpoint
 export { saveWeights } from "./checkpoint/save-weights.js";
 export { InputError, ShapeError } from "./core/errors.js";
 export { RandomStream } from "./core/random.js";
+export { type FinishedStep, type Reporter, SILENT, type Steps, type Task } from "./core/reporter.js";
 export type { DType, Shape, TensorData } from "./core/tensor-data.js";
 export { checkData, type DataReport } from "./data/check/check-data.js";
 export { openDataSet, openLabelledSource } from "./data/datasets/open-data.js";

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { loadCheckpoint } from "../src/checkpoint/run-state.js";
 import { RandomStream } from "../src/core/random.js";
+import { SILENT } from "../src/core/reporter.js";
 import { removeStaleTemporaries } from "../src/io/atomic-file.js";
 import { compiled } from "./support/compiled.js";
 import { temporaryDirectory } from "./support/temporary-directory.js";
@@ -45,7 +46,7 @@ it("a run killed at any moment keeps the last checkpoint that it reported, or a 
     child.kill("SIGKILL");
     await exit;
 
-    const loaded = await loadCheckpoint(runDir, { warn: (message) => expect.fail(message) });
+    const loaded = await loadCheckpoint(runDir, { reporter: { ...SILENT, warn: (message) => expect.fail(message) } });
     expect(loaded.step).toBeGreaterThanOrEqual(reported);
     for (const part of ["model", "optimizer"]) {
       expect(new Set(loaded.tensors[part].get("w")!.data as Float32Array)).toEqual(new Set([loaded.step]));

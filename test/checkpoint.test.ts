@@ -6,6 +6,7 @@ import { DamagedCheckpoint, type JsonObject } from "../src/checkpoint/checkpoint
 import { bestCheckpoint, loadCheckpoint, type SaveOptions, saveCheckpoint } from "../src/checkpoint/run-state.js";
 import { InputError } from "../src/core/errors.js";
 import { floats } from "../src/core/tensor-data.js";
+import { recordedReporter } from "./support/recorded-reporter.js";
 import { temporaryDirectory } from "./support/temporary-directory.js";
 
 const save = (runDir: string, step: number, options: Partial<SaveOptions> = {}) =>
@@ -20,7 +21,6 @@ const save = (runDir: string, step: number, options: Partial<SaveOptions> = {}) 
     ...options,
   });
 const steps = (runDir: string) => readdirSync(join(runDir, "checkpoints")).sort();
-const silent = { warn: () => {} };
 
 /** A run with checkpoints 1 and 2; gives the directory of 2. */
 async function twoCheckpoints(): Promise<{ runDir: string; newest: string }> {
@@ -140,9 +140,9 @@ describe("damage", () => {
     async (_, damage) => {
       const { runDir, newest } = await twoCheckpoints();
       damage(newest);
-      const warnings: string[] = [];
-      expect((await loadCheckpoint(runDir, { warn: (message) => warnings.push(message) })).step).toBe(1);
-      expect(warnings).toEqual([expect.stringContaining(newest)]);
+      const reporter = recordedReporter();
+      expect((await loadCheckpoint(runDir, { reporter })).step).toBe(1);
+      expect(reporter.lines).toEqual([expect.stringContaining(newest)]);
       await expect(loadCheckpoint(newest)).rejects.toThrow(InputError);
     },
   );
@@ -165,7 +165,7 @@ describe("damage", () => {
     const runDir = temporaryDirectory();
     rmSync(join(await save(runDir, 1), "model.safetensors"));
     mkdirSync(join(runDir, "checkpoints", "step-00000002"));
-    await expect(loadCheckpoint(runDir, silent)).rejects.toThrow(/2, all damaged/);
+    await expect(loadCheckpoint(runDir)).rejects.toThrow(/2, all damaged/);
   });
 
   it("a newer format is an error, not passed over", async () => {
@@ -175,6 +175,6 @@ describe("damage", () => {
     const newer = { ...body, formatVersion: 99 };
     const sha256 = createHash("sha256").update(JSON.stringify(newer)).digest("hex");
     writeFileSync(path, JSON.stringify({ ...newer, sha256 }));
-    await expect(loadCheckpoint(runDir, silent)).rejects.toThrow(/found version 99\. A newer mask-jepa wrote it/);
+    await expect(loadCheckpoint(runDir)).rejects.toThrow(/found version 99\. A newer mask-jepa wrote it/);
   });
 });

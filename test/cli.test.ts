@@ -2,37 +2,24 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { runDoctor } from "../src/cli/doctor.js";
-import { main } from "../src/cli/main.js";
+import { runMain } from "./support/in-process.js";
 
 const folder = mkdtempSync(join(tmpdir(), "cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** What a command line prints and returns, in this process. */
-async function run(...argv: string[]): Promise<{ code: number; out: string; err: string }> {
-  const collect = (spy: { mock: { calls: unknown[][] } }) => spy.mock.calls.map(([text]) => String(text)).join("");
-  const out = vi.spyOn(process.stdout, "write").mockReturnValue(true);
-  const err = vi.spyOn(process.stderr, "write").mockReturnValue(true);
-  const errorLines = vi.spyOn(console, "error").mockReturnValue();
-  const code = await main(argv);
-  return { code, out: collect(out), err: collect(err) + collect(errorLines) };
-}
-
-beforeEach(() => vi.restoreAllMocks());
-afterEach(() => vi.restoreAllMocks());
-
 describe("help", () => {
   test("--version prints the package's version", async () => {
     const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
-    expect(await run("--version")).toEqual({ code: 0, out: `${version}\n`, err: "" });
+    expect(await runMain("--version")).toEqual({ code: 0, out: `${version}\n`, err: "" });
   });
 
   test.each(["pretrain", "predict", "sample-data", "visualize", "quickstart", "doctor"])(
     "%s --help shows an example",
     async (name) => {
-      expect((await run("--help")).out).toContain(`  ${name} `);
-      const { code, out } = await run(name, "--help");
+      expect((await runMain("--help")).out).toContain(`  ${name} `);
+      const { code, out } = await runMain(name, "--help");
       expect(code).toBe(0);
       expect(out).toMatch(new RegExp(`Examples?:\n  mask-jepa ${name}`));
     },
@@ -52,7 +39,7 @@ describe("a command line that is not understood ends with 2 and the nearest name
     [["pretrain", "photos"], "too many arguments"],
     [[], "Usage: mask-jepa"],
   ])("%j", async (argv, message) => {
-    const { code, err } = await run(...argv);
+    const { code, err } = await runMain(...argv);
     expect(err).toContain(message);
     expect(code).toBe(2);
   });
@@ -70,7 +57,7 @@ describe("bad input ends with 1 and one message", () => {
     [[], "error: pretrain: expected a folder of images, found none."],
     [["--resume", "nowhere"], "error: --resume nowhere: expected the folder of a pretraining run"],
   ])("pretrain %j", async (argv, message) => {
-    const { code, err } = await run("pretrain", ...argv);
+    const { code, err } = await runMain("pretrain", ...argv);
     expect(err).toContain(message);
     expect(err).not.toContain("\n    at ");
     expect(code).toBe(1);
@@ -88,13 +75,13 @@ describe("bad input ends with 1 and one message", () => {
     const other = join(folder, `other-than-${command}`);
     mkdirSync(other);
     writeFileSync(join(other, "config.yaml"), settings);
-    const { code, err } = await run(command, "--resume", other);
+    const { code, err } = await runMain(command, "--resume", other);
     expect(err).toContain(`found ${found}. Go on with it by ${fix.replaceAll("RUN", other)}`);
     expect(code).toBe(1);
   });
 
   test("--debug adds the stack", async () => {
-    const { code, err } = await run("pretrain", "--preset", "r5", "--debug");
+    const { code, err } = await runMain("pretrain", "--preset", "r5", "--debug");
     expect(code).toBe(1);
     expect(err).toContain("\n    at ");
   });

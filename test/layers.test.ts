@@ -167,6 +167,13 @@ test("imports follow the arrows", () => {
   expect(violations).toEqual([]);
 });
 
+test("only the command line prints", () => {
+  const prints = /\bconsole\.|\bprocess\.(std(out|err)|emitWarning)\b/;
+  const printing = files.filter(({ layer, text }) => layer !== "cli" && prints.test(text.replace(COMMENT, "")));
+  expect(printing.map(({ name }) => name)).toEqual([]);
+  expect(files.some(({ name, text }) => name === "cli/terminal.ts" && prints.test(text))).toBe(true);
+});
+
 test("packages stay in their layers", () => {
   const violations = files.flatMap((file) =>
     file.imports.flatMap((specifier) => {

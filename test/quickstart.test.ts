@@ -1,35 +1,27 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { runQuickstart } from "../src/quickstart/quickstart.js";
 import { writeImages } from "./support/image-folder.js";
+import { recordedReporter } from "./support/recorded-reporter.js";
 import { SMALLEST_TRAINING } from "./support/tiny-finetuning.js";
 import { SMALLEST } from "./support/tiny-pretraining.js";
 
 const folder = mkdtempSync(join(tmpdir(), "mask-jepa-quickstart-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-beforeEach(() => {
-  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, "write").mockReturnValue(true);
-  vi.spyOn(console, "log").mockReturnValue();
-});
-afterEach(() => vi.restoreAllMocks());
-
 const sets = [...SMALLEST, "run.steps=1"];
 const finetuneSets = [...SMALLEST_TRAINING, "run.steps=1"];
 const scenes = { images: 5, size: 64, seed: 0 };
-const printed = () => vi.mocked(console.log).mock.calls.map(([text]) => String(text));
 
 test("generates scenes once, and gives every run a folder of its own", async () => {
   const out = join(folder, "scenes");
   const first = join(out, "data", "images", "train", "000000.jpg");
-  expect(await runQuickstart({ out, sets, finetuneSets, scenes })).toMatchObject({
-    step: 1,
-    steps: 1,
-    interrupted: false,
-  });
-  expect(printed().at(-1)).toMatch(/Open the report: .*report\.html$/);
+  const reporter = recordedReporter();
+  const outcome = await runQuickstart({ out, sets, finetuneSets, scenes, reporter });
+  expect(outcome).toMatchObject({ step: 1, steps: 1, interrupted: false });
+  expect(reporter.lines.at(-1)).toMatch(/Open the report: .*report\.html$/);
   const report = readFileSync(join(out, "report.html"), "utf8");
   for (const part of [
     "fresh weights (A: ",
@@ -43,8 +35,8 @@ test("generates scenes once, and gives every run a folder of its own", async () 
   }
   const { mtimeMs } = statSync(first);
 
-  await runQuickstart({ out, sets, finetuneSets, scenes });
-  expect(printed()).toContain(`Using the sample scenes in ${join(out, "data")}`);
+  await runQuickstart({ out, sets, finetuneSets, scenes, reporter });
+  expect(reporter.lines).toContain(`Using the sample scenes in ${join(out, "data")}`);
   expect(statSync(first).mtimeMs).toBe(mtimeMs);
   for (const run of ["run-2", "run-2-fresh", "run-2-pretrained"]) expect(existsSync(join(out, run))).toBe(true);
 });

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { skippedNotes } from "../src/data/skipped-notes.js";
 import { folderSource } from "../src/data/source.js";
 import { heldOutIndices } from "../src/pretrain/held-out.js";
@@ -17,12 +17,6 @@ const images = join(folder, "images");
 const IMAGES = 20;
 beforeAll(() => writeImages(images, IMAGES));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-beforeEach(() => {
-  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, "write").mockReturnValue(true);
-  vi.spyOn(console, "log").mockReturnValue();
-});
-afterEach(() => vi.restoreAllMocks());
 
 /** The report of a run of two steps. */
 async function reportOf(name: string, ...sets: readonly string[]): Promise<string> {

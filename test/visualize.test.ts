@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { decode } from "fast-png";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { folderSource } from "../src/data/source.js";
 import { drawImages, uploadTensors } from "../src/pretrain/feature-pictures.js";
 import { heldOutIndices } from "../src/pretrain/held-out.js";
@@ -25,17 +25,9 @@ settings.data.images = [images];
 
 beforeAll(async () => {
   await writeImages(images, IMAGES);
-  silence();
   await runPretraining({ settings, out: run, start: "new" });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-function silence(): void {
-  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, "write").mockReturnValue(true);
-  vi.spyOn(console, "log").mockReturnValue();
-}
-beforeEach(silence);
-afterEach(() => vi.restoreAllMocks());
 
 const draw = (name: string, checkpoint = run, from = images) =>
   runVisualization({ checkpoint, images: [from], out: join(folder, name), count: 2 });

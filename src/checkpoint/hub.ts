@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
+import { type Reporter, SILENT, type Task } from "../core/reporter.js";
 import { exists, requireSpace, writeFileAtomic } from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
 import { lockDirectory } from "../io/lock-file.js";
@@ -16,8 +17,6 @@ export interface HubLocation {
   readonly revision: string;
   readonly file?: string;
 }
-
-export type Progress = (doneBytes: number, totalBytes: number) => void;
 
 export const HUB_PREFIX = "hf:";
 const LOCATION = /^hf:([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?(?::(.+))?$/;
@@ -180,10 +179,10 @@ async function remembered(folder: string, location: HubLocation): Promise<string
 
 /**
  * The path of a file of the hub in the cache, downloaded if it is not there. An interrupted download goes on where it stopped.
- * @param note is told what a person should know: that the network was not needed or not there
+ * @param reporter sees the download, and is told that the network is not there where an earlier copy is used
  * @throws InputError without network, for an unknown repository or file, and for bytes of another size or checksum
  */
-export async function fetchFromHub(text: string, progress: Progress = () => {}, note = console.warn): Promise<string> {
+export async function fetchFromHub(text: string, reporter: Reporter = SILENT): Promise<string> {
   const location = parseHubLocation(text);
   const folder = join(cacheFolder(), location.repository.replace("/", "--"));
   let revision: Revision;
@@ -192,24 +191,25 @@ export async function fetchFromHub(text: string, progress: Progress = () => {}, 
   } catch (error) {
     const path = await remembered(folder, location);
     if (!path || !(error instanceof InputError) || !error.cause) throw error; // `cause`: the network, not the hub's answer
-    note(`${text}: the hub cannot be reached; the copy of an earlier download is used (${path}).`);
+    reporter.warn(`${text}: the hub cannot be reached; the copy of an earlier download is used (${path}).`);
     return path;
   }
   const file = chooseFile(location, revision.files);
   const path = join(folder, revision.commit, file.name);
-  if (!(await exists(path))) await download(location, revision, file, path, progress);
+  if (!(await exists(path))) await download(location, revision, file, { path, reporter });
   const memory: Remembered = { commit: revision.commit, file: file.name };
   await mkdir(join(folder, "refs"), { recursive: true });
   await writeFileAtomic(memoryOf(folder, location), JSON.stringify(memory));
   return path;
 }
 
+const megabytes = (bytes: number) => Math.ceil(bytes / 1e6);
+
 async function download(
   { repository }: HubLocation,
   { commit }: Revision,
   file: RemoteFile,
-  path: string,
-  progress: Progress,
+  { path, reporter }: { path: string; reporter: Reporter },
 ): Promise<void> {
   const name = file.name.split("/").map(encodeURIComponent).join("/");
   const url = `${endpoint()}/${repository}/resolve/${commit}/${name}`;
@@ -223,7 +223,8 @@ async function download(
     if (await exists(path)) return; // another process was faster
     const part = `${path}.part`;
     if (file.bytes !== undefined) await requireSpace(dirname(path), file.bytes);
-    await resume(url, part, file, progress);
+    const task = reporter.begin(`Downloading ${repository} (MB)`, megabytes(file.bytes ?? 0));
+    await resume(url, part, file, task).finally(() => task.end());
     await verify(url, part, file);
     await rename(part, path);
   } finally {
@@ -232,7 +233,7 @@ async function download(
 }
 
 /** Appends to `part` what is missing. What the server sends from the start again replaces it. */
-async function resume(url: string, part: string, { bytes }: RemoteFile, progress: Progress): Promise<void> {
+async function resume(url: string, part: string, { bytes }: RemoteFile, task: Task): Promise<void> {
   const have = await stat(part).then(
     ({ size }) => size,
     () => 0,
@@ -248,14 +249,13 @@ async function resume(url: string, part: string, { bytes }: RemoteFile, progress
     const output = await open(part, appends ? "r+" : "w");
     try {
       let at = appends ? begin : 0;
-      const total = bytes ?? at + Number(response.headers.get("content-length") ?? 0);
       for await (const piece of response.body ?? []) {
         clearTimeout(timer);
         timer = setTimeout(() => stall.abort(), STALL_MS);
         await output.write(piece, 0, piece.length, at);
         at += piece.length;
         if (bytes !== undefined && at > bytes) break; // verified next
-        progress(at, total);
+        task.update(megabytes(at));
       }
       await output.sync();
     } finally {

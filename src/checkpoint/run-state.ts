@@ -3,6 +3,7 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
 import { exists, removeDirectoryAtomic, removeStaleTemporaries, requireSpace } from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
 import {
@@ -25,8 +26,8 @@ export interface SaveOptions extends CheckpointContent {
 export interface LoadOptions {
   /** The parts to read, e.g. `["model"]`; all if absent. */
   parts?: readonly string[];
-  /** Is told of every checkpoint that is passed over because it is damaged. */
-  warn?: (message: string) => void;
+  /** Is warned of every checkpoint that is passed over because it is damaged. */
+  reporter?: Reporter;
 }
 
 interface Listed {
@@ -108,12 +109,12 @@ export async function saveCheckpoint(runDir: string, { keep, best, ...content }:
 }
 
 /**
- * Loads a checkpoint: that directory, or of a run directory the newest that is whole; damaged ones are named to `warn`.
+ * Loads a checkpoint: that directory, or of a run directory the newest that is whole; the reporter is warned of damaged ones.
  * @throws InputError when there is none, when a named one is damaged, and for a newer format
  */
 export async function loadCheckpoint(
   path: string,
-  { parts, warn = console.warn }: LoadOptions = {},
+  { parts, reporter = SILENT }: LoadOptions = {},
 ): Promise<Checkpoint> {
   if (await exists(join(path, STATE_FILE))) return readCheckpoint(path, parts);
   const inner = directoryOf(path);
@@ -131,7 +132,7 @@ export async function loadCheckpoint(
     } catch (error) {
       // Only damage is passed over: what a newer version or another user owns is not to be overwritten by an older state.
       if (!(error instanceof DamagedCheckpoint)) throw error;
-      warn(`Checkpoint skipped: ${error.message}`);
+      reporter.warn(`Checkpoint skipped: ${error.message}`);
     }
   }
   throw new InputError({

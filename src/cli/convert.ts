@@ -3,7 +3,8 @@
 import type { Command } from "commander";
 import type { Target } from "../checkpoint/names/targets.js";
 import { append } from "./arguments.js";
-import { fetchedWeights, patternsOf, targetOption } from "./weights-arguments.js";
+import { openTerminal } from "./terminal.js";
+import { patternsOf, targetOption } from "./weights-arguments.js";
 
 interface Flags {
   to: Target;
@@ -23,10 +24,12 @@ async function convert(source: string, out: string, { to, part, leaveOut }: Flag
   const excused = patternsOf(leaveOut);
   const { describeReport, loadWeights } = await import("../checkpoint/load-weights.js");
   const { describeSaved, saveWeights } = await import("../checkpoint/save-weights.js");
-  const { tensors, report } = await loadWeights(await fetchedWeights(source), { part });
-  console.log(describeReport(report));
+  const { locateWeights } = await import("../checkpoint/weights-location.js");
+  const reporter = openTerminal();
+  const { tensors, report } = await loadWeights(await locateWeights(source, reporter), { part });
+  reporter.say(describeReport(report));
   const saved = await saveWeights(out, tensors, { to, source, leaveOut: excused });
-  console.log(describeSaved(saved));
+  reporter.say(describeSaved(saved));
 }
 
 export function addConvert(program: Command): void {

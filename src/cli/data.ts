@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { InputError } from "../core/errors.js";
 import { TASKS, type Task } from "../masks/segmentation.js";
 import { append } from "./arguments.js";
+import { openTerminal } from "./terminal.js";
 
 interface Flags {
   data: string;
@@ -20,34 +21,18 @@ Examples:
   mask-jepa data check --data ADEChallengeData2016
   mask-jepa data check --data recipes/data-camvid.yaml --data-root camvid --task semantic --split train --split val`;
 
-/** A progress line on a terminal, redrawn at most ten times a second. */
-function progressLine(): { show: (text: string) => void; clear: () => void } {
-  if (!process.stderr.isTTY) return { show: () => {}, clear: () => {} };
-  let last = 0;
-  return {
-    show(text) {
-      if (Date.now() - last < 100) return;
-      last = Date.now();
-      process.stderr.write(`\r\u001b[K${text}`);
-    },
-    clear: () => process.stderr.write("\r\u001b[K"),
-  };
-}
-
 async function check({ data, dataRoot, task, split, report: file }: Flags): Promise<void> {
   const { checkData } = await import("../data/check/check-data.js");
   const { breakage, reportLines, summaryOf, verdict } = await import("../data/check/report-text.js");
-  const line = progressLine();
-  const onProgress = (name: string, form: Task, done: number, total: number) =>
-    line.show(`${name} (${form}) ${done}/${total}`);
-  const report = await checkData(data, { root: dataRoot, task, splits: split, onProgress }).finally(line.clear);
-  console.log(reportLines(report).join("\n"));
+  const reporter = openTerminal();
+  const report = await checkData(data, { root: dataRoot, task, splits: split, reporter });
+  reporter.say(reportLines(report).join("\n"));
   if (file) {
     const { writeFileAtomic } = await import("../io/atomic-file.js");
     await writeFileAtomic(file, `${JSON.stringify(summaryOf(report), undefined, 2)}\n`);
   }
   const broken = breakage(report);
-  if (broken === undefined) console.log(verdict(report));
+  if (broken === undefined) reporter.say(verdict(report));
   else {
     const fix = file ? `All of them: ${file}.` : "--report FILE.json lists all of them.";
     throw new InputError({ where: data, expected: "data without faults", found: broken, fix });

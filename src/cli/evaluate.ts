@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { InputError } from "../core/errors.js";
 import type { Device } from "../runtime/contract.js";
 import { append, wholeNumber } from "./arguments.js";
+import { openTerminal } from "./terminal.js";
 
 interface Flags {
   data: string;
@@ -22,12 +23,6 @@ Examples:
   mask-jepa evaluate --data camvid.yaml --checkpoint runs/b --checkpoint runs/c --split test
   mask-jepa evaluate --data coco --checkpoint runs/b --limit 500 --out scores`;
 
-/** A line that is redrawn on a terminal; elsewhere nothing. */
-function showProgress(model: string, done: number, total: number): void {
-  if (!process.stderr.isTTY) return;
-  process.stderr.write(`\r${model}: ${done}/${total} images${done === total ? "\n" : ""}`);
-}
-
 async function evaluate({ data, dataRoot, checkpoint: checkpoints, ...flags }: Flags): Promise<void> {
   if (checkpoints.length > 2) {
     const found = `${checkpoints.length}`;
@@ -35,19 +30,20 @@ async function evaluate({ data, dataRoot, checkpoint: checkpoints, ...flags }: F
   }
   const { runEvaluation } = await import("../predict/evaluation/run.js");
   const { modelWarnings, summaryTable } = await import("../predict/evaluation/summary.js");
+  const reporter = openTerminal();
   const { evaluations, files } = await runEvaluation({
     data,
     root: dataRoot,
     checkpoints,
     ...flags,
-    progress: showProgress,
+    reporter,
   });
   const [{ task, images, skipped }] = evaluations;
-  for (const warning of modelWarnings(evaluations)) console.log(`Warning: ${warning}`);
+  for (const warning of modelWarnings(evaluations)) reporter.warn(warning);
   const unused = skipped.length > 0 ? `, ${skipped.length} more could not be used` : "";
-  console.log(`${task}, ${data} ${flags.split}, ${images.length} images${unused}`);
-  if (checkpoints.length > 1) console.log(`A: ${checkpoints[0]}\nB: ${checkpoints[1]}`);
-  console.log(`${summaryTable(evaluations)}\n${files.json}\n${files.page}`);
+  reporter.say(`${task}, ${data} ${flags.split}, ${images.length} images${unused}`);
+  if (checkpoints.length > 1) reporter.say(`A: ${checkpoints[0]}\nB: ${checkpoints[1]}`);
+  reporter.say(`${summaryTable(evaluations)}\n${files.json}\n${files.page}`);
 }
 
 export function addEvaluate(program: Command): void {

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import type { Target } from "../checkpoint/names/targets.js";
 import { append } from "./arguments.js";
+import { openTerminal } from "./terminal.js";
 import { patternsOf, targetOption } from "./weights-arguments.js";
 
 interface Flags {
@@ -22,7 +23,8 @@ async function exportWeights({ checkpoint, to, out, leaveOut }: Flags): Promise<
   const excused = patternsOf(leaveOut);
   const { exportModel } = await import("../predict/export-model.js");
   const { describeSaved } = await import("../checkpoint/save-weights.js");
-  console.log(describeSaved(await exportModel({ checkpoint, to, out, leaveOut: excused })));
+  const reporter = openTerminal();
+  reporter.say(describeSaved(await exportModel({ checkpoint, to, out, leaveOut: excused, reporter })));
 }
 
 export function addExport(program: Command): void {

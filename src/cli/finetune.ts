@@ -9,6 +9,7 @@ import { INTERRUPTED } from "../run/stop-request.js";
 import { RUN_FLAGS, settingsOf } from "./arguments.js";
 import { addRunOptions, type RunFlags, startOf } from "./run-options.js";
 import { storedSettingsFile } from "./stored-settings.js";
+import { openTerminal } from "./terminal.js";
 
 interface Flags extends RunFlags {
   data?: string;
@@ -53,7 +54,7 @@ async function finetune({ preset, config, set, out, resume, overwrite, ...flags 
   }
   const start = startOf({ resume, overwrite });
   const { runFinetuning } = await import("../finetune/run.js");
-  const { interrupted } = await runFinetuning({ settings, out: resume ?? out, start });
+  const { interrupted } = await runFinetuning({ settings, out: resume ?? out, start, reporter: openTerminal() });
   if (interrupted) process.exitCode = INTERRUPTED;
 }
 

@@ -6,6 +6,7 @@ import { TASKS, type Task } from "../masks/segmentation.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import type { Device } from "../runtime/contract.js";
 import { append, share, wholeNumber } from "./arguments.js";
+import { openTerminal } from "./terminal.js";
 
 interface Flags {
   checkpoint: string;
@@ -31,10 +32,11 @@ Examples:
 
 async function predict({ task, cores, ...flags }: Flags): Promise<void> {
   const { predictFolder } = await import("../predict/folder/predict-folder.js");
-  const result = await predictFolder({ ...flags, forms: task, cores: cores || availableParallelism() });
-  for (const { file, reason } of result.skipped) console.log(`Skipped ${file}: ${reason}`);
-  for (const warning of result.warnings) console.log(`Warning: ${warning}`);
-  console.log(`${result.count} images segmented: ${result.page}`);
+  const reporter = openTerminal();
+  const result = await predictFolder({ ...flags, forms: task, cores: cores || availableParallelism(), reporter });
+  for (const { file, reason } of result.skipped) reporter.say(`Skipped ${file}: ${reason}`);
+  for (const warning of result.warnings) reporter.warn(warning);
+  reporter.say(`${result.count} images segmented: ${result.page}`);
   if (result.interrupted) process.exitCode = INTERRUPTED;
 }
 

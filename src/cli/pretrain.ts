@@ -2,13 +2,14 @@
 
 import { type Command, Option } from "commander";
 import { InputError } from "../core/errors.js";
+import type { Reporter } from "../core/reporter.js";
 import { PRESET_NAMES } from "../pretrain/presets.js";
 import { resolveSettings, resumeSettings } from "../pretrain/settings-resolution.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { append, RUN_FLAGS, settingsOf } from "./arguments.js";
 import { addRunOptions, type RunFlags, startOf } from "./run-options.js";
 import { storedSettingsFile } from "./stored-settings.js";
-import { fetchedWeights } from "./weights-arguments.js";
+import { openTerminal } from "./terminal.js";
 
 interface Flags extends RunFlags {
   dryRun?: boolean;
@@ -50,17 +51,20 @@ async function pretrain({
     });
   }
   const start = startOf({ resume, overwrite });
-  if (start !== "resume" && settings.backbone.weights !== null) await announceBackbone(settings.backbone.weights);
+  const reporter = openTerminal();
+  const { weights } = settings.backbone;
+  if (start !== "resume" && weights !== null) await announceBackbone(weights, reporter);
   const { runPretraining } = await import("../pretrain/run.js");
-  const { interrupted } = await runPretraining({ settings, out: resume ?? out, start, dryRun });
+  const { interrupted } = await runPretraining({ settings, out: resume ?? out, start, dryRun, reporter });
   if (interrupted) process.exitCode = INTERRUPTED;
 }
 
 /** Fetches the backbone's weights and says what they are, before the longer work begins. Throws `InputError`. */
-async function announceBackbone(location: string): Promise<void> {
+async function announceBackbone(location: string, reporter: Reporter): Promise<void> {
   const { describeReport, loadWeights } = await import("../checkpoint/load-weights.js");
-  const { report } = await loadWeights(await fetchedWeights(location), { keep: () => false });
-  console.log(describeReport(report));
+  const { locateWeights } = await import("../checkpoint/weights-location.js");
+  const { report } = await loadWeights(await locateWeights(location, reporter), { keep: () => false });
+  reporter.say(describeReport(report));
 }
 
 export function addPretrain(program: Command): void {

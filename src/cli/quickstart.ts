@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { append } from "./arguments.js";
+import { openTerminal } from "./terminal.js";
 
 interface Flags {
   images?: string[];
@@ -16,7 +17,7 @@ Examples:
 
 async function quickstart({ images, out }: Flags): Promise<void> {
   const { runQuickstart } = await import("../quickstart/quickstart.js");
-  const { interrupted } = await runQuickstart({ images, out });
+  const { interrupted } = await runQuickstart({ images, out, reporter: openTerminal() });
   if (interrupted) process.exitCode = INTERRUPTED;
 }
 

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { wholeNumber } from "./arguments.js";
+import { openTerminal } from "./terminal.js";
 
 interface Flags {
   images: number;
@@ -16,8 +17,9 @@ Example:
 
 async function sampleData(dir: string, { images, size, seed, overwrite = false }: Flags): Promise<void> {
   const { writeSampleData } = await import("../data/sample-data.js");
-  const { train, val } = await writeSampleData({ dir, images, size, seed, overwrite });
-  console.log(`${train} training and ${val} validation scenes: ${dir}`);
+  const reporter = openTerminal();
+  const { train, val } = await writeSampleData({ dir, images, size, seed, overwrite, reporter });
+  reporter.say(`${train} training and ${val} validation scenes: ${dir}`);
 }
 
 export function addSampleData(program: Command): void {

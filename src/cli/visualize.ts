@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import { append, wholeNumber } from "./arguments.js";
+import { openTerminal } from "./terminal.js";
 
 interface Flags {
   checkpoint: string;
@@ -17,9 +18,10 @@ Example:
 
 async function visualize({ checkpoint, images, out, count }: Flags): Promise<void> {
   const { runVisualization } = await import("../pretrain/visualize.js");
-  const { images: drawn, skipped } = await runVisualization({ checkpoint, images, out, count });
-  for (const { file, reason } of skipped) console.log(`Skipped ${file}: ${reason}`);
-  console.log(`${drawn.length} images drawn: ${join(out, "index.html")}`);
+  const reporter = openTerminal();
+  const { images: drawn, skipped } = await runVisualization({ checkpoint, images, out, count, reporter });
+  for (const { file, reason } of skipped) reporter.say(`Skipped ${file}: ${reason}`);
+  reporter.say(`${drawn.length} images drawn: ${join(out, "index.html")}`);
 }
 
 export function addVisualize(program: Command): void {

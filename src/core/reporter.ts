@@ -8,14 +8,42 @@ export interface Task {
   end(): void;
 }
 
+/** A step of training that is over. */
+export interface FinishedStep {
+  /** Finished steps. */
+  readonly step: number;
+  /** Shown in the given order, e.g. `{ loss: 0.81, recon: 0.6, denoise: 0.21 }`. */
+  readonly losses: Readonly<Record<string, number>>;
+  /** Images of this step. */
+  readonly images: number;
+  /** Seconds of this step in which nothing ran for want of data. */
+  readonly waitSeconds: number;
+}
+
+/** Training under way. */
+export interface Steps {
+  /** Call after every step. */
+  update(step: FinishedStep): void;
+  /** The last step has been taken: it is shown, and stays. */
+  end(): void;
+}
+
+/** Of work within work the innermost is shown: what was begun last and has not ended. */
 export interface Reporter {
   /** A line that stays: a fact about the work, e.g. "Training on 40 images of scenes train, panoptic". */
   say(text: string): void;
   /** A line that stays: something is not as it should be, but the work goes on. Without "Warning:". */
   warn(text: string): void;
-  /** Begins work of `total` parts, e.g. `begin("Rendering scenes", 200)`. One piece of work is shown at a time: the last begun. */
+  /** Begins work of `total` parts (0: nobody knows), e.g. `begin("Rendering scenes", 200)`. */
   begin(what: string, total: number): Task;
+  /** Begins training that ends with step `total`. */
+  steps(total: number): Steps;
 }
 
 /** Tells nobody: the default of every exported function that takes a reporter. */
-export const SILENT: Reporter = { say() {}, warn() {}, begin: () => ({ update() {}, end() {} }) };
+export const SILENT: Reporter = {
+  say() {},
+  warn() {},
+  begin: () => ({ update() {}, end() {} }),
+  steps: () => ({ update() {}, end() {} }),
+};

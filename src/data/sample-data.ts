@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 import { InputError } from "../core/errors.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
 import { encodeJpeg } from "../io/image-file.js";
 import { encodeIdPng } from "../io/label-png.js";
 import { createAnnotations, IGNORE, semanticPng } from "./scenes/annotations.js";
@@ -19,8 +20,7 @@ export interface SampleDataOptions {
   seed: number;
   /** Allow `dir` to hold an earlier sample data set, which is removed. */
   overwrite?: boolean;
-  /** Called after each image. */
-  onProgress?: (done: number, total: number) => void;
+  reporter?: Reporter;
 }
 
 type Split = "train" | "val";
@@ -106,13 +106,14 @@ function describeDataSet({ images, size, seed }: SampleDataOptions): string {
  * @throws InputError for numbers out of range, or when `dir` holds anything (see `overwrite`).
  */
 export async function writeSampleData(options: SampleDataOptions): Promise<{ train: number; val: number }> {
-  const { dir, images, size, seed, overwrite = false, onProgress } = options;
+  const { dir, images, size, seed, overwrite = false, reporter = SILENT } = options;
   checkNumbers(options);
   await prepare(dir, overwrite);
   await writeWhole(join(dir, "data.yaml"), describeDataSet(options));
   await writeWhole(join(dir, "LICENSE"), LICENSE);
   const annotations = { train: createAnnotations(), val: createAnnotations() };
   const counts = { train: 0, val: 0 };
+  const task = reporter.begin("Rendering scenes", images);
   for (let index = 0; index < images; index++) {
     const split = splitOf(index);
     const stem = String(index).padStart(6, "0");
@@ -123,8 +124,9 @@ export async function writeSampleData(options: SampleDataOptions): Promise<{ tra
     await writeWhole(join(dir, "panoptic", split, `${stem}.png`), encodeIdPng(map.ids, map));
     await writeWhole(join(dir, "semantic", split, `${stem}.png`), semanticPng(map));
     counts[split]++;
-    onProgress?.(index + 1, images);
+    task.update(index + 1);
   }
+  task.end();
   for (const split of SPLITS) {
     const at = (kind: string) => join(dir, "annotations", `${kind}_${split}.json`);
     await writeWhole(at("panoptic"), JSON.stringify(annotations[split].panoptic()));

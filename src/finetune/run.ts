@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
 import { bestCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
 import { openDataSet, openSplitOf } from "../data/datasets/open-data.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { labelledSubset, labelledSubsetOf, parseLabelShare, trainableImages } from "../data/datasets/subset.js";
@@ -30,6 +31,7 @@ export interface FinetuneOptions {
   /** Folder of the run. */
   out: string;
   start: Start;
+  reporter?: Reporter;
 }
 
 interface Data {
@@ -43,20 +45,23 @@ interface Data {
  * Fine-tunes Mask2Former. Ctrl-C finishes the step, saves and returns.
  * @throws InputError for bad input, and when a loss or gradient is not finite (the state before that step is saved)
  */
-export async function runFinetuning({ settings, out, start }: FinetuneOptions): Promise<LoopOutcome> {
-  const data = await openData(settings);
+export async function runFinetuning(options: FinetuneOptions): Promise<LoopOutcome> {
+  const { settings, out, start, reporter = SILENT } = options;
+  const data = await openData(settings, reporter);
   const release = await openRunDirectory(out, start);
   try {
     const resumed =
-      start === "resume" ? await resumePoint(out, data.train, identityOf(data.train), "images and classes") : undefined;
+      start === "resume"
+        ? await resumePoint(out, data.train, { images: identityOf(data.train), what: "images and classes", reporter })
+        : undefined;
     if (start !== "resume") await writeFileAtomic(join(out, RUN_FILES.settings), toYaml(settings));
-    return await train(settings, out, data, resumed);
+    return await train({ settings, out, data, resumed, reporter });
   } finally {
     release();
   }
 }
 
-async function openData({ data, run }: FinetuneSettings): Promise<Data> {
+async function openData({ data, run }: FinetuneSettings, reporter: Reporter): Promise<Data> {
   const { path, root, task, trainSplit, valSplit, labels, labelsSeed } = data;
   if (path === null) {
     throw new InputError({ where: "finetune", expected: "a data set", found: "none", fix: "Give one with --data." });
@@ -65,12 +70,12 @@ async function openData({ data, run }: FinetuneSettings): Promise<Data> {
   const all = await openSplitOf(dataSet, trainSplit, task);
   const share = labelledSubset(all, parseLabelShare(labels, "data.labels"), labelsSeed);
   const train = labelledSubsetOf(share, await trainableImages(share));
-  console.log(
+  reporter.say(
     `Training on ${train.length} of the ${all.length} labelled images of ${dataSet.name} ${trainSplit}, ${task}`,
   );
   if (valSplit === null) return { train };
   if (!dataSet.splits.includes(valSplit)) {
-    if (run.evaluateEvery > 0) console.log(`No split "${valSplit}": the run is not evaluated (data.valSplit).`);
+    if (run.evaluateEvery > 0) reporter.say(`No split "${valSplit}": the run is not evaluated (data.valSplit).`);
     return { train };
   }
   return { train, val: await openSplitOf(dataSet, valSplit, task) };
@@ -96,21 +101,26 @@ function viewOf({ data }: FinetuneSettings): LabelledViewRule {
 async function startingState(
   { from, run }: FinetuneSettings,
   declared: ReadonlyMap<string, Declaration>,
+  reporter: Reporter,
 ): Promise<LearnerState> {
   const start =
     from.run === null
       ? freshWeights(declared, run.seed)
-      : await weightsFromPretraining(from.run, from.parts, declared, run.seed);
-  console.log(describeStart(start, from.run));
+      : await weightsFromPretraining(from.run, from.parts, declared, { seed: run.seed, reporter });
+  reporter.say(describeStart(start, from.run));
   return { model: start.weights, target: new Map(), optimizer: new Map() };
 }
 
-async function train(
-  settings: FinetuneSettings,
-  out: string,
-  { train: source, val }: Data,
-  resumed: ResumePoint | undefined,
-): Promise<LoopOutcome> {
+interface Training {
+  settings: FinetuneSettings;
+  out: string;
+  data: Data;
+  resumed: ResumePoint | undefined;
+  reporter: Reporter;
+}
+
+async function train({ settings, out, data: opened, resumed, reporter }: Training): Promise<LoopOutcome> {
+  const { train: source, val } = opened;
   const { run, data } = settings;
   const steps = stepsOf(run, source.length);
   const model = describeModel(settings, source.classes);
@@ -127,7 +137,7 @@ async function train(
       microBatch: run.microBatch,
       size: data.crop,
     },
-    async (declared) => resumed?.state ?? (await startingState(settings, declared)),
+    async (declared) => resumed?.state ?? (await startingState(settings, declared, reporter)),
   );
   const images = identityOf(source);
   const checkpointed = async () => {
@@ -172,16 +182,17 @@ async function train(
       return validation.measure(step, last ? 0 : run.evaluateImages);
     },
     save,
+    reporter,
   });
   await validation?.dispose();
   finetuner.dispose();
   runtime.dispose();
-  announceEnd(outcome, "finetune", out);
+  announceEnd(outcome, { command: "finetune", out, reporter });
   if (!outcome.interrupted && val) {
     const root = data.root === null ? "" : ` --data-root ${data.root}`;
     const split = data.valSplit === "val" ? "" : ` --split ${data.valSplit}`;
-    console.log(`Best checkpoint: ${await bestCheckpoint(out)}`);
-    console.log(`Pictures and tables: mask-jepa evaluate --data ${data.path}${root}${split} --checkpoint ${out}`);
+    reporter.say(`Best checkpoint: ${await bestCheckpoint(out)}`);
+    reporter.say(`Pictures and tables: mask-jepa evaluate --data ${data.path}${root}${split} --checkpoint ${out}`);
   }
   return outcome;
 }

@@ -2,6 +2,7 @@
 
 import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { type Declaration, initialValue } from "../nn/scope.js";
 import type { ModelPart } from "./settings.js";
@@ -43,9 +44,9 @@ export async function weightsFromPretraining(
   run: string,
   parts: readonly ModelPart[],
   declared: ReadonlyMap<string, Declaration>,
-  seed: number,
+  { seed, reporter = SILENT }: { seed: number; reporter?: Reporter },
 ): Promise<StartingWeights> {
-  const { tensors } = await loadCheckpoint(run, { parts: ["model"] });
+  const { tensors } = await loadCheckpoint(run, { parts: ["model"], reporter });
   const { model } = tensors;
   const start = freshWeights(declared, seed);
   const wanted = [...declared.values()].filter(({ name }) => {

@@ -4,6 +4,7 @@ import type { ModelFacts } from "../checkpoint/huggingface-config.js";
 import { derivedBuffers, type Target } from "../checkpoint/names/targets.js";
 import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { type SavedWeights, saveWeights } from "../checkpoint/save-weights.js";
+import type { Reporter } from "../core/reporter.js";
 import type { ModelDescription } from "./trained-model.js";
 
 export interface ExportOptions {
@@ -12,6 +13,7 @@ export interface ExportOptions {
   readonly to: Target;
   readonly out: string;
   readonly leaveOut?: readonly RegExp[];
+  readonly reporter?: Reporter;
 }
 
 /** Parts of a pretraining run that no other implementation has. */
@@ -37,8 +39,9 @@ function factsOf({ classes, architecture, inference }: ModelDescription): ModelF
  * with the buffers that the target's own files hold.
  * @throws InputError for a checkpoint that cannot be read, or a model that the target cannot express
  */
-export async function exportModel({ checkpoint, to, out, leaveOut = [] }: ExportOptions): Promise<SavedWeights> {
-  const { tensors, state } = await loadCheckpoint(checkpoint, { parts: ["model"] });
+export async function exportModel(options: ExportOptions): Promise<SavedWeights> {
+  const { checkpoint, to, out, leaveOut = [], reporter } = options;
+  const { tensors, state } = await loadCheckpoint(checkpoint, { parts: ["model"], reporter });
   const { model } = state as { model?: ModelDescription };
   const weights = tensors.model;
   const whole =

@@ -2,6 +2,7 @@
 
 import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import type { Mask2FormerOptions } from "../models/mask2former.js";
@@ -46,8 +47,8 @@ export interface LoadedModel extends TrainedModel {
  * The newest checkpoint of a fine-tuning run, or the checkpoint whose directory is given.
  * @throws InputError when there is none, or it is no fine-tuned model
  */
-export async function loadTrainedModel(path: string): Promise<LoadedModel> {
-  const { path: checkpoint, step, tensors, state } = await loadCheckpoint(path, { parts: ["model"] });
+export async function loadTrainedModel(path: string, reporter: Reporter = SILENT): Promise<LoadedModel> {
+  const { path: checkpoint, step, tensors, state } = await loadCheckpoint(path, { parts: ["model"], reporter });
   const { model } = state as { model?: ModelDescription };
   if (model?.kind !== "mask2former") {
     throw new InputError({

@@ -249,10 +249,7 @@ function timeText(settings: PretrainSettings, plan: StepPlan, machine: Machine):
 }
 
 /** Prints the resolved settings, the parameters by part, and the estimated memory and time of a step. */
-export async function printDryRun(
-  settings: PretrainSettings,
-  print: (text: string) => void = console.log,
-): Promise<void> {
+export async function printDryRun(settings: PretrainSettings, print: (text: string) => void): Promise<void> {
   const plan = planStep(settings);
   print(toYaml(settings));
   print(`${parameterTable(plan.counts)}\n`);

@@ -1,7 +1,7 @@
 /** @file The facts of a run's report: what was trained, on what, with which numbers, and for how long. */
 
 import { basename } from "node:path";
-import { formatDuration } from "../train/live-line.js";
+import { formatDuration } from "../core/duration.js";
 import type { MetricRecord } from "../train/metrics-log.js";
 import type { Report } from "../viz/report.js";
 import { countParameters } from "./dry-run.js";

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
 import { saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
 import { randomResizedCrop } from "../data/augment.js";
 import { type Batch, createLoader } from "../data/loader.js";
 import { type FolderSource, folderSource, type ImageSource, subsetOf } from "../data/source.js";
@@ -31,6 +32,7 @@ export interface PretrainOptions {
   start: Start;
   /** Print what would run, and stop. */
   dryRun?: boolean;
+  reporter?: Reporter;
 }
 
 export interface PretrainOutcome extends LoopOutcome {
@@ -42,9 +44,10 @@ export interface PretrainOutcome extends LoopOutcome {
  * Runs Mask-JEPA pretraining. Ctrl-C finishes the step, saves and returns.
  * @throws InputError for bad input, and when a loss or gradient is not finite (the state before that step is saved)
  */
-export async function runPretraining({ settings, out, start, dryRun }: PretrainOptions): Promise<PretrainOutcome> {
+export async function runPretraining(options: PretrainOptions): Promise<PretrainOutcome> {
+  const { settings, out, start, dryRun, reporter = SILENT } = options;
   if (dryRun) {
-    await printDryRun(settings);
+    await printDryRun(settings, (text) => reporter.say(text));
     return { step: 0, steps: 0, interrupted: false };
   }
   const all = await folderSource(settings.data.images);
@@ -53,9 +56,10 @@ export async function runPretraining({ settings, out, start, dryRun }: PretrainO
   const source = subsetOf(all, training);
   const release = await openRunDirectory(out, start);
   try {
-    const resumed = start === "resume" ? await resumePoint(out, all, fingerprint(all)) : undefined;
+    const resumed =
+      start === "resume" ? await resumePoint(out, all, { images: fingerprint(all), reporter }) : undefined;
     if (start !== "resume") await writeFileAtomic(join(out, RUN_FILES.settings), toYaml(settings));
-    return await train({ settings, out, all, source, held: [...held], resumed });
+    return await train({ settings, out, all, source, held: [...held], resumed, reporter });
   } finally {
     release();
   }
@@ -68,9 +72,10 @@ interface Training {
   source: ImageSource;
   held: readonly number[];
   resumed?: ResumePoint;
+  reporter: Reporter;
 }
 
-async function train({ settings, out, all, source, held, resumed }: Training): Promise<PretrainOutcome> {
+async function train({ settings, out, all, source, held, resumed, reporter }: Training): Promise<PretrainOutcome> {
   const { run, data } = settings;
   const steps = stepsOf(run, source.length);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
@@ -105,14 +110,14 @@ async function train({ settings, out, all, source, held, resumed }: Training): P
       if (!report.monitors) return undefined;
       const heldOut = await evaluation?.evaluate(crops, pretrainer.stepWeights);
       if (step === steps && heldOut) requireFinite(heldOut, step, out);
-      const warnings = collapseWarnings(report.monitors, run.collapse);
       return {
         metrics: heldOutMetrics(heldOut),
-        messages: warnings.length > 0 ? [`Warning: ${warnings.join("\n")}`] : [],
+        warnings: collapseWarnings(report.monitors, run.collapse),
         ...scoreOf(heldOut),
       };
     },
     save,
+    reporter,
   });
   const report = outcome.interrupted
     ? undefined
@@ -120,7 +125,7 @@ async function train({ settings, out, all, source, held, resumed }: Training): P
   evaluation?.dispose();
   pretrainer.dispose();
   runtime.dispose();
-  announceEnd(outcome, "pretrain", out);
+  announceEnd(outcome, { command: "pretrain", out, reporter });
   return { ...outcome, ...(report && { report }) };
 }
 

@@ -7,6 +7,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.js";
 import { matchWeights } from "../checkpoint/match-weights.js";
 import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
+import type { Reporter } from "../core/reporter.js";
 import type { Shape } from "../core/tensor-data.js";
 import { skippedNotes } from "../data/skipped-notes.js";
 import { type BadFile, folderSource } from "../data/source.js";
@@ -31,6 +32,7 @@ export interface VisualizationOptions {
   out: string;
   /** The first so many images that can be read. */
   count: number;
+  reporter?: Reporter;
 }
 
 /** Masked prediction of images; mean squared errors over masked positions and channels. Without reconstruction: counts alone. */
@@ -52,14 +54,10 @@ export interface PredictionQuality {
  * of them `index.html` and `quality.json`.
  * @throws InputError when the checkpoint is missing, damaged or no pretraining's, or when no image can be read
  */
-export async function runVisualization({
-  checkpoint,
-  images,
-  out,
-  count,
-}: VisualizationOptions): Promise<PredictionQuality> {
+export async function runVisualization(options: VisualizationOptions): Promise<PredictionQuality> {
+  const { checkpoint, images, out, count, reporter } = options;
   const settings = await settingsOf(checkpoint);
-  const trained = await loadTrained(checkpoint, settings);
+  const trained = await loadTrained(checkpoint, settings, reporter);
   const source = await folderSource(images);
   const all = Array.from({ length: source.length }, (_, i) => i);
   const usable = await usableCrops(source, all, settings.data.size, count);
@@ -98,8 +96,8 @@ async function settingsOf(checkpoint: string): Promise<PretrainSettings> {
 }
 
 /** The checkpoint, with exactly the tensors of the model that the settings describe. */
-async function loadTrained(path: string, settings: PretrainSettings): Promise<Checkpoint> {
-  const checkpoint = await loadCheckpoint(path, { parts: ["model", "target"] });
+async function loadTrained(path: string, settings: PretrainSettings, reporter?: Reporter): Promise<Checkpoint> {
+  const checkpoint = await loadCheckpoint(path, { parts: ["model", "target"], reporter });
   const shapes = (all: Iterable<[string, { shape: Shape }]>) =>
     new Map(Array.from(all, ([name, { shape }]) => [name, shape]));
   const declared = { model: buildGradients(settings).parameters, target: buildTarget(settings).parameters };

@@ -2,6 +2,8 @@
 
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { formatDuration } from "../core/duration.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
 import { type SampleDataOptions, writeSampleData } from "../data/sample-data.js";
 import { runFinetuning } from "../finetune/run.js";
 import { resolveSettings as finetuneSettings } from "../finetune/settings-resolution.js";
@@ -11,7 +13,6 @@ import { type PretrainOutcome, runPretraining } from "../pretrain/run.js";
 import { resolveSettings } from "../pretrain/settings-resolution.js";
 import { RUN_FILES } from "../run/run-directory.js";
 import type { LoopOutcome } from "../run/training-loop.js";
-import { formatDuration } from "../train/live-line.js";
 import { renderReport } from "../viz/report.js";
 import { quickstartReport } from "./quickstart-report.js";
 
@@ -25,6 +26,7 @@ export interface QuickstartOptions {
   finetuneSets?: readonly string[];
   /** What scenes to generate. */
   scenes?: Scenes;
+  reporter?: Reporter;
 }
 
 export type Scenes = Pick<SampleDataOptions, "images" | "size" | "seed">;
@@ -43,34 +45,42 @@ const FINETUNING = ["run.steps=280", "run.evaluateEvery=0", "data.valSplit=null"
  * @throws InputError as `pretrain`, `finetune`, `evaluate` and `sample-data` do
  */
 export async function runQuickstart(options: QuickstartOptions): Promise<LoopOutcome> {
-  const { images, out, scenes = SCENES } = options;
+  const { images, out, scenes = SCENES, reporter = SILENT } = options;
   const started = performance.now();
-  const data = images ? undefined : await sampleScenes(join(out, "data"), scenes);
+  const data = images ? undefined : await sampleScenes(join(out, "data"), scenes, reporter);
   const run = await freeRunFolder(out);
   const folders = images ?? [join(data as string, "images")];
-  const pretrained = await pretrain(run, folders, options.sets);
+  const pretrained = await pretrain(run, folders, options);
   const report = join(out, RUN_FILES.report);
   if (pretrained.interrupted) return pretrained;
   if (data === undefined) await copyFile(join(run, RUN_FILES.report), report);
   else {
-    const compared = await compareFinetuning(run, data, options.finetuneSets);
+    const compared = await compareFinetuning(run, data, options);
     if (!compared) return { ...pretrained, interrupted: true };
     if (!pretrained.report) throw new Error("quickstart: the pretraining has no report");
     await writeFileAtomic(report, renderReport(quickstartReport(pretrained.report, compared)));
   }
-  console.log(`Finished in ${formatDuration((performance.now() - started) / 1000)}. Open the report: ${report}`);
+  reporter.say(`Finished in ${formatDuration((performance.now() - started) / 1000)}. Open the report: ${report}`);
   return pretrained;
 }
 
-function pretrain(run: string, folders: readonly string[], sets: readonly string[] = []): Promise<PretrainOutcome> {
+function pretrain(
+  run: string,
+  folders: readonly string[],
+  { sets = [], reporter = SILENT }: QuickstartOptions,
+): Promise<PretrainOutcome> {
   const flags = [{ path: ["data", "images"], value: folders, where: "--images" }];
   const settings = resolveSettings({ preset: "tiny", sets: [...PRETRAINING, ...sets], flags });
-  console.log(`Pretraining the preset "tiny" into ${run}`);
-  return runPretraining({ settings, out: run, start: "new" });
+  reporter.say(`Pretraining the preset "tiny" into ${run}`);
+  return runPretraining({ settings, out: run, start: "new", reporter });
 }
 
 /** Two fine-tunings that differ in their first weights alone, and their scores; undefined when a signal ended one. */
-async function compareFinetuning(run: string, data: string, sets: readonly string[] = []) {
+async function compareFinetuning(
+  run: string,
+  data: string,
+  { finetuneSets: sets = [], reporter = SILENT }: QuickstartOptions,
+) {
   const runs: string[] = [];
   for (const [name, from] of [
     ["fresh", null],
@@ -82,25 +92,21 @@ async function compareFinetuning(run: string, data: string, sets: readonly strin
       { path: ["from", "run"], value: from, where: "--from" },
     ];
     const settings = finetuneSettings({ preset: "scenes", sets: [...FINETUNING, ...sets], flags });
-    console.log(`Fine-tuning from ${name} weights into ${out}`);
-    const outcome = await runFinetuning({ settings, out, start: "new" });
+    reporter.say(`Fine-tuning from ${name} weights into ${out}`);
+    const outcome = await runFinetuning({ settings, out, start: "new", reporter });
     if (outcome.interrupted) return undefined;
     runs.push(out);
   }
-  console.log("Evaluating both on the validation scenes");
-  const evaluated = await runEvaluation({ data, checkpoints: runs, split: "val", device: "cpu", cores: 0 });
-  return evaluated;
+  reporter.say("Evaluating both on the validation scenes");
+  return runEvaluation({ data, checkpoints: runs, split: "val", device: "cpu", cores: 0, reporter });
 }
 
 /** The sample data in `dir`, generated unless it is there already. */
-async function sampleScenes(dir: string, scenes: Scenes): Promise<string> {
-  if (await isComplete(dir, scenes)) console.log(`Using the sample scenes in ${dir}`);
+async function sampleScenes(dir: string, scenes: Scenes, reporter: Reporter): Promise<string> {
+  if (await isComplete(dir, scenes)) reporter.say(`Using the sample scenes in ${dir}`);
   else {
-    console.log(`Generating ${scenes.images} sample scenes in ${dir}`);
-    const onProgress = (done: number, total: number) => {
-      if (process.stdout.isTTY) process.stdout.write(`\r${done}/${total}${done === total ? "\n" : ""}`);
-    };
-    await writeSampleData({ dir, ...scenes, overwrite: true, onProgress });
+    reporter.say(`Generating ${scenes.images} sample scenes in ${dir}`);
+    await writeSampleData({ dir, ...scenes, overwrite: true, reporter });
   }
   return dir;
 }

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
 import type { ImageSource } from "../data/source.js";
 import type { LearnerState } from "../train/learner.js";
 import { hasCheckpoint } from "./run-directory.js";
@@ -21,18 +22,25 @@ export function fingerprint(source: ImageSource, others: readonly string[] = [])
   return hash.digest("hex");
 }
 
+export interface ResumeOptions {
+  /** The fingerprint of the images. */
+  readonly images: string;
+  /** What it is the fingerprint of. */
+  readonly what?: string;
+  readonly reporter?: Reporter;
+}
+
 /**
- * Undefined when the run ended before its first checkpoint: it begins again. `what`: what `images` is the fingerprint of.
+ * Undefined when the run ended before its first checkpoint: it begins again.
  * @throws InputError when the images are not those that the run began with
  */
 export async function resumePoint(
   out: string,
   source: ImageSource,
-  images: string,
-  what = "images",
+  { images, what = "images", reporter = SILENT }: ResumeOptions,
 ): Promise<ResumePoint | undefined> {
   if (!(await hasCheckpoint(out))) return undefined;
-  const { step, tensors, state } = await loadCheckpoint(out);
+  const { step, tensors, state } = await loadCheckpoint(out, { reporter });
   if (state.images !== images) {
     throw new InputError({
       where: `--resume ${out}`,

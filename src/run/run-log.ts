@@ -1,8 +1,8 @@
-/** @file What a run tells: the live line, metrics.jsonl, TensorBoard, and the list of images it had to skip. */
+/** @file What a run tells: the reporter, metrics.jsonl, TensorBoard, and the list of images it had to skip. */
 
 import { join } from "node:path";
+import type { Reporter, Steps } from "../core/reporter.js";
 import type { BadFile } from "../data/source.js";
-import { type LiveLine, openLiveLine } from "../train/live-line.js";
 import { type MetricRecord, openMetricsLog, readMetrics } from "../train/metrics-log.js";
 import { openEventLog } from "../train/tensorboard.js";
 import { RUN_FILES } from "./run-directory.js";
@@ -10,7 +10,7 @@ import { RUN_FILES } from "./run-directory.js";
 export interface LoggedStep {
   /** Finished steps. */
   step: number;
-  /** For the live line. */
+  /** For the reporter. */
   losses: Readonly<Record<string, number>>;
   /** By their name in metrics.jsonl and TensorBoard. */
   metrics: Readonly<Record<string, number>>;
@@ -37,23 +37,33 @@ function paceOf({ images, seconds, waitSeconds }: LoggedStep): Record<string, nu
   };
 }
 
+export interface RunLogOptions {
+  /** Finished steps of the checkpoint that the run goes on from; what was logged later is removed. */
+  lastStep: number;
+  /** Steps of the whole run. */
+  total: number;
+  logEvery: number;
+  reporter: Reporter;
+}
+
 export class RunLog {
-  readonly line: LiveLine;
   private readonly metrics;
   private readonly events;
   private readonly skipped;
   private readonly skippedNames = new Set<string>();
+  private readonly logEvery: number;
+  private readonly reporter: Reporter;
+  private readonly steps: Steps;
 
-  /** `lastStep`: finished steps of the checkpoint that the run goes on from; what was logged later is removed. */
-  constructor(directory: string, { lastStep, total, logEvery }: { lastStep: number; total: number; logEvery: number }) {
+  constructor(directory: string, { lastStep, total, logEvery, reporter }: RunLogOptions) {
     this.logEvery = logEvery;
-    this.line = openLiveLine({ total });
+    this.reporter = reporter;
     this.metrics = openMetricsLog(join(directory, RUN_FILES.metrics), lastStep);
     this.skipped = openMetricsLog(join(directory, RUN_FILES.skipped), lastStep);
     this.events = openEventLog(join(directory, RUN_FILES.events), lastStep);
     for (const { file } of readMetrics(join(directory, RUN_FILES.skipped))) this.skippedNames.add(String(file));
+    this.steps = reporter.steps(total);
   }
-  private readonly logEvery: number;
 
   /** Images that could not be used so far. */
   get skippedCount(): number {
@@ -68,7 +78,7 @@ export class RunLog {
       this.events.scalars(step, values);
     }
     this.skip(step, skipped);
-    this.line.update({ step, losses, images, waitSeconds });
+    this.steps.update({ step, losses, images, waitSeconds });
   }
 
   /** Lists images that were passed over; each is announced once. */
@@ -77,12 +87,12 @@ export class RunLog {
       if (this.skippedNames.has(file)) continue;
       this.skippedNames.add(file);
       this.skipped.append({ step, file, reason });
-      this.line.print(`Skipped ${file}: ${reason}`);
+      this.reporter.say(`Skipped ${file}: ${reason}`);
     }
   }
 
   close(): void {
-    this.line.close();
+    this.steps.end();
     for (const log of [this.metrics, this.skipped, this.events]) log.close();
   }
 }

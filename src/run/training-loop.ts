@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
+import type { Reporter } from "../core/reporter.js";
 import type { BadFile } from "../data/source.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
 import { NonFiniteError } from "../train/non-finite.js";
@@ -28,8 +29,10 @@ export interface Measurement {
   readonly score?: Score;
   /** Whether to save a checkpoint even when none is due. */
   readonly save?: boolean;
-  /** Printed above the live line. */
+  /** For the reporter. */
   readonly messages?: readonly string[];
+  /** For the reporter; while they stay the same they are told once. */
+  readonly warnings?: readonly string[];
 }
 
 export interface Score {
@@ -40,7 +43,7 @@ export interface Score {
 
 /** What a step reports. */
 export interface StepOutcome {
-  /** For the live line. */
+  /** For the reporter. */
   readonly losses: Readonly<Record<string, number>>;
   readonly metrics: Readonly<Record<string, number>>;
   /** Whether it is logged whatever logEvery says. */
@@ -65,6 +68,7 @@ export interface TrainingLoop<B extends NamedBatch, R extends StepOutcome> {
   /** Called after every step with the number of finished steps; undefined when nothing was to be measured. */
   readonly measure: (step: number, outcome: R) => Promise<Measurement | undefined>;
   readonly save: (step: number, score?: Score) => Promise<void>;
+  readonly reporter: Reporter;
 }
 
 export interface LoopOutcome {
@@ -82,9 +86,9 @@ export interface LoopOutcome {
 export async function runTrainingLoop<B extends NamedBatch, R extends StepOutcome>(
   loop: TrainingLoop<B, R>,
 ): Promise<LoopOutcome> {
-  const { out, first, steps, logEvery, checkpointEvery, loader, faults } = loop;
-  const log = new RunLog(out, { lastStep: first, total: steps, logEvery });
-  const stop = listenForStop((signal) => log.line.print(`${signal}: stopping after this step (again to quit at once)`));
+  const { out, first, steps, logEvery, checkpointEvery, loader, faults, reporter } = loop;
+  const log = new RunLog(out, { lastStep: first, total: steps, logEvery, reporter });
+  const stop = listenForStop((signal) => reporter.say(`${signal}: stopping after this step (again to quit at once)`));
   let step = first;
   let told = "";
   try {
@@ -108,10 +112,10 @@ export async function runTrainingLoop<B extends NamedBatch, R extends StepOutcom
         waitSeconds: (loaded - started) / 1000,
         skipped: batch.skipped,
       });
-      // A message that stays the same is told once.
-      const message = measured?.messages?.join("\n") ?? told;
-      if (message !== told && message) log.line.print(message);
-      told = message;
+      for (const message of measured?.messages ?? []) reporter.say(message);
+      const warning = measured?.warnings?.join("\n") ?? told;
+      if (warning !== told && warning) reporter.warn(warning);
+      told = warning;
       const due = step % checkpointEvery === 0 || step === steps || stop.requested;
       if (due || measured?.save) await loop.save(step, measured?.score);
     }
@@ -121,15 +125,18 @@ export async function runTrainingLoop<B extends NamedBatch, R extends StepOutcom
     await loader.dispose();
   }
   if (log.skippedCount > 0) {
-    console.log(`${log.skippedCount} images could not be used; they are listed in ${join(out, RUN_FILES.skipped)}.`);
+    reporter.say(`${log.skippedCount} images could not be used; they are listed in ${join(out, RUN_FILES.skipped)}.`);
   }
   return { step, steps, interrupted: step < steps };
 }
 
 /** How a run says that it is over. */
-export function announceEnd({ step, interrupted }: LoopOutcome, command: string, out: string): void {
+export function announceEnd(
+  { step, interrupted }: LoopOutcome,
+  { command, out, reporter }: Pick<TrainingLoop<NamedBatch, StepOutcome>, "command" | "out" | "reporter">,
+): void {
   const resume = `Stopped at step ${step}. Go on with: mask-jepa ${command} --resume ${out}`;
-  console.log(interrupted ? resume : `Done: ${out}`);
+  reporter.say(interrupted ? resume : `Done: ${out}`);
 }
 
 /** A step; when it is not finite, saves the state before it and what the batch was, and says so. */

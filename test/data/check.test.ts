@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
-import { expect, it, vi } from "vitest";
-import { main } from "../../src/cli/main.js";
+import { expect, it } from "vitest";
 import { checkData } from "../../src/data/check/check-data.js";
 import { findLeaks } from "../../src/data/check/leaks.js";
 import { breakage, reportLines, summaryOf, verdict } from "../../src/data/check/report-text.js";
 import { dataFolder } from "../support/data-folders.js";
 import { truncateFile } from "../support/image-folder.js";
+import { runMain } from "../support/in-process.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 
 /** Six training and two validation images of 4x2 without a fault. */
@@ -190,17 +190,13 @@ it("objects: crowds, single pixels, many objects and images without any are coun
 
 it("the command ends with 1 and a list of the faults in a file, or with 0 and that all is well", async () => {
   const folder = await healthySet();
-  const [log, error] = [vi.spyOn(console, "log").mockReturnValue(), vi.spyOn(console, "error").mockReturnValue()];
-  try {
-    expect(await main(["data", "check", "--data", folder.root, "--split", "val"])).toBe(0);
-    expect(log.mock.lastCall).toEqual(["Ready to train: semantic (val 2)."]);
-    folder.labels("val_maps/6.png", [[0]]);
-    const file = folder.at("report.json");
-    expect(await main(["data", "check", "--data", folder.at("data.yaml"), "--report", file])).toBe(1);
-    expect(error.mock.lastCall?.[0]).toMatch(/found 1 fault in 1 file \(val 1\)\. All of them: .*report\.json/);
-    expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ ready: false, faults: [{ kind: "sizes differ" }] });
-  } finally {
-    log.mockRestore();
-    error.mockRestore();
-  }
+  const healthy = await runMain("data", "check", "--data", folder.root, "--split", "val");
+  expect(healthy.code).toBe(0);
+  expect(healthy.out).toMatch(/^Ready to train: semantic \(val 2\)\.\n$/m);
+  folder.labels("val_maps/6.png", [[0]]);
+  const file = folder.at("report.json");
+  const broken = await runMain("data", "check", "--data", folder.at("data.yaml"), "--report", file);
+  expect(broken.code).toBe(1);
+  expect(broken.err).toMatch(/found 1 fault in 1 file \(val 1\)\. All of them: .*report\.json/);
+  expect(JSON.parse(readFileSync(file, "utf8"))).toMatchObject({ ready: false, faults: [{ kind: "sizes differ" }] });
 });

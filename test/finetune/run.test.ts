@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadCheckpoint } from "../../src/checkpoint/run-state.js";
 import type { TensorData } from "../../src/core/tensor-data.js";
 import { runFinetuning } from "../../src/finetune/run.js";
@@ -9,6 +9,7 @@ import { resolveSettings } from "../../src/finetune/settings-resolution.js";
 import { loadTrainedModel } from "../../src/predict/trained-model.js";
 import { runPretraining } from "../../src/pretrain/run.js";
 import { readMetrics } from "../../src/train/metrics-log.js";
+import { recordedReporter } from "../support/recorded-reporter.js";
 import { SMALLEST_MODEL, SMALLEST_TRAINING, writeScenes } from "../support/tiny-finetuning.js";
 import { smallestSettings } from "../support/tiny-pretraining.js";
 
@@ -17,16 +18,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const data = join(folder, "scenes");
 const pretrained = join(folder, "pretrained");
 
-beforeEach(() => {
-  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, "write").mockReturnValue(true);
-  vi.spyOn(console, "log").mockReturnValue();
-});
-afterEach(() => vi.restoreAllMocks());
-const printed = () => vi.mocked(console.log).mock.calls.map(([text]) => String(text));
-
 beforeAll(async () => {
   await writeScenes(data, 10);
-  vi.spyOn(console, "log").mockReturnValue();
   const sets = [`data.images=[${JSON.stringify(join(data, "images"))}]`, "run.steps=1", "model.decoderLayers=2"];
   await runPretraining({ settings: smallestSettings(...sets), out: pretrained, start: "new" });
 });
@@ -55,12 +48,14 @@ describe("weights from a pretraining run", () => {
 
   test("all parts go over, the log names what was loaded, what starts fresh and what stays behind", async () => {
     const out = join(folder, "from-all");
-    await runFinetuning({ settings: settingsOf({ "from.run": pretrained }, "optim.lr=1e-6"), out, start: "new" });
+    const reporter = recordedReporter();
+    const settings = settingsOf({ "from.run": pretrained }, "optim.lr=1e-6");
+    await runFinetuning({ settings, out, start: "new", reporter });
     const [before, after] = [await startOf(pretrained), await startOf(out)];
     for (const name of [backbone, pixelDecoder, decoder]) {
       expect(largestDifference(after.get(name)!, before.get(name)!)).toBeLessThan(1e-5);
     }
-    const log = printed().join("\n");
+    const log = reporter.lines.join("\n");
     expect(log).toMatch(
       /Loaded \d+ weights from .*pretrained: backbone \(\d+\), pixel-decoder \(\d+\), transformer-decoder/,
     );
@@ -106,8 +101,10 @@ describe("a run", () => {
   test("trains on a share of the labels, the same one for a seed, and is a model for prediction", async () => {
     const out = join(folder, "share");
     const settings = settingsOf({ "data.labels": "50%", "data.task": "panoptic" }, ...SMALLEST_MODEL);
-    expect(await runFinetuning({ settings, out, start: "new" })).toEqual({ step: 1, steps: 1, interrupted: false });
-    expect(printed()[0]).toMatch(/^Training on 4 of the 8 labelled images of sample-scenes train, panoptic$/);
+    const reporter = recordedReporter();
+    const outcome = await runFinetuning({ settings, out, start: "new", reporter });
+    expect(outcome).toEqual({ step: 1, steps: 1, interrupted: false });
+    expect(reporter.lines[0]).toMatch(/^Training on 4 of the 8 labelled images of sample-scenes train, panoptic$/);
     const model = await loadTrainedModel(out);
     expect(model).toMatchObject({ kind: "mask2former", task: "panoptic", inference: { shortEdge: 64 } });
     expect(model.classes).toHaveLength(24);

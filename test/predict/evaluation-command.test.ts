@@ -1,24 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encode } from "fast-png";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { main } from "../../src/cli/main.js";
+import { expect, test } from "vitest";
 import { openLabelledSource } from "../../src/data/datasets/open-data.js";
 import { evaluate } from "../../src/predict/evaluation/evaluate.js";
 import { writeImages } from "../support/image-folder.js";
+import { runMain } from "../support/in-process.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { saveTinyModel, tinyModel, tinyWeights } from "../support/tiny-model.js";
-
-let printed: string;
-beforeEach(() => {
-  printed = "";
-  for (const method of ["log", "error"] as const) {
-    vi.spyOn(console, method).mockImplementation((text) => {
-      printed += `${text}\n`;
-    });
-  }
-});
-afterEach(() => vi.restoreAllMocks());
 
 /** Photos of 80 x 72 whose upper half is sky and lower half ground; the last label is of another size. */
 async function writeData(folder: string, names = ["sky", "ground", "tree", "cone"]): Promise<string> {
@@ -40,7 +29,8 @@ test("evaluate scores a checkpoint on a described data set and says what it wrot
   const weights = tinyWeights();
   weights.get("sem_seg_head.predictor.class_embed.bias")!.data[1] = 50; // calls everything ground
   const run = await saveTinyModel(join(folder, "runs/b"), tinyModel("semantic"), weights);
-  expect(await main(["evaluate", "--data", data, "--checkpoint", run])).toBe(0);
+  const { code, out: printed } = await runMain("evaluate", "--data", data, "--checkpoint", run);
+  expect(code).toBe(0);
   const json = JSON.parse(readFileSync(join(run, "evaluation-val", "evaluation.json"), "utf8"));
   expect(json.models[0]).toMatchObject({ step: 3, task: "semantic", deciding: { metric: "miou" } });
   expect(json.models[0].images).toHaveLength(4);
@@ -59,7 +49,9 @@ test("evaluate compares two checkpoints, of a share of the images", async () => 
   await saveTinyModel(runs[0], model);
   await saveTinyModel(runs[1], { ...model, inference: { ...model.inference, shortEdge: 32 } }, tinyWeights(1));
   const flags = runs.flatMap((run) => ["--checkpoint", run]);
-  expect(await main(["evaluate", "--data", data, ...flags, "--limit", "2", "--out", join(folder, "out")])).toBe(0);
+  const limited = [...flags, "--limit", "2", "--out", join(folder, "out")];
+  const { code, out: printed } = await runMain("evaluate", "--data", data, ...limited);
+  expect(code).toBe(0);
   const json = JSON.parse(readFileSync(join(folder, "out/evaluation.json"), "utf8"));
   expect(json.models.map(({ images }: { images: unknown[] }) => images.length)).toEqual([2, 2]);
   expect(json.models[1].inference.shortEdge).toBe(32);
@@ -71,9 +63,9 @@ test("evaluate says in one line what does not fit", async () => {
   const data = await writeData(folder, ["sky", "earth", "tree", "cone"]);
   const run = await saveTinyModel(join(folder, "b"), tinyModel("semantic"));
   const failing = async (...args: string[]) => {
-    printed = "";
-    expect(await main(["evaluate", "--data", data, "--checkpoint", run, ...args])).toBe(1);
-    return printed;
+    const { code, err } = await runMain("evaluate", "--data", data, "--checkpoint", run, ...args);
+    expect(code).toBe(1);
+    return err;
   };
   expect(await failing()).toMatch(/class 1 "ground", found class 1 "earth"/);
   expect(await failing("--split", "vall")).toMatch(/the split vall, found val\. Did you mean "val"\?/);

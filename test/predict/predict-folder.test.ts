@@ -2,13 +2,13 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode } from "fast-png";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { main } from "../../src/cli/main.js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decompressCounts } from "../../src/masks/coco-masks.js";
 import { boundingBox, maskArea, runLengths } from "../../src/masks/run-lengths.js";
 import { TASKS, type Task } from "../../src/masks/segmentation.js";
 import { type PredictOptions, predictFolder } from "../../src/predict/folder/predict-folder.js";
 import { truncateFile, writeImages } from "../support/image-folder.js";
+import { runMain } from "../support/in-process.js";
 import { saveTinyModel, tinyModel } from "../support/tiny-model.js";
 
 const folder = mkdtempSync(join(tmpdir(), "mask-jepa-predict-"));
@@ -21,12 +21,6 @@ beforeAll(async () => {
   for (const task of TASKS) await saveTinyModel(runOf(task), tinyModel(task));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-beforeEach(() => {
-  for (const stream of [process.stdout, process.stderr]) vi.spyOn(stream, "write").mockReturnValue(true);
-  for (const method of ["log", "error"] as const) vi.spyOn(console, method).mockReturnValue();
-});
-afterEach(() => vi.restoreAllMocks());
 
 const predict = (out: string, options: Partial<PredictOptions> = {}) =>
   predictFolder({
@@ -178,12 +172,12 @@ describe("the output folder", () => {
 describe("the command", () => {
   test("predicts", async () => {
     const out = join(folder, "command");
-    const code = await main([
+    const printed = await runMain(
       ...["predict", "--checkpoint", runOf("semantic"), "--images", images, "--out", out],
       ...["--task", "semantic", "panoptic", "--threshold", "0", "--cores", "1"],
-    ]);
-    expect(code).toBe(0);
-    expect(vi.mocked(console.log).mock.calls.flat().join("\n")).toContain("3 images segmented");
+    );
+    expect(printed.code).toBe(0);
+    expect(printed.out).toContain("3 images segmented");
     expect(json("command", "predictions.json").forms).toEqual(["semantic", "panoptic"]);
   });
 
@@ -191,13 +185,13 @@ describe("the command", () => {
     ["a threshold above 1", ["--threshold", "80"]],
     ["a form that there is not", ["--task", "depth"]],
   ])("refuses %s", async (_, flags) => {
-    expect(
-      await main(["predict", "--checkpoint", "x", "--images", images, "--out", join(folder, "never"), ...flags]),
-    ).toBe(2);
+    const never = ["--checkpoint", "x", "--images", images, "--out", join(folder, "never")];
+    expect((await runMain("predict", ...never, ...flags)).code).toBe(2);
   });
 
   test("says what a pretraining run lacks", async () => {
-    expect(await main(["predict", "--checkpoint", images, "--images", images, "--out", join(folder, "never")])).toBe(1);
+    const never = ["--checkpoint", images, "--images", images, "--out", join(folder, "never")];
+    expect((await runMain("predict", ...never)).code).toBe(1);
     expect(existsSync(join(folder, "never"))).toBe(false);
   });
 });

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { beforeEach, expect, it, onTestFinished, vi } from "vitest";
 import { fetchFromHub, parseHubLocation } from "../../src/checkpoint/hub.js";
+import { recordedReporter } from "../support/recorded-reporter.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 
 const CONTENT = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7) % 251));
@@ -68,11 +69,11 @@ const PLACE = () => join(cache, "owner--model", COMMIT, "model.safetensors");
 
 it("downloads once, with progress, and takes the copy the next time", async () => {
   const hub = await startHub();
-  const seen: number[] = [];
-  const path = await fetchFromHub("hf:owner/model", (done, total) => seen.push(done / total));
+  const reporter = recordedReporter();
+  const path = await fetchFromHub("hf:owner/model", reporter);
   expect(path).toBe(PLACE());
   expect(readFileSync(path).equals(CONTENT)).toBe(true);
-  expect(seen.at(-1)).toBe(1);
+  expect(reporter.tasks).toMatchObject([{ what: "Downloading owner/model (MB)", total: 1, done: 1, ended: true }]);
   expect(await fetchFromHub("hf:owner/model")).toBe(path);
   expect(hub.ranges).toEqual([""]);
 });
@@ -111,9 +112,9 @@ it("without network: says so, and takes an earlier copy", async () => {
   const hub = await startHub();
   const path = await fetchFromHub("hf:owner/model");
   await hub.stop();
-  const notes: string[] = [];
-  expect(await fetchFromHub("hf:owner/model", undefined, (text) => notes.push(text))).toBe(path);
-  expect(notes.join()).toMatch(/the copy of an earlier download is used/);
+  const reporter = recordedReporter();
+  expect(await fetchFromHub("hf:owner/model", reporter)).toBe(path);
+  expect(reporter.lines.join()).toMatch(/^Warning: .*the copy of an earlier download is used/);
 });
 
 it("unknown repositories and files are named", async () => {

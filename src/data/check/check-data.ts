@@ -1,6 +1,7 @@
 /** @file `data check`: everything in a data set that a training run would meet, before it starts. */
 
 import { InputError } from "../../core/errors.js";
+import { type Reporter, SILENT } from "../../core/reporter.js";
 import { type SegmentationClass, TASKS, type Task } from "../../masks/segmentation.js";
 import { FAULT_KINDS } from "../datasets/data-fault.js";
 import type { DataSet } from "../datasets/data-set.js";
@@ -17,7 +18,7 @@ export interface CheckOptions {
   task?: Task;
   /** Default: all. */
   splits?: readonly string[];
-  onProgress?: (split: string, task: Task, done: number, total: number) => void;
+  reporter?: Reporter;
 }
 
 /** What was found for one task. */
@@ -69,7 +70,7 @@ function unusedImages(opened: readonly LabelledSplit[]): string[] {
  */
 export async function checkData(
   data: string,
-  { root, task: asked, splits: wanted, onProgress }: CheckOptions = {},
+  { root, task: asked, splits: wanted, reporter = SILENT }: CheckOptions = {},
 ): Promise<DataReport> {
   const dataSet = await openDataSet(data, { root });
   const names = wanted ?? dataSet.splits;
@@ -93,8 +94,9 @@ export async function checkData(
       }
       opened.push(source);
       classes = source.classes;
-      const progress = (done: number) => onProgress?.(split, task, done, source.length);
-      const findings = await examineSplit(split, source, { decoded, onProgress: progress });
+      const shown = reporter.begin(`Looking at ${split} (${task})`, source.length);
+      const onProgress = (done: number) => shown.update(done);
+      const findings = await examineSplit(split, source, { decoded, onProgress }).finally(() => shown.end());
       fingerprints.set(split, findings.fingerprints);
       found.push(findings);
     }

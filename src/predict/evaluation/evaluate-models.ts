@@ -1,6 +1,7 @@
 /** @file One or two models over the same images: scores, JSON and page. */
 
 import { InputError } from "../../core/errors.js";
+import { type Reporter, SILENT } from "../../core/reporter.js";
 import type { LabelledSource } from "../../data/labelled-source.js";
 import { type Report, renderReport } from "../../viz/report.js";
 import type { ModelDescription } from "../trained-model.js";
@@ -37,8 +38,8 @@ export interface ModelsOptions {
   readonly out: string;
   /** Further names and values for the head of the page. */
   readonly facts?: Report["facts"];
-  readonly progress?: (model: string, done: number, total: number) => void;
   readonly signal?: AbortSignal;
+  readonly reporter?: Reporter;
 }
 
 export interface EvaluatedModels {
@@ -56,20 +57,22 @@ export interface EvaluatedModels {
  * than half of the images cannot be used
  */
 export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedModels> {
-  const { source, data, models, indices, out, facts = [], progress, signal } = options;
+  const { source, data, models, indices, out, facts = [], signal, reporter = SILENT } = options;
   for (const model of models) requireFit(model, source, data.path);
   await prepareOutput(out);
   const runs = [];
   for (const [i, { checkpoint, step, description, predict, underWay, order, log }] of models.entries()) {
     const name = models.length > 1 ? `model ${letterOf(i)}` : "model";
+    const ordered = order ? await order(indices) : indices;
+    const task = reporter.begin(`Evaluating ${name}`, indices.length);
     const evaluation = await evaluate({
       source,
       predict,
       underWay,
-      indices: order ? await order(indices) : indices,
-      progress: (done, total) => progress?.(name, done, total),
+      indices: ordered,
+      progress: (done) => task.update(done),
       signal,
-    });
+    }).finally(() => task.end());
     runs.push({ checkpoint, step, inference: description.inference, predict, evaluation, log });
   }
   const galleries = await galleriesOf(source, runs);

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { manifest } from "../../core/manifest.js";
+import { type Reporter, SILENT } from "../../core/reporter.js";
 import type { DataFault } from "../../data/datasets/data-fault.js";
 import { openLabelledSource } from "../../data/datasets/open-data.js";
 import type { LabelledSplit } from "../../data/datasets/split.js";
@@ -33,8 +34,8 @@ export interface EvaluationRunOptions {
   readonly device: Device;
   /** 0 for all. */
   readonly cores: number;
-  readonly progress?: (model: string, done: number, total: number) => void;
   readonly signal?: AbortSignal;
+  readonly reporter?: Reporter;
 }
 
 /**
@@ -42,8 +43,8 @@ export interface EvaluationRunOptions {
  * @throws InputError when data or checkpoints cannot be read, or do not fit together
  */
 export async function runEvaluation(options: EvaluationRunOptions): Promise<EvaluatedModels> {
-  const { data, root, checkpoints, split, limit, device, cores, progress, signal } = options;
-  const trained = await Promise.all(checkpoints.map((path) => loadTrainedModel(path)));
+  const { data, root, checkpoints, split, limit, device, cores, signal, reporter = SILENT } = options;
+  const trained = await Promise.all(checkpoints.map((path) => loadTrainedModel(path, reporter)));
   const [{ task }] = trained;
   const source = await openLabelledSource(data, { task, split, root });
   const runtime = await createRuntime({ device, cores: cores || availableParallelism() });
@@ -65,8 +66,8 @@ export async function runEvaluation(options: EvaluationRunOptions): Promise<Eval
       indices: evenlySpaced(source.length, limit),
       out: options.out ?? defaultOutput(checkpoints, split),
       facts: factsOf(trained),
-      progress,
       signal,
+      reporter,
     });
   } finally {
     for (const predictor of predictors) await predictor.dispose();

@@ -3,6 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { type Reporter, type Task as Shown, SILENT } from "../../core/reporter.js";
 import type { BadFile } from "../../data/source.js";
 import { decode } from "../../io/image-file.js";
 import type { Task } from "../../masks/segmentation.js";
@@ -35,6 +36,7 @@ export interface PredictOptions {
   readonly topK?: number;
   readonly device: Device;
   readonly cores: number;
+  readonly reporter?: Reporter;
 }
 
 export interface FolderPrediction {
@@ -53,19 +55,21 @@ export interface FolderPrediction {
  * @throws InputError for a checkpoint, images or an output folder that cannot be used
  */
 export async function predictFolder(options: PredictOptions): Promise<FolderPrediction> {
-  const { checkpoint, images: folders, out, overwrite = false, threshold, device, cores } = options;
-  const model = adjusted(await loadTrainedModel(checkpoint), options);
+  const { checkpoint, images: folders, out, overwrite = false, threshold, device, cores, reporter = SILENT } = options;
+  const model = adjusted(await loadTrainedModel(checkpoint, reporter), options);
   const forms = new Set(options.forms ?? [model.task]);
   checkForms(forms, model.inference);
   const list = await listImages(folders, model.inference);
   const release = await openOutput(out, folders, overwrite);
-  const stop = listenForStop(() => console.error("Finishing the images under way. Once more to quit at once."));
+  const stop = listenForStop(() => reporter.say("Finishing the images under way. Once more to quit at once."));
   try {
     await makeFolders(out, forms);
     const thresholds = { scoreThreshold: threshold ?? SCORE_THRESHOLD, ...model.inference };
     const runtime = await createRuntime({ device, cores });
     const predictor = await Predictor.create(runtime, model, { weights: model.weights });
-    const { written, skipped } = await predictAll(list, { predictor, forms, out, stop, ...thresholds });
+    const task = reporter.begin("Segmenting", list.images.length);
+    const work = { predictor, forms, out, stop, task, ...thresholds };
+    const { written, skipped } = await predictAll(list, work).finally(() => task.end());
     await predictor.dispose();
     runtime.dispose();
     const allSkipped = [...list.skipped, ...skipped];
@@ -105,6 +109,7 @@ interface Work {
   readonly out: string;
   readonly scoreThreshold: number;
   readonly stop: { readonly requested: boolean };
+  readonly task: Shown;
 }
 
 /** Images that the page shows. */
@@ -116,7 +121,7 @@ const AHEAD = 1;
 /** All images, several at a time; results in the order of the folder. */
 async function predictAll(
   { source, images, order }: ImageList,
-  { predictor, forms, out, scoreThreshold, stop }: Work,
+  { predictor, forms, out, scoreThreshold, stop, task }: Work,
 ): Promise<{ written: WrittenImage[]; skipped: BadFile[] }> {
   const written = new Map<number, WrittenImage>();
   const skipped: BadFile[] = [];
@@ -135,8 +140,7 @@ async function predictAll(
       if (!(error instanceof InputError) || error.problem.where !== listed.file) throw error;
       skipped.push({ file: listed.file, reason: error.problem.found });
     }
-    done++;
-    if (process.stderr.isTTY) process.stderr.write(`\r${done}/${images.length}${waiting.length === 0 ? " \n" : ""}`);
+    task.update(++done);
   };
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined && !stop.requested; next = waiting.shift()) await one(next);

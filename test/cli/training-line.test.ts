@@ -1,12 +1,8 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
-import {
-  formatDuration,
-  formatProgress,
-  type LineStream,
-  openLiveLine,
-  type Progress,
-} from "../src/train/live-line.js";
+import { type LineStream, openTerminal } from "../../src/cli/terminal.js";
+import { formatProgress, type Progress } from "../../src/cli/training-line.js";
+import { formatDuration } from "../../src/core/duration.js";
 
 const progress: Progress = {
   step: 40,
@@ -21,14 +17,21 @@ const progress: Progress = {
 describe("the line", () => {
   it("shows what is known", () => {
     expect(formatProgress(progress)).toBe(
-      "step   40/2000  loss 0.8124  recon 0.6000  3.20 images/s  data wait 4%  ETA 1:02:05  1.9 GiB",
+      "step   40/2000  ETA 1:02:05  loss 0.8124  recon 0.6000  3.20 images/s  data wait 4%  1.9 GiB",
     );
     expect(formatProgress({ step: 1, total: 9, losses: {} })).toBe("step 1/9");
     expect(formatProgress({ step: 1, total: 9, losses: { loss: Number.NaN } })).toBe("step 1/9  loss NaN");
   });
 
-  it("is cut to the width", () => {
-    expect(formatProgress(progress, 15)).toBe("step   40/2000 ");
+  it("leaves out its last figures where the width does not hold them, and never the time that is left", () => {
+    const finetuning = { ...progress, losses: { loss: 41.239, class: 5.1112, mask: 0.42318, dice: 3.9991 } };
+    expect(formatProgress(finetuning, 79)).toBe(
+      "step   40/2000  ETA 1:02:05  loss 41.24  class 5.111  mask 0.4232  dice 3.999",
+    );
+    expect(formatProgress(finetuning, 59)).toBe("step   40/2000  ETA 1:02:05  loss 41.24  class 5.111");
+    expect(formatProgress(progress, 79)).toBe("step   40/2000  ETA 1:02:05  loss 0.8124  recon 0.6000  3.20 images/s");
+    expect(formatProgress(progress, 15)).toBe("step   40/2000");
+    expect(formatProgress(progress, 6)).toBe("step  ");
     expect(formatProgress(progress, 0)).toBe("");
     expect(formatProgress(progress, -1)).toBe("");
   });
@@ -65,12 +68,16 @@ function fakeStream(isTTY: boolean, columns?: number): LineStream & { written: s
 /** A display whose clock is set by the test, and a function that lets a step of some seconds pass. */
 function display(stream: LineStream, total = 100) {
   const clock = { seconds: 0 };
-  const line = openLiveLine({ total, stream, plainEvery: 10, now: () => clock.seconds });
+  const reporter = openTerminal({ stream, plainEvery: 10, now: () => clock.seconds });
+  const line = reporter.steps(total);
   const step = (number: number, seconds: number, waitSeconds = 0) => {
     clock.seconds += seconds;
     line.update({ step: number, losses: { loss: number }, images: 4, waitSeconds });
   };
-  return { line, step };
+  const wait = (seconds: number) => {
+    clock.seconds += seconds;
+  };
+  return { reporter, line, step, wait };
 }
 
 describe("on a terminal", () => {
@@ -80,32 +87,47 @@ describe("on a terminal", () => {
     for (let i = 1; i <= 100; i++) step(i, 0.01);
     expect(stream.written.length).toBeLessThanOrEqual(11);
     expect(stream.screen()).toHaveLength(1);
-    line.close();
-    expect(stream.screen()).toEqual(["step 100/100  loss 100.0  400", ""]); // 29 of 30 columns
+    line.end();
+    expect(stream.screen()).toEqual(["step 100/100  ETA 0s", ""]);
   });
 
   it("messages stay above the line, whole and without control characters", () => {
     const stream = fakeStream(true, 20);
-    const { line, step } = display(stream);
-    line.print("before");
+    const { reporter, line, step } = display(stream);
+    reporter.say("before");
     step(1, 1);
-    line.print("skipped \x1b[2Jevil\r.jpg: a message longer than the width\nof two lines");
+    reporter.say("skipped \x1b[2Jevil\r.jpg: a message longer than the width\nof two lines");
     step(2, 1);
     const top = ["before", "skipped ?[2Jevil?.jpg: a message longer than the width", "of two lines"];
-    expect(stream.screen()).toEqual([...top, "step   2/100  loss "]);
-    line.close();
-    line.print("after");
-    expect(stream.screen()).toEqual([...top, "step   2/100  loss ", "after", ""]);
+    expect(stream.screen()).toEqual([...top, "step   2/100"]);
+    line.end();
+    reporter.say("after");
+    expect(stream.screen()).toEqual([...top, "step   2/100", "after", ""]);
+  });
+
+  it("work between two steps takes the line for as long as it lasts", () => {
+    const stream = fakeStream(true, 40);
+    const { reporter, line, step, wait } = display(stream);
+    step(1, 1);
+    const task = reporter.begin("Evaluating", 10);
+    wait(1);
+    task.update(5);
+    expect(stream.screen()).toEqual(["Evaluating: 5/10  ETA 1s"]);
+    task.end();
+    step(2, 1);
+    expect(stream.screen()[0]).toMatch(/^step {3}2\/100 {2}ETA/);
+    line.end();
+    expect(stream.screen()).toHaveLength(2);
   });
 });
 
 describe("in a pipe", () => {
   it("a plain line now and then, and the last step", () => {
     const stream = fakeStream(false);
-    const { line, step } = display(stream);
+    const { reporter, line, step } = display(stream);
     for (let i = 1; i <= 25; i++) step(i, 1);
-    line.print("warning");
-    line.close();
+    reporter.say("warning");
+    line.end();
     const lines = stream.written.join("").split("\n");
     expect(lines.map((text) => text.slice(0, 12))).toEqual([
       "step   1/100",
@@ -120,28 +142,26 @@ describe("in a pipe", () => {
 
   it("the pace is a moving average that forgets the start-up", () => {
     const stream = fakeStream(false);
-    const { line, step } = display(stream, 1000);
+    const { step } = display(stream, 1000);
     step(1, 60, 30);
-    expect(stream.written.at(-1)).toMatch(/0\.0667 images\/s {2}data wait 50% {2}ETA 16:39:00/);
-    for (let i = 2; i <= 30; i++) step(i, 2, 0.5);
-    line.close();
-    expect(stream.written.at(-1)).toMatch(/2\.00 images\/s {2}data wait 25% {2}ETA 32:20/);
-    for (let i = 31; i <= 200; i++) step(i, 4);
-    line.close();
-    expect(stream.written.at(-1)).toMatch(/1\.00 images\/s {2}data wait 0% {2}ETA 53:20/);
+    expect(stream.written.at(-1)).toMatch(/ETA 16:39:00 .* 0\.0667 images\/s {2}data wait 50%/);
+    for (let i = 2; i <= 31; i++) step(i, 2, 0.5);
+    expect(stream.written.at(-1)).toMatch(/ETA 32:18 .* 2\.00 images\/s {2}data wait 25%/);
+    for (let i = 32; i <= 202; i++) step(i, 4);
+    expect(stream.written.at(-1)).toMatch(/ETA 53:12 .* 1\.00 images\/s {2}data wait 0%/);
   });
 });
 
 describe("a closed pipe", () => {
   it("an error event silences the display", () => {
     const stream = new PassThrough();
-    const { line, step } = display(stream);
+    const { reporter, line, step } = display(stream);
     step(1, 1);
     stream.emit("error", Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
     stream.read();
     step(2, 100);
-    line.print("x");
-    line.close();
+    reporter.say("x");
+    line.end();
     expect(stream.read()).toBeNull();
   });
 
@@ -151,10 +171,10 @@ describe("a closed pipe", () => {
       calls++;
       throw new Error("gone");
     };
-    const { line, step } = display({ write, on: () => {} });
+    const { reporter, line, step } = display({ write, on: () => {} });
     step(1, 1);
-    line.print("x");
-    line.close();
+    reporter.say("x");
+    line.end();
     expect(calls).toBe(1);
   });
 });
