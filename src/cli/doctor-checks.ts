@@ -42,6 +42,14 @@ async function checkOnnxRuntime(): Promise<Finding> {
   return ok(`${probeLibrary().version} through koffi`);
 }
 
+/** Whether ONNX Runtime reports to its maker from here. */
+async function checkPrivacy(): Promise<Finding> {
+  const { probeTelemetry } = await import("../runtime/probe.js");
+  const fault = probeTelemetry();
+  if (fault === undefined) return ok("telemetry of ONNX Runtime is off");
+  return { level: "FAIL", found: fault, advice: "Set ORT_DISABLE_TELEMETRY=1 before mask-jepa starts." };
+}
+
 /** A grey image through sharp's JPEG encoder and decoder. */
 async function checkImages(): Promise<Finding> {
   const { decode, encodeJpeg } = await import("../io/image-file.js");
@@ -109,6 +117,7 @@ export function checksFor(device: Device): Check[] {
   return [
     { name: "Node", run: checkNode },
     { name: "ONNX Runtime", run: checkOnnxRuntime },
+    { name: "privacy", run: checkPrivacy },
     { name: "images", run: checkImages },
     { name: "threads", run: checkThreads },
     { name: "memory", run: checkMemory },

@@ -30,6 +30,7 @@ export const ORT_FUNCTIONS = {
   GetErrorMessage: { index: 2, result: TEXT, parameters: [POINTER] },
   GetBuildInfoString: { index: 254, result: TEXT, parameters: [] },
   CreateEnv: fallible(3, "int", TEXT, POINTER),
+  DisableTelemetryEvents: fallible(6, POINTER),
   CreateSessionFromArray: fallible(8, POINTER, POINTER, "size_t", POINTER, POINTER),
   Run: fallible(9, POINTER, POINTER, POINTER, POINTER, "size_t", POINTER, "size_t", POINTER),
   CreateSessionOptions: fallible(10, POINTER),

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import koffi from "koffi";
 import { InputError } from "../core/errors.js";
 import { ORT, ORT_API_VERSION, ORT_FUNCTIONS, type OrtFunction } from "./ort-api.js";
+import { forbidTelemetry } from "./telemetry.js";
 
 type NativeValue = bigint | number | string | null | NodeJS.ArrayBufferView;
 
@@ -85,7 +86,8 @@ function openTable(path: string): { version: string; functions: Record<OrtFuncti
 }
 
 function open(): Ort {
-  koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+  koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES }); // before the first library is loaded
+  forbidTelemetry();
   const path = findLibrary();
   const { version, functions } = openTable(path);
 
@@ -118,6 +120,7 @@ function open(): Ort {
 
   // Errors come back as statuses; logged as well, they would appear twice.
   const env = create("CreateEnv", ORT.LOG_FATAL, "mask-jepa");
+  call("DisableTelemetryEvents", env);
   const buildInfo = functions.GetBuildInfoString() as string;
   return { path, version, buildInfo, env, call, callAsync, create, release };
 }

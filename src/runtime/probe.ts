@@ -4,11 +4,18 @@ import type { Device, Runtime } from "./contract.js";
 import { createRuntime } from "./create-runtime.js";
 import { ort } from "./ort-library.js";
 import { scatterAddError } from "./scatter-check.js";
+import { telemetryFault } from "./telemetry.js";
 
 /** Version, build and place of the ONNX Runtime library. Throws InputError when it is missing. */
 export function probeLibrary(): { version: string; buildInfo: string; path: string } {
   const { version, buildInfo, path } = ort();
   return { version, buildInfo, path };
+}
+
+/** What speaks against the library's telemetry being off; undefined when nothing does. Throws InputError as `probeLibrary`. */
+export function probeTelemetry(): string | undefined {
+  ort();
+  return telemetryFault();
 }
 
 function matMulModel(n: number): OnnxModel {
