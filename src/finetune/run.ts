@@ -6,6 +6,7 @@ import { checkpointBytes } from "../checkpoint/checkpoint.js";
 import { bestCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
+import { suspectOneClass } from "../data/datasets/one-class.js";
 import { openDataSet, openSplitOf } from "../data/datasets/open-data.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { labelledSubset, labelledSubsetOf, parseLabelShare, trainableImages } from "../data/datasets/subset.js";
@@ -73,6 +74,8 @@ async function openData({ data, run }: FinetuneSettings, reporter: Reporter): Pr
   reporter.say(
     `Training on ${train.length} of the ${all.length} labelled images of ${dataSet.name} ${trainSplit}, ${task}`,
   );
+  const suspicion = await suspectOneClass(train);
+  if (suspicion) reporter.warn(suspicion);
   if (valSplit === null) return { train };
   if (!dataSet.splits.includes(valSplit)) {
     if (run.evaluateEvery > 0) reporter.say(`No split "${valSplit}": the run is not evaluated (data.valSplit).`);

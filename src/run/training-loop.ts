@@ -9,6 +9,7 @@ import { NonFiniteError } from "../train/non-finite.js";
 import { RUN_FILES } from "./run-directory.js";
 import { RunLog } from "./run-log.js";
 import { listenForStop } from "./stop-request.js";
+import { watchZeroLosses } from "./zero-losses.js";
 
 /** What a loop has to know of a batch. */
 export interface NamedBatch {
@@ -89,6 +90,7 @@ export async function runTrainingLoop<B extends NamedBatch, R extends StepOutcom
   const { out, first, steps, logEvery, checkpointEvery, loader, faults, reporter } = loop;
   const log = new RunLog(out, { lastStep: first, total: steps, logEvery, reporter });
   const stop = listenForStop((signal) => reporter.say(`${signal}: stopping after this step (again to quit at once)`));
+  const zeroLosses = watchZeroLosses(steps - first);
   let step = first;
   let told = "";
   try {
@@ -112,6 +114,8 @@ export async function runTrainingLoop<B extends NamedBatch, R extends StepOutcom
         waitSeconds: (loaded - started) / 1000,
         skipped: batch.skipped,
       });
+      const idle = zeroLosses(outcome.losses);
+      if (idle) reporter.warn(idle);
       for (const message of measured?.messages ?? []) reporter.say(message);
       const warning = measured?.warnings?.join("\n") ?? told;
       if (warning !== told && warning) reporter.warn(warning);

@@ -105,7 +105,7 @@ it("a split that cannot be opened is reported, and the others are looked at", as
   const report = await checkData(folder.root);
   expect(report.tasks[0].splits.map(({ name }) => name)).toEqual(["train"]);
   expect(report.closed).toEqual([{ split: "val", task: "semantic", message: expect.stringMatching(/nowhere/) }]);
-  expect(breakage(report)).toBe("1 split that cannot be opened");
+  expect(breakage(report)).toBe("1 split that cannot be used");
   await expect(checkData(folder.root, { splits: ["tset"] })).rejects.toThrow(/expected the split tset/);
 });
 
@@ -123,6 +123,64 @@ it("an image of train in val is a leak by its content, whatever its name, and a 
   ]);
   expect(breakage(report)).toBeUndefined();
   expect(verdict(report)).toMatch(/, but see the warning\.$/);
+});
+
+/** Four training images with masks of 0 and 255, two of each other split. */
+async function binaryMasks(description: object) {
+  const folder = dataFolder(temporaryDirectory());
+  for (const [split, count] of [
+    ["train", 4],
+    ["val", 2],
+  ] as const) {
+    for (let i = 0; i < count; i++) {
+      await folder.photo(`${split}/${i}.png`, 3, 1, { red: 10 * count + i });
+      folder.labels(`${split}_maps/${i}.png`, [[0, 255, 255]]);
+    }
+  }
+  const splits = { train: { images: "train", semantic: "train_maps" }, val: { images: "val", semantic: "val_maps" } };
+  folder.yaml("data.yaml", { ...description, ...splits });
+  return folder;
+}
+
+it("masks of 0 and 255 whose 255 is ignored are warned of, with the YAML that reads them", async () => {
+  const folder = await binaryMasks({ classes: ["bg", "road"], ignore: 255 });
+  const report = await checkData(folder.root);
+  const advice = `If 255 is road, write id_map: { 0: 0, 255: 1 } in ${folder.at("data.yaml")} and take 255 out of ignore.`;
+  expect(report.warnings[0]).toMatch(/^train: every labelled pixel is "bg" and all others are ignored/);
+  expect(report.warnings[0]).toContain(advice);
+  expect(verdict(report)).toMatch(/, but see the 2 warnings\.$/);
+
+  const mended = await binaryMasks({ classes: ["bg", "road"], id_map: { 0: 0, 255: 1 } });
+  const after = await checkData(mended.root);
+  expect([after.warnings, after.faults, after.closed]).toEqual([[], [], []]);
+  expect(after.tasks[0].splits[0].tally.counts.map(({ pixels }) => pixels)).toEqual([4, 8]);
+});
+
+it("masks of 0 and 255 without a meaning are met with the same YAML, of one class too", async () => {
+  const two = await checkData((await binaryMasks({ classes: ["bg", "road"] })).root);
+  expect(two.faults[0].fix).toMatch(/^For masks of 0 and 255 write id_map: \{ 0: 0, 255: 1 \} in /);
+  const one = await checkData((await binaryMasks({ classes: ["road"] })).root);
+  expect(one.faults[0].fix).toContain('write classes: [background, "road"] and id_map: { 0: 0, 255: 1 } in ');
+});
+
+it("a training split of which every pixel is ignored cannot be trained on; another split may be so", async () => {
+  const report = await checkData((await binaryMasks({ classes: ["a", "b"], ignore: [0, 255], values: "place" })).root, {
+    splits: ["train"],
+  }).catch((error: unknown) => error);
+  expect(String(report)).toMatch(/data\.yaml ignore: expected values that stand for no class, found 0, .*"a"/);
+
+  const folder = await binaryMasks({ classes: { 7: "a", 8: "b" }, ignore: [0, 255] });
+  const all = await checkData(folder.root);
+  expect(all.closed).toEqual([
+    {
+      split: "train",
+      task: "semantic",
+      message: expect.stringMatching(/a pixel of a class, found only pixels of ignored/),
+    },
+  ]);
+  expect(breakage(all)).toBe("1 split that cannot be used");
+  folder.labels("train_maps/3.png", [[0, 8, 255]]);
+  expect(breakage(await checkData(folder.root))).toBeUndefined();
 });
 
 it("names are leaks where they are no counters", () => {

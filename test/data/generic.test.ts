@@ -78,6 +78,15 @@ describe("a described data set of label maps", () => {
     ]);
   });
 
+  it.each([
+    [{ classes: ["bg", "road"], ignore: 1 }, /ignore: .* found 1, which stands for the class "road"\. Take 1 out/],
+    [{ classes: { 0: "bg", 255: "road" }, ignore: [3, 255] }, /ignore: .* found 255, .* class "road"/],
+    [{ classes: ["bg", "road"], ignore: 255, id_map: { 0: 0, 255: "road" } }, /found 255, .* "road" in id_map/],
+  ])("refuses a value that is ignored and a class: %j", async (description, message) => {
+    const folder = await semanticSet(description);
+    await expect(open(folder)).rejects.toThrow(message);
+  });
+
   it("selects a split by a pattern and takes suffixes away", async () => {
     const folder = dataFolder(temporaryDirectory());
     for (const name of ["x/drive1_0", "x/drive2_0", "y/drive2_1"]) {

@@ -52,6 +52,29 @@ it("images without an object are left out of training on instances, and unreadab
   expect(await trainableImages(broken)).toEqual([1, 2, 3, 4, 5]);
 });
 
+it.each([
+  ["semantic", { semantic: "maps" }, "a pixel of a class, found only pixels of ignored values in 3 images"],
+  ["instance", { instance_maps: "maps" }, "an object that is no crowd, found none in 3 images"],
+] as const)("a source without anything to predict (%s) cannot be trained on", async (task, labels, message) => {
+  const folder = dataFolder(temporaryDirectory());
+  for (const i of [0, 1, 2]) {
+    await folder.photo(`photos/${i}.png`, 2, 1);
+    folder.labels(`maps/${i}.png`, [[0, 0]]);
+  }
+  folder.yaml("data.yaml", {
+    classes: [{ id: 1, name: "nucleus" }],
+    values: "id",
+    ignore: 0,
+    train: { images: "photos", ...labels },
+  });
+  const source = await openLabelledSource(folder.root, { task, split: "train" });
+  await expect(trainableImages(source)).rejects.toThrow(message);
+  folder.labels("maps/2.png", [[0, 1]]);
+  expect(await trainableImages(source)).toEqual(task === "instance" ? [2] : [0, 1, 2]);
+  folder.text("maps/0.png", "");
+  expect(await trainableImages(source)).toContain(0);
+});
+
 async function readNothing(): Promise<never> {
   const folder = dataFolder(temporaryDirectory());
   return openLabelledSource(folder.at("nothing"), { task: "instance", split: "train" }) as Promise<never>;

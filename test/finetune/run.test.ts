@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,6 +9,7 @@ import { resolveSettings } from "../../src/finetune/settings-resolution.js";
 import { loadTrainedModel } from "../../src/predict/trained-model.js";
 import { runPretraining } from "../../src/pretrain/run.js";
 import { readMetrics } from "../../src/train/metrics-log.js";
+import { dataFolder } from "../support/data-folders.js";
 import { recordedReporter } from "../support/recorded-reporter.js";
 import { SMALLEST_MODEL, SMALLEST_TRAINING, writeScenes } from "../support/tiny-finetuning.js";
 import { smallestSettings } from "../support/tiny-pretraining.js";
@@ -131,5 +132,36 @@ describe("a run", () => {
     const skipped = readMetrics(join(out, "skipped.jsonl"));
     expect(skipped).toHaveLength(1);
     expect(`${skipped[0].file} ${skipped[0].reason}`).toContain("000001");
+  });
+
+  /** Images of 64x64 whose label maps hold 255, behind `first` columns of 0. */
+  async function maps(name: string, first: number) {
+    const set = dataFolder(join(folder, name));
+    const row = Array.from({ length: 64 }, (_, x) => (x < first ? 0 : 255));
+    for (const i of [0, 1, 2]) {
+      await set.photo(`photos/${i}.png`, 64, 64, { red: i });
+      set.labels(`maps/${i}.png`, Array(64).fill(row));
+    }
+    set.yaml("data.yaml", { classes: ["bg", "road"], ignore: 255, train: { images: "photos", semantic: "maps" } });
+    return set.root;
+  }
+
+  test("is refused where every pixel is ignored, and leaves nothing", async () => {
+    const out = join(folder, "void-run");
+    const settings = settingsOf({ "data.path": await maps("void", 0), "data.task": "semantic" }, ...SMALLEST_MODEL);
+    await expect(runFinetuning({ settings, out, start: "new" })).rejects.toThrow(
+      /the semantic labels: expected a pixel of a class, found only pixels of ignored values in 3 images/,
+    );
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test("warns of masks of 0 and 255 whose 255 is ignored", async () => {
+    const out = join(folder, "binary-run");
+    const settings = settingsOf({ "data.path": await maps("binary", 20), "data.task": "semantic" }, ...SMALLEST_MODEL);
+    const reporter = recordedReporter();
+    await runFinetuning({ settings, out, start: "new", reporter });
+    expect(reporter.lines.join("\n")).toMatch(
+      /Warning: In 3 label maps .*"bg" .* write id_map: \{ 0: 0, 255: 1 \} in /,
+    );
   });
 });

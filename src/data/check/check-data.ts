@@ -7,8 +7,9 @@ import { FAULT_KINDS } from "../datasets/data-fault.js";
 import type { DataSet } from "../datasets/data-set.js";
 import { openDataSet, openSplitOf } from "../datasets/open-data.js";
 import type { LabelledSplit } from "../datasets/split.js";
+import { nothingToLearn } from "../datasets/subset.js";
 import { examineSplit, type Fault, type SplitFindings } from "./examine-split.js";
-import { type Fingerprint, findLeaks, type Leak } from "./leaks.js";
+import { type Fingerprint, findLeaks, isTraining, type Leak } from "./leaks.js";
 import { absentClasses, leakWarnings, namesOf, notesOf, plural } from "./remarks.js";
 
 export interface CheckOptions {
@@ -28,7 +29,7 @@ export interface TaskReport {
   readonly splits: readonly SplitFindings[];
 }
 
-/** A split that could not be opened at all. */
+/** A split that could not be opened, or from which nothing can be learned. */
 export interface ClosedSplit {
   readonly split: string;
   readonly task: Task;
@@ -53,6 +54,11 @@ export interface DataReport {
 function tasksToCheck({ splits, tasks }: DataSet, split: string, asked: Task | undefined): readonly Task[] {
   if (asked || !splits.includes(split)) return [asked ?? "panoptic"]; // opening says what is wrong with the name
   return tasks(split).includes("panoptic") ? ["panoptic"] : tasks(split);
+}
+
+/** Whether there is anything to predict: the counterpart of `trainableImages` for labels that were all read. */
+function hasTargets({ task, tally }: SplitFindings): boolean {
+  return tally.counts.some(({ pixels, objects }) => (task === "semantic" ? pixels : objects) > 0);
 }
 
 /** Images that lie in the folders and are in no split. */
@@ -97,6 +103,9 @@ export async function checkData(
       const shown = reporter.begin(`Looking at ${split} (${task})`, source.length);
       const onProgress = (done: number) => shown.update(done);
       const findings = await examineSplit(split, source, { decoded, onProgress }).finally(() => shown.end());
+      if (isTraining(split) && findings.tally.labelled > 0 && !hasTargets(findings)) {
+        closed.push({ split, task, message: nothingToLearn(task, findings.tally.labelled).message });
+      }
       fingerprints.set(split, findings.fingerprints);
       found.push(findings);
     }
@@ -114,7 +123,7 @@ export async function checkData(
       .flatMap(({ splits }) => splits.flatMap(({ faults }) => faults))
       .sort((a, b) => order(a.kind) - order(b.kind)),
     leaks,
-    warnings: leakWarnings(leaks),
+    warnings: [...tasks.flatMap(({ splits }) => splits.flatMap(({ warnings }) => warnings)), ...leakWarnings(leaks)],
     notes: [
       ...tasks.flatMap((report) => [
         ...report.splits.flatMap(notesOf),

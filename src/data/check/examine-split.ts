@@ -5,6 +5,7 @@ import { InputError } from "../../core/errors.js";
 import { decode } from "../../io/image-file.js";
 import type { Task } from "../../masks/segmentation.js";
 import { DataFault, type FaultKind } from "../datasets/data-fault.js";
+import { oneClassRemark } from "../datasets/one-class.js";
 import type { LabelledSplit } from "../datasets/split.js";
 import type { Fingerprint } from "./leaks.js";
 import { addInstances, addPanoptic, addSemantic, createTally, type Tally } from "./tally.js";
@@ -27,6 +28,8 @@ export interface SplitFindings {
   readonly length: number;
   readonly tally: Tally;
   readonly faults: readonly Fault[];
+  /** What harms no run but may not be meant. */
+  readonly warnings: readonly string[];
   readonly notes: readonly string[];
   readonly fingerprints: readonly Fingerprint[];
 }
@@ -52,6 +55,12 @@ async function addLabel(source: LabelledSplit, form: Task, index: number, tally:
 /** The forms to read: the task's; of panoptic data, all that have files of their own. */
 function formsOf({ task, ownForms }: LabelledSplit): Task[] {
   return task === "panoptic" ? ["panoptic", ...[...ownForms].filter((form) => form !== task)] : [task];
+}
+
+function warningsOf(source: LabelledSplit, { counts, void: ignored }: Tally): string[] {
+  if (source.task !== "semantic" || ignored === 0) return [];
+  const occurring = counts.flatMap(({ pixels }, label) => (pixels > 0 ? [label] : []));
+  return [oneClassRemark(source, occurring)].filter((remark) => remark !== undefined);
 }
 
 /**
@@ -120,6 +129,7 @@ export async function examineSplit(
     length: source.length,
     tally,
     faults: [...faults, ...byImage.flat()],
+    warnings: warningsOf(source, tally).map((text) => `${name}: ${text}`),
     notes: source.notes,
     fingerprints,
   };

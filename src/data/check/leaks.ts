@@ -25,9 +25,12 @@ function indexBy(images: readonly Fingerprint[], key: (image: Fingerprint) => st
   return new Map(images.flatMap((image) => (key(image) === undefined ? [] : [[key(image)!, image.file] as const])));
 }
 
+/** Whether a split is for training, by its name. */
+export const isTraining = (split: string) => /^train/i.test(split);
+
 /** Leaks from the first split called train... into each other split. */
 export function findLeaks(splits: ReadonlyMap<string, readonly Fingerprint[]>): Leak[] {
-  const train = [...splits.keys()].find((name) => /^train/i.test(name));
+  const train = [...splits.keys()].find(isTraining);
   if (train === undefined) return [];
   const byHash = indexBy(splits.get(train)!, ({ hash }) => hash);
   const tellingName = ({ file }: Fingerprint) => (isTelling(stemOf(file)) ? stemOf(file) : undefined);

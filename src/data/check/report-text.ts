@@ -92,7 +92,7 @@ export function reportLines({ data, name, format, tasks, closed, faults, warning
   return [
     `${name} (${format}): ${data}`,
     ...perTask,
-    ...section("Cannot be opened", unopened),
+    ...section("Cannot be used", unopened),
     ...section("Faults", faultLines(faults)),
     ...section(
       "Warnings",
@@ -114,7 +114,7 @@ export function breakage({ faults, closed }: DataReport): string | undefined {
   const perSplit = splits.map((name) => `${name} ${faults.filter(({ split }) => split === name).length}`);
   const parts = [
     faults.length > 0 ? `${plural(faults.length, "fault")} in ${plural(files, "file")} (${perSplit.join(", ")})` : "",
-    closed.length > 0 ? `${plural(closed.length, "split")} that cannot be opened` : "",
+    closed.length > 0 ? `${plural(closed.length, "split")} that cannot be used` : "",
   ];
   return parts.filter((part) => part !== "").join(", and ");
 }

@@ -29,7 +29,7 @@ type Split = keyof typeof FOLDERS;
 /** 0 is unlabelled, 1 to 150 are the classes. */
 const toLabels = labelTable(
   [[0, IGNORED] as const, ...ADE20K_CLASSES.map((_, label) => [label + 1, label] as const)],
-  "ADE20K's annotations hold 0 (unlabelled) to 150.",
+  () => "ADE20K's annotations hold 0 (unlabelled) to 150.",
 );
 
 interface Objects {

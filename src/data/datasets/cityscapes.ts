@@ -44,7 +44,7 @@ const THING_INDICES = indexById(THINGS);
 const LAST_ID = 33;
 const toLabels = labelTable(
   Array.from({ length: LAST_ID + 1 }, (_, id) => [id, TRAIN_IDS.get(id) ?? IGNORED] as const),
-  "gtFine's labelIds hold 0 to 33.",
+  () => "gtFine's labelIds hold 0 to 33.",
 );
 
 /** Values from here on are label id * 1000 + number of the object; below they are label ids, of stuff or of groups. */

@@ -71,7 +71,7 @@ async function openSplit(files: SplitFiles, task: Task): Promise<LabelledSplit> 
     throw new InputError({ where: files.images, expected: `labels for the task ${task}`, found });
   }
   const classes: SegmentationClass[] = thingsFirst(classesOf(await readCocoFile(main)));
-  const meanings = { classes, values: new Map(), categories: indexById(classes), fix: "" };
+  const meanings = { classes, values: new Map(), categories: indexById(classes), fix: () => "" };
   return openLabelFiles(files, meanings, task);
 }
 

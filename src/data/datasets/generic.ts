@@ -12,21 +12,66 @@ import { openLabelFiles, type SplitFiles, tasksOf } from "./label-files.js";
 import type { Meanings } from "./label-sets.js";
 import { placesInList } from "./label-values.js";
 
-function meaningsOf(description: Description, classes: readonly SegmentationClass[]): Meanings {
-  const { file, ignored, values, idMap } = description;
-  const byId = indexById(classes);
-  const void_ = ignored.map((value) => [value, IGNORED] as const);
-  if (idMap) {
-    const fix = `Add it to id_map or to ignore in ${file}.`;
-    return { classes, categories: idMap, values: new Map([...void_, ...idMap]), fix };
+/** @throws InputError for a value that is ignored and stands for a class */
+function refuseIgnoredClass(
+  { file, ignored, idMap }: Description,
+  classes: readonly SegmentationClass[],
+  values: ReadonlyMap<number, number>,
+): void {
+  for (const value of ignored) {
+    const name = classes[values.get(value) ?? -1]?.name;
+    if (name === undefined) continue;
+    throw new InputError({
+      where: `${file} ignore`,
+      expected: "values that stand for no class",
+      found: `${value}, which stands for the class "${name}"${idMap ? " in id_map" : ""}`,
+      fix: `Take ${value} out of ignore, or give "${name}" another value.`,
+    });
   }
-  const places = values === "place" ? placesInList(classes.length) : byId;
-  const range =
-    values === "place"
-      ? `Values 0 to ${classes.length - 1} are the classes in their order`
-      : "Values are the ids of the classes";
-  const fix = `${range}; name others under ignore or id_map in ${file}${values === "place" ? ", or write `values: id` if they are ids" : ""}.`;
-  return { classes, categories: byId, values: new Map([...places, ...void_]), fix };
+}
+
+/**
+ * The YAML for masks of two values, 0 and another one, which are the commonest masks of all. Undefined where there are
+ * more classes.
+ */
+function twoValues(classes: readonly SegmentationClass[], value: number): string | undefined {
+  const [first, second = first] = classes;
+  if (classes.length > 2) return undefined;
+  if (first !== second) return `id_map: { 0: ${first.id}, ${value}: ${second.id} }`;
+  return `classes: [background, ${JSON.stringify(first.name)}] and id_map: { 0: 0, ${value}: 1 }`;
+}
+
+function adviceOnValues({ file, values, idMap }: Description, classes: readonly SegmentationClass[]): Meanings["fix"] {
+  return (found) => {
+    const [zero, value] = found;
+    const yaml = !idMap && found.length === 2 && zero === 0 ? twoValues(classes, value) : undefined;
+    if (yaml) return `For masks of 0 and ${value} write ${yaml} in ${file}.`;
+    if (idMap) return `Add it to id_map or to ignore in ${file}.`;
+    const others = `name others under ignore or id_map in ${file}`;
+    return values === "place"
+      ? `Values 0 to ${classes.length - 1} are the classes in their order; ${others}, or write \`values: id\` if they are ids.`
+      : `Values are the ids of the classes; ${others}.`;
+  };
+}
+
+function adviceOnIgnored({ file, ignored, idMap }: Description, classes: readonly SegmentationClass[]) {
+  const value = ignored.includes(255) ? 255 : ignored.length === 1 ? ignored[0] : 0;
+  const yaml = idMap || value === 0 ? undefined : twoValues(classes, value);
+  return yaml && `If ${value} is ${classes.at(-1)?.name}, write ${yaml} in ${file} and take ${value} out of ignore.`;
+}
+
+function meaningsOf(description: Description, classes: readonly SegmentationClass[]): Meanings {
+  const { ignored, values, idMap } = description;
+  const byId = indexById(classes);
+  const ofClasses = idMap ?? new Map(values === "place" ? placesInList(classes.length) : byId);
+  refuseIgnoredClass(description, classes, ofClasses);
+  return {
+    classes,
+    categories: idMap ?? byId,
+    values: new Map([...ofClasses, ...ignored.map((value) => [value, IGNORED] as const)]),
+    fix: adviceOnValues(description, classes),
+    ifOneClass: adviceOnIgnored(description, classes),
+  };
 }
 
 async function requireRoot({ root, file }: Description): Promise<void> {

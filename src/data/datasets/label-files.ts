@@ -140,6 +140,7 @@ export async function openLabelFiles(files: SplitFiles, all: Meanings, task: Tas
     notes: main.notes,
     unused: folder.paths.filter((path) => !main.images.has(path)).map((path) => join(folder.folder, path)),
     hasObjects: hasObjects && ((index) => hasObjects(paths[index])),
+    ifOneClass: all.ifOneClass,
     ...(task === "instance"
       ? { instances: reader(async () => main as LabelSet<InstanceSet>) }
       : { semantic: reader(openSemantic), instances: reader(openInstances), panoptic: reader(openPanoptic) }),

@@ -17,8 +17,10 @@ export interface Meanings {
   readonly values: ReadonlyMap<number, number>;
   /** Categories of JSON files. */
   readonly categories: ReadonlyMap<number, number>;
-  /** What to do about a value that is in no class. */
-  readonly fix: string;
+  /** What to do about a map with a value that is in no class; is told all its values, by size. */
+  readonly fix: (values: readonly number[]) => string;
+  /** What to do when only one class occurs and all else is ignored. */
+  readonly ifOneClass?: string;
 }
 
 /** Labels of one form in files. */

@@ -13,10 +13,13 @@ export type LabelTable = (map: LabelMap) => SemanticMap;
 /**
  * A table of what the values in label maps mean.
  * @param labels value -> label, or IGNORED
- * @param fix what to do about other values
+ * @param fix what to do about other values; is told all values of the map, by size
  * @returns turns a map into labels; throws DataFault that names the file and the values without a meaning
  */
-export function labelTable(labels: Iterable<readonly [value: number, label: number]>, fix: string): LabelTable {
+export function labelTable(
+  labels: Iterable<readonly [value: number, label: number]>,
+  fix: (values: readonly number[]) => string,
+): LabelTable {
   const table = new Uint16Array(0x10000).fill(UNKNOWN);
   for (const [value, label] of labels) table[value] = label;
   return (map) => {
@@ -33,10 +36,20 @@ export function labelTable(labels: Iterable<readonly [value: number, label: numb
   };
 }
 
-function unknownValues({ file, ids }: LabelMap, isUnknown: (value: number) => boolean, fix: string): DataFault {
-  const values = [...countIds(ids)].filter(([value]) => isUnknown(value)).sort(([a], [b]) => a - b);
+function unknownValues(
+  { file, ids }: LabelMap,
+  isUnknown: (value: number) => boolean,
+  fix: (values: readonly number[]) => string,
+): DataFault {
+  const all = [...countIds(ids)].sort(([a], [b]) => a - b);
+  const values = all.filter(([value]) => isUnknown(value));
   const found = `${values.length === 1 ? "the value" : "the values"} ${someOf(values.map(([value, pixels]) => `${value} (${pixels} pixels)`))}`;
-  return new DataFault("ids outside the classes", { where: file, expected: "values of the classes", found, fix });
+  return new DataFault("ids outside the classes", {
+    where: file,
+    expected: "values of the classes",
+    found,
+    fix: fix(all.map(([value]) => value)),
+  });
 }
 
 /** Values that are places in a list of `count` classes. */

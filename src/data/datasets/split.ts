@@ -33,6 +33,8 @@ export interface SplitParts extends LabelReaders {
   readonly unused?: readonly string[];
   /** Whether an image has an object that is no crowd, where that is known without reading it. */
   readonly hasObjects?: (index: number) => boolean;
+  /** What to do when only one class occurs and all else is ignored. */
+  readonly ifOneClass?: string;
 }
 
 /** An opened split. It is the LabelledSource that training and evaluation see, and knows more for `data check`. */
@@ -46,6 +48,8 @@ export interface LabelledSplit extends LabelledSource {
   /** Size of the upright image, from the file's header. */
   size(index: number): Promise<{ width: number; height: number }>;
   hasObjects?(index: number): boolean;
+  /** What to do when only one class occurs and all else is ignored. */
+  readonly ifOneClass?: string;
 }
 
 interface Sized {
@@ -68,7 +72,7 @@ async function readImageFile(file: string): Promise<Uint8Array> {
  * derived from panoptic ones where a split has none of its own.
  */
 export function createSplit(parts: SplitParts): LabelledSplit {
-  const { task, classes, images, faults = [], notes = [], unused = [], hasObjects, panoptic } = parts;
+  const { task, classes, images, faults = [], notes = [], unused = [], hasObjects, ifOneClass, panoptic } = parts;
   const sizes = new Map<number, Sized>();
   const semantic = parts.semantic ?? (panoptic && (async (index: number) => semanticOfPanoptic(await panoptic(index))));
   const instances =
@@ -122,6 +126,7 @@ export function createSplit(parts: SplitParts): LabelledSplit {
     notes,
     unused,
     hasObjects,
+    ifOneClass,
     size,
     length: images.length,
     forms: new Set(forms),

@@ -2,6 +2,7 @@
 
 import { InputError } from "../../core/errors.js";
 import { RandomStream } from "../../core/random.js";
+import { IGNORED, type Task } from "../../masks/segmentation.js";
 import type { LabelledSplit } from "./split.js";
 
 /** How much of the labels is used: a share of the images, or a number of them. */
@@ -59,30 +60,68 @@ export function labelledSubset(source: LabelledSplit, share: LabelShare, seed: n
  * Indices of the images to train on: for instances those with an object that is no crowd, as the reference filters
  * (5.6); for other tasks all. JSON files say it at once; label maps have to be read, and an image whose label cannot be
  * read stays in, to be reported by whoever trains on it.
+ * @throws InputError when no label that can be read has anything to predict
  */
 export async function trainableImages(
   source: LabelledSplit,
   onProgress?: (done: number, total: number) => void,
 ): Promise<number[]> {
+  const indices = Array.from({ length: source.length }, (_, i) => i);
+  if (source.task !== "instance") {
+    await requireTarget(source);
+    return indices;
+  }
   const kept: number[] = [];
-  for (let index = 0; index < source.length; index++) {
-    if (source.task !== "instance" || (await hasObject(source, index))) kept.push(index);
+  for (const index of indices) {
+    if ((await hasTarget(source, index)) !== false) kept.push(index);
     onProgress?.(index + 1, source.length);
   }
   if (kept.length > 0) return kept;
-  throw new InputError({
-    where: "the labels",
-    expected: "an image with an object",
-    found: `none in ${source.length} images`,
-  });
+  throw nothingToLearn(source.task, source.length);
 }
 
-async function hasObject(source: LabelledSplit, index: number): Promise<boolean> {
-  if (source.hasObjects) return source.hasObjects(index);
+/** Reads labels up to the first that has something to predict. */
+async function requireTarget(source: LabelledSplit): Promise<void> {
+  let empty = 0;
+  for (let index = 0; index < source.length; index++) {
+    const found = await hasTarget(source, index);
+    if (found) return;
+    if (found === false) empty++;
+  }
+  if (empty > 0) throw nothingToLearn(source.task, empty);
+}
+
+/** Whether an image has a pixel of a class, an object or a segment that is no crowd; undefined for an unreadable label. */
+async function hasTarget(source: LabelledSplit, index: number): Promise<boolean | undefined> {
   try {
-    return (await source.instances(index)).instances.some(({ crowd }) => !crowd);
+    switch (source.task) {
+      case "semantic":
+        return (await source.semantic(index)).labels.some((label) => label !== IGNORED);
+      case "panoptic":
+        return (await source.panoptic(index)).segments.some(({ crowd }) => !crowd);
+      case "instance":
+        if (source.hasObjects) return source.hasObjects(index);
+        return (await source.instances(index)).instances.some(({ crowd }) => !crowd);
+    }
   } catch (error) {
-    if (error instanceof InputError) return true;
+    if (error instanceof InputError) return undefined;
     throw error;
   }
+}
+
+const TARGETS: Record<Task, readonly [wanted: string, found: string]> = {
+  semantic: ["a pixel of a class", "only pixels of ignored values"],
+  instance: ["an object that is no crowd", "none"],
+  panoptic: ["a segment that is no crowd", "none"],
+};
+
+/** Why labels without anything to predict cannot be trained on. */
+export function nothingToLearn(task: Task, images: number): InputError {
+  const [expected, found] = TARGETS[task];
+  return new InputError({
+    where: `the ${task} labels`,
+    expected,
+    found: `${found} in ${images} ${images === 1 ? "image" : "images"}`,
+    fix: "Check what the description of the data ignores (ignore, id_map), and that labels belong to the task.",
+  });
 }
