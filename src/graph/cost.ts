@@ -123,6 +123,8 @@ export function executionOrder(numbered: readonly Node[]): Node[] {
 
 /** A stretch of memory that the runtime hands from one tensor to the next. */
 interface Buffer {
+  /** Of the tensor that it was made for (`kindOf`). */
+  readonly kind: string;
   readonly bytes: number;
   readonly start: number;
   /** Index of the node after which it is given back. */
@@ -136,7 +138,8 @@ interface Buffer {
 /** Operators that write over their first input when nobody needs it any more. */
 const IN_PLACE: ReadonlySet<OpName> = new Set<OpName>(["Relu", "Softmax", "ScatterND"]);
 
-const alike = (a: TensorType, b: TensorType) => BYTES[a.dtype] === BYTES[b.dtype] && a.shape.join() === b.shape.join();
+/** Tensors of one kind can take each other's memory. */
+const kindOf = ({ dtype, shape }: TensorType) => `${BYTES[dtype]}:${shape}`;
 
 /**
  * The buffers that ONNX Runtime plans for nodes in this order. A new tensor takes the buffer that fell free last among
@@ -148,20 +151,23 @@ function planBuffers(order: readonly Node[], outside: ReadonlySet<Tensor>): Buff
   for (const { inputs } of order) for (const t of inputs) uses.set(t, (uses.get(t) ?? 0) + 1);
   const buffers: Buffer[] = [];
   const bufferOf = new Map<Tensor, Buffer>();
-  const free: Buffer[] = [];
-  const takeFree = (tensor: Tensor): Buffer | undefined => {
-    const i = tensor.shape.length === 0 ? -1 : free.findIndex(({ tensors }) => alike(tensors[0].tensor, tensor));
-    return i < 0 ? undefined : free.splice(i, 1)[0];
+  const free = new Map<string, Buffer[]>(); // by kind, the last one given back at the end
+  const giveBack = (buffer: Buffer) => {
+    const others = free.get(buffer.kind);
+    if (others) others.push(buffer);
+    else free.set(buffer.kind, [buffer]);
   };
   order.forEach(({ op, inputs, outputs }, from) => {
     const source = bufferOf.get(inputs[0]);
-    const shares = op === "Reshape" || (IN_PLACE.has(op) && source?.uses === 1 && alike(inputs[0], outputs[0]));
+    const overwrites = IN_PLACE.has(op) && source?.uses === 1 && kindOf(inputs[0]) === kindOf(outputs[0]);
+    const shares = op === "Reshape" || overwrites;
     outputs.forEach((tensor, k) => {
       // Optional outputs that nobody reads are not made; a Reshape of outside memory needs none.
       if (outside.has(tensor) || (k > 0 && !uses.has(tensor)) || (op === "Reshape" && !source)) return;
-      let buffer = shares && k === 0 ? source : takeFree(tensor);
+      const kind = kindOf(tensor);
+      let buffer = shares && k === 0 ? source : tensor.shape.length > 0 ? free.get(kind)?.pop() : undefined;
       if (!buffer) {
-        buffer = { bytes: bytesOf(tensor), start: from, end: from, tensors: [], uses: 0 };
+        buffer = { kind, bytes: bytesOf(tensor), start: from, end: from, tensors: [], uses: 0 };
         buffers.push(buffer);
       }
       if (op !== "Reshape") buffer.tensors.push({ tensor, from });
@@ -173,7 +179,7 @@ function planBuffers(order: readonly Node[], outside: ReadonlySet<Tensor>): Buff
       const buffer = bufferOf.get(tensor);
       if (!buffer) continue;
       buffer.end = from;
-      if (--buffer.uses === 0) free.unshift(buffer);
+      if (--buffer.uses === 0) giveBack(buffer);
     }
   });
   return buffers;

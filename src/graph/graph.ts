@@ -1,6 +1,6 @@
 /** @file The graph: tensors and the nodes that make them, in the order of their creation. */
 
-import { ShapeError } from "../core/errors.js";
+import { InputError, ShapeError } from "../core/errors.js";
 import type { DType, Shape, TensorData } from "../core/tensor-data.js";
 import { floats } from "../core/tensor-data.js";
 import { infer } from "./infer.js";
@@ -51,6 +51,9 @@ export interface Gradients {
 /** `dys`: gradients of the region's outputs, undefined where none arrived. */
 export type RegionGradient = (dys: readonly (Tensor | undefined)[], into: Gradients) => void;
 
+/** The largest published model has 30,000; what has more than this would be planned and compiled for minutes. */
+const MAX_NODES = 100_000;
+
 export class Graph {
   readonly nodes: Node[] = [];
   readonly inputs: Tensor[] = [];
@@ -58,6 +61,7 @@ export class Graph {
   readonly regions: Region[] = [];
   phase: Phase = "forward";
   private count = 0;
+  private readonly inputNames = new Set<string>();
   private readonly scalars = new Map<number, Tensor>();
   private readonly filled = new Map<string, Tensor>();
 
@@ -68,9 +72,10 @@ export class Graph {
   ) {}
 
   input(name: string, dtype: DType, shape: Shape): Tensor {
-    if (this.inputs.some((t) => inputName(t) === name)) {
+    if (this.inputNames.has(name)) {
       throw new ShapeError(`graph ${this.name}`, "input names that differ", `"${name}" twice`);
     }
+    this.inputNames.add(name);
     const tensor = this.tensor(dtype, shape, { kind: "input", name });
     this.inputs.push(tensor);
     return tensor;
@@ -105,8 +110,16 @@ export class Graph {
     this.outputs.set(name, tensor);
   }
 
-  /** Appends a node; its output types follow from the inference table. */
+  /** Appends a node; its output types follow from the inference table. @throws InputError for a graph of too many nodes */
   apply<K extends OpName>(op: K, inputs: readonly Tensor[], attributes: Operators[K]): readonly Tensor[] {
+    if (this.nodes.length >= MAX_NODES) {
+      throw new InputError({
+        where: `the graph "${this.name}"`,
+        expected: `at most ${MAX_NODES.toLocaleString("en-US")} operators`,
+        found: "a model that needs more",
+        fix: "Take fewer layers or smaller images.",
+      });
+    }
     const outputs: Tensor[] = [];
     const node = { op, inputs, attributes, outputs, phase: this.phase } as unknown as Node;
     const types = infer(op, inputs, attributes);

@@ -1,6 +1,5 @@
 /** @file MSDeformAttnPixelDecoder of Mask2Former: a deformable encoder over strides 32, 16, 8 and one FPN step to 4. */
 
-import { floats } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { recompute } from "../graph/differentiate.js";
 import type { Graph, Tensor } from "../graph/graph.js";
@@ -68,11 +67,16 @@ export function pixelDecoder(p: Scope, [res2, ...rest]: Pyramid, options: PixelD
 
 /** Centre (x, y) of every cell of every level, the same on all levels: [1, S, levels, 2]. */
 function cellCentres(graph: Graph, levels: readonly GridSize[]): Tensor {
-  const centres = levels.flatMap(([h, w]) =>
-    Array.from({ length: h * w }, (_, i) => [((i % w) + 0.5) / w, (Math.floor(i / w) + 0.5) / h]),
-  );
-  const values = centres.flatMap((centre) => levels.flatMap(() => centre));
-  return graph.constant(floats([1, centres.length, levels.length, 2], values));
+  const cells = levels.reduce((sum, [h, w]) => sum + h * w, 0);
+  const data = new Float32Array(cells * levels.length * 2);
+  let filled = 0;
+  for (const [h, w] of levels) {
+    for (let i = 0; i < h * w; i++) {
+      const centre = [((i % w) + 0.5) / w, (Math.floor(i / w) + 0.5) / h];
+      for (let level = 0; level < levels.length; level++, filled += 2) data.set(centre, filled);
+    }
+  }
+  return graph.constant({ dtype: "float32", shape: [1, cells, levels.length, 2], data });
 }
 
 interface EncoderFrame {

@@ -1,6 +1,6 @@
 /** @file Sine position embedding of DETR (PositionEmbeddingSine), as Mask2Former uses it. */
 
-import { floats, type TensorData } from "../core/tensor-data.js";
+import type { TensorData } from "../core/tensor-data.js";
 
 const TEMPERATURE = 10000;
 const SCALE = 2 * Math.PI;
@@ -33,17 +33,20 @@ export function sinePositions(
     }
   }
   const scaled = (count: number, total: number) => (normalize ? (count / (total + EPSILON)) * SCALE : count);
-  const out = new Float32Array(h * w * channels);
-  const write = (offset: number, coordinate: number) => {
-    for (let i = 0; i < half; i++) {
-      const angle = coordinate / periods[i];
-      out[offset + i] = i % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+  const known = new Map<number, Float32Array>(); // a row shares its y, a column its x
+  const waves = (coordinate: number): Float32Array => {
+    let found = known.get(coordinate);
+    if (!found) {
+      found = Float32Array.from(periods, (period, i) => (i % 2 === 0 ? Math.sin : Math.cos)(coordinate / period));
+      known.set(coordinate, found);
     }
+    return found;
   };
+  const data = new Float32Array(h * w * channels);
   for (let i = 0; i < h * w; i++) {
     const [row, column] = [Math.floor(i / w), i % w];
-    write(i * channels, scaled(y[i], y[(h - 1) * w + column]));
-    write(i * channels + half, scaled(x[i], x[row * w + w - 1]));
+    data.set(waves(scaled(y[i], y[(h - 1) * w + column])), i * channels);
+    data.set(waves(scaled(x[i], x[row * w + w - 1])), i * channels + half);
   }
-  return floats([h * w, channels], out);
+  return { dtype: "float32", shape: [h * w, channels], data };
 }

@@ -42,9 +42,13 @@ interface Tile {
   queries: readonly [number, number];
 }
 
-/** Tiles whose probabilities fit `bytes`, grouped by their heads. */
-function tiles([rows, lq]: readonly number[], lk: number, bytes: number): Tile[][] {
+/** More tiles make graphs of hundreds of thousands of nodes, for maps whose parts no cache holds anyway. */
+const MAX_TILES = 64;
+
+/** Tiles whose probabilities fit `cacheBytes`, of huge maps the least that `MAX_TILES` allow; grouped by their heads. */
+function tiles([rows, lq]: readonly number[], lk: number, cacheBytes: number): Tile[][] {
   const perHead = 4 * lq * lk;
+  const bytes = Math.max(cacheBytes, (rows * perHead) / MAX_TILES);
   const group = Math.min(rows, Math.max(1, Math.floor(bytes / perHead)));
   const chunk = Math.ceil(lq / Math.ceil(perHead / Math.max(bytes, perHead / lq)));
   const starts = (total: number, size: number) =>
