@@ -1,10 +1,17 @@
 /** @file The checkpoints of a run: `RUN/checkpoints/step-00000120/`, the last few and the best. */
 
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
-import { exists, removeDirectoryAtomic, removeStaleTemporaries, requireSpace } from "../io/atomic-file.js";
+import {
+  asideOf,
+  exists,
+  makeFolder,
+  removeDirectoryAtomic,
+  removeStaleTemporaries,
+  requireSpace,
+} from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
 import {
   type Checkpoint,
@@ -96,16 +103,24 @@ async function prune(runDir: string, step: number, keep: number): Promise<void> 
 export async function saveCheckpoint(runDir: string, { keep, best, ...content }: SaveOptions): Promise<string> {
   const directory = directoryOf(runDir);
   const path = pathOf(runDir, content.step);
-  try {
-    await mkdir(directory, { recursive: true });
-  } catch (error) {
-    throw fileFault(error, directory, "a run directory that can be written");
-  }
+  await makeFolder(directory);
   await removeStaleTemporaries(directory);
   await requireSpace(directory, checkpointBytes(content.tensors));
   await writeCheckpoint(path, { ...content, ...(best && Number.isFinite(best.value) && { best }) });
   await prune(runDir, content.step, keep);
   return path;
+}
+
+/** Removes what killed processes left in a run's folder: half-written files, and checkpoints that stand aside for whole ones. */
+export async function removeLeftovers(runDir: string): Promise<void> {
+  await removeStaleTemporaries(runDir);
+  const directory = directoryOf(runDir);
+  if (!(await exists(directory))) return;
+  await removeStaleTemporaries(directory);
+  for (const { path } of await listIn(directory)) {
+    const aside = asideOf(path);
+    if (await exists(aside)) await removeDirectoryAtomic(aside);
+  }
 }
 
 /**

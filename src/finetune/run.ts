@@ -1,7 +1,6 @@
 /** @file A fine-tuning run from the first step, or the last checkpoint, to the end. */
 
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
 import { bestCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
@@ -12,11 +11,11 @@ import type { LabelledSplit } from "../data/datasets/split.js";
 import { labelledSubset, labelledSubsetOf, parseLabelShare, trainableImages } from "../data/datasets/subset.js";
 import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loader.js";
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
-import { requireSpace, writeFileAtomic } from "../io/atomic-file.js";
+import { requireSpace } from "../io/atomic-file.js";
 import type { Declaration } from "../nn/scope.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
-import { openRunDirectory, RUN_FILES, type Start } from "../run/run-directory.js";
+import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { LearnerState } from "../train/learner.js";
@@ -49,17 +48,13 @@ interface Data {
 export async function runFinetuning(options: FinetuneOptions): Promise<LoopOutcome> {
   const { settings, out, start, reporter = SILENT } = options;
   const data = await openData(settings, reporter);
-  const release = await openRunDirectory(out, start);
-  try {
+  return inRunDirectory(out, start, async (directory) => {
     const resumed =
       start === "resume"
         ? await resumePoint(out, data.train, { images: identityOf(data.train), what: "images and classes", reporter })
         : undefined;
-    if (start !== "resume") await writeFileAtomic(join(out, RUN_FILES.settings), toYaml(settings));
-    return await train({ settings, out, data, resumed, reporter });
-  } finally {
-    release();
-  }
+    return train({ settings, out, directory, data, resumed, reporter });
+  });
 }
 
 async function openData({ data, run }: FinetuneSettings, reporter: Reporter): Promise<Data> {
@@ -117,12 +112,14 @@ async function startingState(
 interface Training {
   settings: FinetuneSettings;
   out: string;
+  directory: RunDirectory;
   data: Data;
   resumed: ResumePoint | undefined;
   reporter: Reporter;
 }
 
-async function train({ settings, out, data: opened, resumed, reporter }: Training): Promise<LoopOutcome> {
+async function train(training: Training): Promise<LoopOutcome> {
+  const { settings, out, data: opened, resumed, reporter } = training;
   const { train: source, val } = opened;
   const { run, data } = settings;
   const steps = stepsOf(run, source.length);
@@ -157,6 +154,7 @@ async function train({ settings, out, data: opened, resumed, reporter }: Trainin
       ...(best && { best }),
     });
   };
+  await training.directory.begin(toYaml(settings));
   await requireSpace(out, (run.keep + 2) * checkpointBytes(await checkpointed()));
   const validation = val && (await Validation.create(runtime, model, finetuner.weights, val));
   const outcome = await runTrainingLoop({

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { type Assignment, mergeSettings, readAssignments } from "../core/settings-file.js";
 import { type ModelSettings, modelSection } from "../run/model-settings.js";
-import { SETTINGS_FILE } from "../run/run-directory.js";
+import { SETTINGS_FILE } from "../run/run-files.js";
 import { settingsResolution } from "../run/settings-resolution.js";
 import { isPublished, PRESETS } from "./presets.js";
 import { checkAgreement, type FinetuneSettings, finetuneSchema, RESUMABLE_SETTINGS } from "./settings.js";

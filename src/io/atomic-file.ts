@@ -14,6 +14,9 @@ const CHUNK = 2 ** 28;
 
 /** `.name.PID-COUNT.tmp`: hidden, unique, and tells whose it is. */
 const TEMPORARY = /^\..+\.(\d+)-\d+\.tmp$/;
+/** Whether a name is that of a file or directory in the making. */
+export const isTemporary = (name: string): boolean => TEMPORARY.test(name);
+
 const inProgress = new Set<string>();
 let count = 0;
 
@@ -123,6 +126,20 @@ export async function removeStaleTemporaries(directory: string): Promise<string[
     return stale;
   } catch (error) {
     throw fileFault(error, directory, "a directory that can be cleaned");
+  }
+}
+
+/**
+ * Makes a folder and those above it that are missing.
+ * @param where what the user called it, e.g. `--out runs/a`
+ * @returns the first folder that had to be made, undefined if none
+ * @throws InputError
+ */
+export async function makeFolder(path: string, where = path): Promise<string | undefined> {
+  try {
+    return await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw fileFault(error, where, "a folder that can be written");
   }
 }
 

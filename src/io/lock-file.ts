@@ -62,6 +62,16 @@ async function readLock(path: string): Promise<string> {
   }
 }
 
+/** Whether a live process, as far as can be known, holds the lock of a directory. */
+export function isLocked(directory: string): boolean {
+  try {
+    const holder = parseHolder(readFileSync(join(directory, LOCK_NAME), "utf8"));
+    return holder !== undefined && isHeldBy(holder);
+  } catch {
+    return false;
+  }
+}
+
 /** Takes away a dead process's lock, unless another process replaced it since it was read. */
 function removeStale(path: string, text: string): void {
   const aside = `${path}.${process.pid}`;

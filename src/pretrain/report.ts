@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { skippedNotes } from "../data/skipped-notes.js";
 import type { BadFile, ImageSource } from "../data/source.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
-import { RUN_FILES } from "../run/run-directory.js";
+import { RUN_FILES } from "../run/run-files.js";
 import { loggedMetrics } from "../run/run-log.js";
 import type { Runtime } from "../runtime/contract.js";
 import { type MetricRecord, readMetrics } from "../train/metrics-log.js";

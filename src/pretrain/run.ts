@@ -1,7 +1,6 @@
 /** @file A pretraining run from the first step, or the last checkpoint, to the end. */
 
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
 import { saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
@@ -9,10 +8,10 @@ import { type Reporter, SILENT } from "../core/reporter.js";
 import { randomResizedCrop } from "../data/augment.js";
 import { type Batch, createLoader } from "../data/loader.js";
 import { type FolderSource, folderSource, type ImageSource, subsetOf } from "../data/source.js";
-import { requireSpace, writeFileAtomic } from "../io/atomic-file.js";
+import { requireSpace } from "../io/atomic-file.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
-import { openRunDirectory, RUN_FILES, type Start } from "../run/run-directory.js";
+import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { Report } from "../viz/report.js";
@@ -54,38 +53,38 @@ export async function runPretraining(options: PretrainOptions): Promise<Pretrain
   const held = new Set(heldOutIndices(settings.run.seed, settings.data.heldOut, all.length));
   const training = Array.from({ length: all.length }, (_, i) => i).filter((i) => !held.has(i));
   const source = subsetOf(all, training);
-  const release = await openRunDirectory(out, start);
-  try {
-    const resumed =
-      start === "resume" ? await resumePoint(out, all, { images: fingerprint(all), reporter }) : undefined;
-    if (start !== "resume") await writeFileAtomic(join(out, RUN_FILES.settings), toYaml(settings));
-    return await train({ settings, out, all, source, held: [...held], resumed, reporter });
-  } finally {
-    release();
-  }
+  return inRunDirectory(out, start, async (directory) => {
+    const images = fingerprint(all);
+    const resumed = start === "resume" ? await resumePoint(out, all, { images, reporter }) : undefined;
+    return train({ settings, out, directory, all, images, source, held: [...held], resumed, reporter });
+  });
 }
 
 interface Training {
   settings: PretrainSettings;
   out: string;
+  directory: RunDirectory;
   all: FolderSource;
+  /** The fingerprint of them. */
+  images: string;
   source: ImageSource;
   held: readonly number[];
   resumed?: ResumePoint;
   reporter: Reporter;
 }
 
-async function train({ settings, out, all, source, held, resumed, reporter }: Training): Promise<PretrainOutcome> {
+async function train(training: Training): Promise<PretrainOutcome> {
+  const { settings, out, all, images, source, held, resumed, reporter } = training;
   const { run, data } = settings;
   const steps = stepsOf(run, source.length);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   const pretrainer = await Pretrainer.create(runtime, settings, steps, resumed?.state);
-  const images = fingerprint(all);
   const save = async (step: number, best?: Score) => {
     const tensors = { ...(await pretrainer.state()) };
     const state = { kind: "mask-jepa pretraining", steps, images, imageCount: all.length };
     await saveCheckpoint(out, { step, keep: run.keep, tensors, state, ...(best && { best }) });
   };
+  await training.directory.begin(toYaml(settings));
   await requireSpace(out, (run.keep + 2) * checkpointBytes({ ...(await pretrainer.state()) }));
   const { images: unseen, skipped } = await usableCrops(all, held, data.size, held.length);
   const crops = unseen.map(({ crop }) => crop);

@@ -13,7 +13,7 @@ import { skippedNotes } from "../data/skipped-notes.js";
 import { type BadFile, folderSource } from "../data/source.js";
 import { exists, writeFileAtomic } from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
-import { SETTINGS_FILE } from "../run/run-directory.js";
+import { SETTINGS_FILE } from "../run/run-files.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import { encodePng } from "../viz/picture.js";
 import { renderReport } from "../viz/report.js";

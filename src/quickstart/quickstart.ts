@@ -11,7 +11,7 @@ import { exists, writeFileAtomic } from "../io/atomic-file.js";
 import { runEvaluation } from "../predict/evaluation/run.js";
 import { type PretrainOutcome, runPretraining } from "../pretrain/run.js";
 import { resolveSettings } from "../pretrain/settings-resolution.js";
-import { RUN_FILES } from "../run/run-directory.js";
+import { RUN_FILES } from "../run/run-files.js";
 import type { LoopOutcome } from "../run/training-loop.js";
 import { renderReport } from "../viz/report.js";
 import { quickstartReport } from "./quickstart-report.js";

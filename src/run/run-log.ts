@@ -5,7 +5,7 @@ import type { Reporter, Steps } from "../core/reporter.js";
 import type { BadFile } from "../data/source.js";
 import { type MetricRecord, openMetricsLog, readMetrics } from "../train/metrics-log.js";
 import { openEventLog } from "../train/tensorboard.js";
-import { RUN_FILES } from "./run-directory.js";
+import { RUN_FILES } from "./run-files.js";
 
 export interface LoggedStep {
   /** Finished steps. */

@@ -13,6 +13,7 @@ import {
 } from "../core/settings-file.js";
 import { withBackbone } from "./model-presets.js";
 import type { ModelSettings } from "./model-settings.js";
+import { SETTINGS_HEADING } from "./run-files.js";
 
 /** What a user asks for over a preset or over a stored run; later fields win. */
 export interface SettingsOverrides {
@@ -122,6 +123,6 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     return settings;
   }
 
-  const toYaml = (settings: Settings) => settingsToYaml(settings as object, "Resolved settings of this run.");
+  const toYaml = (settings: Settings) => settingsToYaml(settings as object, SETTINGS_HEADING);
   return { resolve, load, resume, toYaml };
 }

@@ -6,7 +6,7 @@ import type { Reporter } from "../core/reporter.js";
 import type { BadFile } from "../data/source.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
 import { NonFiniteError } from "../train/non-finite.js";
-import { RUN_FILES } from "./run-directory.js";
+import { RUN_FILES } from "./run-files.js";
 import { RunLog } from "./run-log.js";
 import { listenForStop } from "./stop-request.js";
 import { watchZeroLosses } from "./zero-losses.js";

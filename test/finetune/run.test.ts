@@ -93,8 +93,10 @@ describe("weights from a pretraining run", () => {
 
   test("weights of another model are refused, with the names", async () => {
     const settings = settingsOf({ "from.run": pretrained }, "model.decoderLayers=3");
-    const run = runFinetuning({ settings, out: join(folder, "misfit"), start: "new" });
+    const out = join(folder, "misfit");
+    const run = runFinetuning({ settings, out, start: "new" });
     await expect(run).rejects.toThrow(/predictor\.transformer_cross_attention_layers\.2\.\S+: not in the checkpoint/);
+    expect(existsSync(out)).toBe(false);
   });
 });
 

@@ -150,4 +150,16 @@ describe("images that cannot be used", () => {
     for (const { file, reason } of skipped) expect(printed.split(`Skipped ${file}: ${reason}`)).toHaveLength(2);
     expect(readMetrics(join(run, "metrics.jsonl")).at(-1)?.["held-out-error"]).toBeGreaterThan(0);
   });
+
+  test("all of them: the run ends, and the corrected command starts", async () => {
+    const none = join(folder, "none-usable");
+    await writeImages(none, 2);
+    for (const name of readdirSync(none)) truncateFile(join(none, name));
+    const run = join(folder, "corrected");
+    const failed = await pretrain(...newRun(run, "data.heldOut=0", `data.images=[${none}]`).slice(2));
+    expect([failed.code, failed.printed]).toEqual([1, expect.stringContaining("most of them to be readable")]);
+    expect(existsSync(run)).toBe(false);
+    const { code, printed } = await pretrain(...newRun(run, "run.steps=1"));
+    expect(code, printed).toBe(0);
+  });
 });

@@ -1,11 +1,10 @@
 /** @file The files of an evaluation: where they go, and what JSON holds. */
 
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { manifest } from "../../core/manifest.js";
-import { exists, writeFileAtomic } from "../../io/atomic-file.js";
-import { fileFault } from "../../io/file-fault.js";
+import { exists, makeFolder, removeStaleTemporaries, writeFileAtomic } from "../../io/atomic-file.js";
 import type { InferenceSettings } from "../trained-model.js";
 import type { EvaluatedData, EvaluatedRun } from "./page.js";
 
@@ -16,7 +15,7 @@ const KIND = "mask-jepa evaluation";
 const FORMAT_VERSION = 1;
 
 /** The folder of the run that a path names: itself, or the run that one of its checkpoints belongs to. */
-function runFolder(checkpoint: string): string {
+export function runFolder(checkpoint: string): string {
   const path = resolve(checkpoint);
   return basename(dirname(path)) === "checkpoints" ? dirname(dirname(path)) : path;
 }
@@ -33,11 +32,8 @@ export function defaultOutput(checkpoints: readonly string[], split: string): st
  * @throws InputError when it cannot be made, or holds files of these names that are no evaluation
  */
 export async function prepareOutput(out: string): Promise<void> {
-  try {
-    await mkdir(out, { recursive: true });
-  } catch (error) {
-    throw fileFault(error, out, "a folder that can be written");
-  }
+  await makeFolder(out);
+  await removeStaleTemporaries(out);
   const present: string[] = [];
   for (const name of Object.values(EVALUATION_FILES)) if (await exists(join(out, name))) present.push(name);
   if (present.length === 0 || (await isEvaluation(join(out, EVALUATION_FILES.json)))) return;

@@ -9,6 +9,7 @@ import type { DataFault } from "../../data/datasets/data-fault.js";
 import { openLabelledSource } from "../../data/datasets/open-data.js";
 import type { LabelledSplit } from "../../data/datasets/split.js";
 import type { BadFile } from "../../data/source.js";
+import { tidyRun } from "../../run/run-directory.js";
 import { loggedMetrics } from "../../run/run-log.js";
 import type { Device } from "../../runtime/contract.js";
 import { createRuntime } from "../../runtime/create-runtime.js";
@@ -16,7 +17,7 @@ import type { Report } from "../../viz/report.js";
 import { groupByPaddedSize, Predictor } from "../predictor.js";
 import { type LoadedModel, loadTrainedModel } from "../trained-model.js";
 import { type EvaluatedModels, evaluateModels } from "./evaluate-models.js";
-import { defaultOutput } from "./output.js";
+import { defaultOutput, runFolder } from "./output.js";
 import { evenlySpaced } from "./selection.js";
 
 export interface EvaluationRunOptions {
@@ -45,6 +46,7 @@ export interface EvaluationRunOptions {
 export async function runEvaluation(options: EvaluationRunOptions): Promise<EvaluatedModels> {
   const { data, root, checkpoints, split, limit, device, cores, signal, reporter = SILENT } = options;
   const trained = await Promise.all(checkpoints.map((path) => loadTrainedModel(path, reporter)));
+  for (const path of checkpoints) await tidyRun(runFolder(path));
   const [{ task }] = trained;
   const source = await openLabelledSource(data, { task, split, root });
   const runtime = await createRuntime({ device, cores: cores || availableParallelism() });
