@@ -139,7 +139,7 @@ test.each([
   ["run.microBatch=3", "divides run.batch = 8, found 3. These divide it: 1, 2, 4, 8."],
   ["run.steps=null", "either run.steps or run.epochs"],
   ["run.recompute=[decoder-layer]", `found ["decoder-layer"]. Did you mean "decoder-layers"?`],
-  ["run.device=cude", `Did you mean "cuda"?`],
+  ["run.device=cude", "For a GPU of any maker write webgpu; cuda is an NVIDIA GPU with CUDA installed."],
 ])("--set %s is refused", (argument, message) => {
   expect(() => resolveSettings({ preset: "r50", sets: [argument] })).toThrow(message);
 });

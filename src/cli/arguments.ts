@@ -1,6 +1,7 @@
 /** @file What the commands share in reading their arguments. */
 
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import { DEVICE_ADVICE, DEVICES, type Device } from "../core/devices.js";
 import { type Assignment, parseValue } from "../core/settings-file.js";
 
 /** For an option that may be given several times. */
@@ -25,6 +26,16 @@ export function share(text: string): number {
   if (text.trim() === "" || !(value >= 0 && value <= 1))
     throw new InvalidArgumentError("Expected a number from 0 to 1.");
   return value;
+}
+
+/** `--device NAME`, the CPU by default. */
+export function deviceOption(description: string): Option {
+  const parse = (name: string): Device => {
+    const device = DEVICES.find((known) => known === name);
+    if (!device) throw new InvalidArgumentError(`Devices are ${DEVICES.join(", ")}. ${DEVICE_ADVICE}`);
+    return device;
+  };
+  return new Option("--device <name>", `${description}: ${DEVICES.join(", ")}`).argParser(parse).default("cpu");
 }
 
 /** Flags that are short for a setting: name of the flag -> dotted name of the setting. */

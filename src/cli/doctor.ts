@@ -1,8 +1,9 @@
 /** @file `mask-jepa doctor` */
 
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { InputError } from "../core/errors.js";
 import type { Device } from "../runtime/contract.js";
+import { deviceOption } from "./arguments.js";
 import { type Check, checksFor, type Finding } from "./doctor-checks.js";
 
 const EXAMPLES = `
@@ -38,11 +39,10 @@ export async function runDoctor(checks: readonly Check[], print: (line: string) 
 }
 
 export function addDoctor(program: Command): void {
-  const device = new Option("--device <name>", "device to check");
   program
     .command("doctor")
     .description("check this machine: Node, native libraries, memory, disk, and a device's speed and exactness")
-    .addOption(device.choices(["cpu", "webgpu", "cuda"]).default("cpu"))
+    .addOption(deviceOption("device to check"))
     .addHelpText("after", EXAMPLES)
     .action(({ device }: { device: Device }) => runDoctor(checksFor(device), console.log));
 }

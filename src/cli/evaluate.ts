@@ -1,9 +1,9 @@
 /** @file `mask-jepa evaluate` */
 
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { InputError } from "../core/errors.js";
 import type { Device } from "../runtime/contract.js";
-import { append, wholeNumber } from "./arguments.js";
+import { append, deviceOption, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
@@ -63,7 +63,7 @@ export function addEvaluate(program: Command): void {
       "--out <dir>",
       "folder for evaluation.json and evaluation.html (default: evaluation-SPLIT in the run's folder)",
     )
-    .addOption(new Option("--device <name>", "where to compute").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
+    .addOption(deviceOption("where to compute"))
     .option("--cores <n>", "CPU cores to use, 0 for all", wholeNumber(0), 0)
     .addHelpText("after", EXAMPLES)
     .action(evaluate);

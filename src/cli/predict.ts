@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import { TASKS, type Task } from "../masks/segmentation.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import type { Device } from "../runtime/contract.js";
-import { append, share, wholeNumber } from "./arguments.js";
+import { append, deviceOption, share, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
@@ -62,7 +62,7 @@ export function addPredict(program: Command): void {
       share,
     )
     .option("--top-k <n>", "instances considered of an image (default: the model's)", wholeNumber(1))
-    .addOption(new Option("--device <name>", "where to compute").choices(["cpu", "webgpu", "cuda"]).default("cpu"))
+    .addOption(deviceOption("where to compute"))
     .option("--cores <n>", "CPU cores to use, 0 for all", wholeNumber(0), 0)
     .addHelpText("after", EXAMPLES)
     .action(predict);

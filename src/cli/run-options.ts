@@ -1,6 +1,7 @@
 /** @file The options that every command has which starts or goes on with a run. */
 
 import { type Command, Option } from "commander";
+import { DEVICES } from "../core/devices.js";
 import type { Start } from "../run/run-directory.js";
 import { append } from "./arguments.js";
 
@@ -28,7 +29,7 @@ export function addRunOptions(command: Command, { preset, out }: { preset: strin
     .option("--epochs <n>", "passes over the images, instead of --steps")
     .option("--seed <n>", "seed of everything random")
     .option("--cores <n>", "CPU cores to use, 0 for all")
-    .option("--device <name>", "cpu, webgpu or cuda")
+    .option("--device <name>", `where to compute: ${DEVICES.join(", ")}`)
     .option("--batch <n>", "images per optimiser step");
 }
 

@@ -152,6 +152,12 @@ function expectationOf(schema: z.core.$ZodType): string {
   return (schema instanceof z.ZodType && schema.description) || "another value";
 }
 
+/** What a leaf says to do about a bad value: the `fix` of its metadata. */
+function adviceOf(schema: z.core.$ZodType): string | undefined {
+  const fix = schema instanceof z.ZodType ? schema.meta()?.fix : undefined;
+  return typeof fix === "string" ? fix : undefined;
+}
+
 interface Tree {
   [key: string]: unknown;
 }
@@ -216,7 +222,7 @@ export function mergeSettings<S extends z.ZodObject>(
     where: whereOf(name ?? path.join(".")),
     expected: expectationOf(leaf),
     found: show(name ? valueAt(tree, name.split(".")) : value),
-    fix: known && suggestion(value as string, known),
+    fix: adviceOf(leaf) ?? (known && suggestion(value as string, known)),
   });
 }
 

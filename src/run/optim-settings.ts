@@ -1,6 +1,7 @@
 /** @file Settings of the optimiser and of the length of a run, the same for pretraining and fine-tuning. */
 
 import { z } from "zod";
+import { DEVICE_ADVICE, DEVICES } from "../core/devices.js";
 import { show } from "../core/settings-file.js";
 import { type Conflict, divisors } from "./conflicts.js";
 import { RECOMPUTE_BLOCKS } from "./model-settings.js";
@@ -32,7 +33,7 @@ export const runFields = {
   steps: count().nullable().describe("a whole number, at least 1, or null"),
   epochs: positive.nullable().describe("a number above 0, or null"),
   seed: count(0),
-  device: choice("cpu", "webgpu", "cuda"),
+  device: choice(...DEVICES).meta({ fix: DEVICE_ADVICE }),
   /** Cores to use, 0 for all. */
   cores: count(0),
   recompute: z

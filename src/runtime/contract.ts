@@ -1,8 +1,9 @@
 /** @file What the rest of the project knows of a runtime: tensors on a device, compiled graphs, and how to get both. */
+import type { Device } from "../core/devices.js";
 import type { DataOf, DType, Shape, TensorData } from "../core/tensor-data.js";
 import type { OnnxModel } from "../onnx/protobuf.js";
 
-export type Device = "cpu" | "webgpu" | "cuda";
+export type { Device };
 
 /** A tensor of fixed type and shape in the memory of a device. Weights, moments and gradients stay there between steps. */
 export interface DeviceTensor<T extends DType = DType> {

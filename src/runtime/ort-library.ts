@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import koffi from "koffi";
 import { InputError } from "../core/errors.js";
+import { loadLibrary } from "./foreign.js";
 import { ORT, ORT_API_VERSION, ORT_FUNCTIONS, type OrtFunction } from "./ort-api.js";
 import { forbidTelemetry } from "./telemetry.js";
 
@@ -30,9 +31,6 @@ export interface Ort {
   release(name: OrtFunction, pointer: bigint): void;
 }
 
-/** koffi's own stack for asynchronous calls is 128 KiB, in which creating a WebGPU session overflows. 16 MiB is its maximum. */
-const STACK_BYTES = 16 * 2 ** 20;
-
 /** File name of the library: libonnxruntime.so.1, libonnxruntime.1.30.0.dylib or onnxruntime.dll. */
 const LIBRARY = /^(libonnxruntime\.so\.\d+|libonnxruntime\.[\d.]+\.dylib|onnxruntime\.dll)$/;
 
@@ -56,13 +54,10 @@ export function findLibrary(): string {
   return join(folder, file);
 }
 
-/** Held for ever: koffi unloads a library whose handle is collected, even while functions found through pointers run in it. */
-let library: ReturnType<typeof koffi.load> | undefined;
-
 function openTable(path: string): { version: string; functions: Record<OrtFunction, NativeFunction> } {
   const bind = (pointer: bigint, result: string, parameters: readonly string[]) =>
     koffi.decode(pointer, koffi.proto(result, [...parameters])) as NativeFunction;
-  library = koffi.load(path);
+  const library = loadLibrary(path);
   // struct OrtApiBase { const OrtApi* (*GetApi)(uint32_t); const char* (*GetVersionString)(void); }
   const base: bigint = library.func("OrtGetApiBase", "void *", [])();
   const [getApi, getVersion] = koffi.decode(base, "void *", 2) as bigint[];
@@ -86,7 +81,6 @@ function openTable(path: string): { version: string; functions: Record<OrtFuncti
 }
 
 function open(): Ort {
-  koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES }); // before the first library is loaded
   forbidTelemetry();
   const path = findLibrary();
   const { version, functions } = openTable(path);

@@ -32,12 +32,21 @@ export function appendProvider(device: Device, options: bigint): void {
   if (device === "cuda") appendCuda(options);
 }
 
-/** The error for a device that was asked for and does not start. */
-export function missingDevice(device: Exclude<Device, "cpu">, cause: Error): InputError {
+/** ONNX Runtime's words without the place in its sources: `/a/b.cc:1 void f() condition was false. What is wrong`. */
+const reasonOf = (message: string) => message.trim().replace(/^\S+:\d+ .* was false\. /s, "");
+
+/** The lines of `printed` that say something, each once, without their level and the places in the sources below them. */
+function remarksOf(printed: string): string[] {
+  const lines = printed.split("\n").filter((line) => /^\S/.test(line));
+  return [...new Set(lines.map((line) => line.replace(/^(Warning|Error): /, "").trim()))];
+}
+
+/** The error for a device that was asked for and does not start; `printed` is what its libraries wrote about that. */
+export function missingDevice(device: Exclude<Device, "cpu">, cause: Error, printed: string): InputError {
   const problem = {
     where: `--device ${device}`,
     expected: "a working device",
-    found: `"${cause.message.trim()}"`,
+    found: `"${[reasonOf(cause.message), ...remarksOf(printed)].join("; ")}"`,
     fix: FIX[device],
   };
   return new InputError(problem, { cause });

@@ -23,12 +23,8 @@ const CONFIG = {
   ...RECORD_PLACEMENT,
 };
 
-/** Compiles the bytes of a model. Throws Error with the library's words; of the provider when the device is missing. */
-export async function openSession(
-  bytes: Uint8Array,
-  { device, frozenWeights, threads }: SessionSettings,
-): Promise<bigint> {
-  const { env, call, callAsync, create, release } = ort();
+function sessionOptions({ device, frozenWeights, threads }: SessionSettings): bigint {
+  const { call, create, release } = ort();
   const options = create("CreateSessionOptions");
   try {
     call("SetSessionExecutionMode", options, ORT.EXECUTION_SEQUENTIAL);
@@ -41,10 +37,31 @@ export async function openSession(
     call("SetSessionGraphOptimizationLevel", options, frozenWeights ? ORT.OPTIMIZE_ALL : ORT.OPTIMIZE_NONE);
     for (const [key, value] of Object.entries(CONFIG)) call("AddSessionConfigEntry", options, key, value);
     appendProvider(device, options);
+    return options;
+  } catch (error) {
+    release("ReleaseSessionOptions", options);
+    throw error;
+  }
+}
+
+/** Compiles the bytes of a model. Throws Error with the library's words; of the provider when the device is missing. */
+export async function openSession(bytes: Uint8Array, settings: SessionSettings): Promise<bigint> {
+  const options = sessionOptions(settings);
+  try {
     const session = new BigUint64Array(1);
-    await callAsync("CreateSessionFromArray", env, bytes, bytes.byteLength, options, session);
+    await ort().callAsync("CreateSessionFromArray", ort().env, bytes, bytes.byteLength, options, session);
     return session[0];
   } finally {
-    release("ReleaseSessionOptions", options);
+    ort().release("ReleaseSessionOptions", options);
+  }
+}
+
+/** The same on this thread: nothing else of it runs meanwhile. */
+export function openSessionHere(bytes: Uint8Array, settings: SessionSettings): bigint {
+  const options = sessionOptions(settings);
+  try {
+    return ort().create("CreateSessionFromArray", ort().env, bytes, bytes.byteLength, options);
+  } finally {
+    ort().release("ReleaseSessionOptions", options);
   }
 }

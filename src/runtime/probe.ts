@@ -1,4 +1,5 @@
 /** @file What `doctor` asks of the engine. */
+import { DEVICES } from "../core/devices.js";
 import type { OnnxModel } from "../onnx/protobuf.js";
 import type { Device, Runtime } from "./contract.js";
 import { createRuntime } from "./create-runtime.js";
@@ -80,7 +81,7 @@ export interface DeviceStatus {
 /** Which devices start on this machine. */
 export async function listDevices(): Promise<DeviceStatus[]> {
   const result: DeviceStatus[] = [];
-  for (const device of ["cpu", "webgpu", "cuda"] as const) {
+  for (const device of DEVICES) {
     try {
       (await createRuntime({ device, cores: 1 })).dispose();
       result.push({ device, available: true, detail: "" });

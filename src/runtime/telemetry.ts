@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import koffi from "koffi";
+import { loadLibrary } from "./foreign.js";
 
 /** Read when the library's environment is created. Builds for Windows only know the call `DisableTelemetryEvents`. */
 const SWITCH = "ORT_DISABLE_TELEMETRY";
@@ -16,7 +16,7 @@ interface Environment {
 /** The process's own variables, which native code reads; `process.env` of a worker thread is a copy of them. */
 function nativeEnvironment(): Environment {
   if (process.platform === "win32") {
-    const kernel = koffi.load("kernel32.dll");
+    const kernel = loadLibrary("kernel32.dll");
     const read = kernel.func("uint32_t GetEnvironmentVariableA(const char *name, void *value, uint32_t size)");
     const write = kernel.func("bool SetEnvironmentVariableA(const char *name, const char *value)");
     const value = Buffer.alloc(64);
@@ -25,7 +25,7 @@ function nativeEnvironment(): Environment {
       set: (name, text) => void write(name, text),
     };
   }
-  const libc = koffi.load(null);
+  const libc = loadLibrary(null);
   const read = libc.func("const char *getenv(const char *name)");
   const write = libc.func("int setenv(const char *name, const char *value, int overwrite)");
   return { get: (name) => read(name), set: (name, value) => void write(name, value, 1) };

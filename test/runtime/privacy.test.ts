@@ -1,18 +1,14 @@
 /** @file Nothing leaves the machine, and ONNX Runtime leaves nothing on it: training steps where both would be seen. */
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findLibrary } from "../../src/runtime/ort-library.js";
+import { compiledModule, compileSources, LAUNCHER, node, ROOT, script } from "../support/child.js";
 import { writeImages } from "../support/image-folder.js";
 import { SMALLEST } from "../support/tiny-pretraining.js";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const LAUNCHER = join(ROOT, "bin", "mask-jepa.js");
 const WITHOUT_SOCKETS = join(ROOT, "test", "support", "without-sockets.js");
 /** How the guard of sockets ends a process: 128 + SIGSYS. */
 const CAUGHT = 159;
@@ -36,21 +32,9 @@ function emptyHome() {
   };
 }
 
-/** Runs node to its end: its exit code with what it printed. */
-async function node(args: readonly string[], { env, cwd }: { env: NodeJS.ProcessEnv; cwd?: string }) {
-  const child = spawn(process.execPath, args, { env, cwd, stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
-  const [code] = await once(child, "close");
-  return { code, output };
-}
-
-const script = (text: string) => ["--input-type=module", "-e", text];
-const compiled = (file: string) => JSON.stringify(pathToFileURL(join(ROOT, "dist", file)).href);
-
 /** Opens the library as this project does. */
 const OPEN = `
-  const { createRuntime } = await import(${compiled("index.js")});
+  const { createRuntime } = await import(${compiledModule("index.js")});
   await createRuntime({ device: "cpu", cores: 1 });`;
 
 /** Opens the library as a program does that has never heard of its telemetry. */
@@ -73,7 +57,7 @@ function pretraining(out: string): string[] {
 const images = join(work, "images");
 beforeAll(async () => {
   await writeImages(images, 2);
-  await node([LAUNCHER, "--version"], { env: process.env }); // compiles the sources where they are newer
+  compileSources();
 });
 
 describe("files", { concurrent: true }, () => {
@@ -91,13 +75,13 @@ describe("files", { concurrent: true }, () => {
       const { Worker } = await import("node:worker_threads");
       const worker = new Worker(${JSON.stringify(OPEN)}, { eval: true });
       worker.on("exit", (code) => console.log("worker ended with", code));`;
-    expect(await node(script(text), { env })).toEqual({ code: 0, output: "worker ended with 0\n" });
+    expect(await node(script(text), { env })).toEqual({ code: 0, out: "worker ended with 0\n", err: "" });
     expect(traces()).toEqual([]);
   });
 
   test.skipIf(process.platform === "win32")("a program that leaves the library alone is told on by both", async () => {
     const { env, traces } = emptyHome();
-    expect(await node(script(OPEN_UNAWARE), { env })).toEqual({ code: 0, output: "" });
+    expect(await node(script(OPEN_UNAWARE), { env })).toEqual({ code: 0, out: "", err: "" });
     const found = traces().map(String);
     expect(found).toContainEqual(expect.stringMatching(/TMPDIR.mat-debug-/));
     expect(found).toContainEqual(expect.stringMatching(/deviceid$/));
@@ -114,7 +98,7 @@ describe.runIf(guardable)("sockets (seen on Linux only)", { concurrent: true }, 
   });
 
   test("a program that keeps the runtime open opens none", async () => {
-    expect(await guarded(script(OPEN + wait(PAST_FIRST_REPORT)))).toEqual({ code: 0, output: "" });
+    expect(await guarded(script(OPEN + wait(PAST_FIRST_REPORT)))).toEqual({ code: 0, out: "", err: "" });
   });
 
   test.each([
@@ -122,6 +106,6 @@ describe.runIf(guardable)("sockets (seen on Linux only)", { concurrent: true }, 
     ["a look-up of a name", `(await import("node:dns")).lookup("localhost", () => {});`],
     ["the library that is left alone", OPEN_UNAWARE + wait(60_000)],
   ])("%s is caught", async (_, text) => {
-    expect(await guarded(script(text))).toEqual({ code: CAUGHT, output: "" });
+    expect(await guarded(script(text))).toEqual({ code: CAUGHT, out: "", err: "" });
   });
 });

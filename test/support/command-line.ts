@@ -3,9 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-
-const LAUNCHER = fileURLToPath(new URL("../../bin/mask-jepa.js", import.meta.url));
+import { LAUNCHER } from "./child.js";
 
 export interface RunningCommand {
   /** All that it has printed. */
