@@ -4,15 +4,9 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
-import {
-  asideOf,
-  exists,
-  makeFolder,
-  removeDirectoryAtomic,
-  removeStaleTemporaries,
-  requireSpace,
-} from "../io/atomic-file.js";
+import { asideOf, exists, removeDirectoryAtomic, removeStaleTemporaries, requireSpace } from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
+import { makeFolder } from "../io/folder.js";
 import {
   type Checkpoint,
   type CheckpointContent,

@@ -129,20 +129,6 @@ export async function removeStaleTemporaries(directory: string): Promise<string[
   }
 }
 
-/**
- * Makes a folder and those above it that are missing.
- * @param where what the user called it, e.g. `--out runs/a`
- * @returns the first folder that had to be made, undefined if none
- * @throws InputError
- */
-export async function makeFolder(path: string, where = path): Promise<string | undefined> {
-  try {
-    return await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw fileFault(error, where, "a folder that can be written");
-  }
-}
-
 export async function exists(path: string): Promise<boolean> {
   try {
     await stat(path);

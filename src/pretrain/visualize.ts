@@ -1,6 +1,5 @@
 /** @file Pictures of what a checkpoint sees in any images: `mask-jepa visualize`. */
 
-import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, extname, join } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.js";
@@ -12,7 +11,7 @@ import type { Shape } from "../core/tensor-data.js";
 import { skippedNotes } from "../data/skipped-notes.js";
 import { type BadFile, folderSource } from "../data/source.js";
 import { exists, writeFileAtomic } from "../io/atomic-file.js";
-import { fileFault } from "../io/file-fault.js";
+import { makeFolder } from "../io/folder.js";
 import { SETTINGS_FILE } from "../run/run-files.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import { encodePng } from "../viz/picture.js";
@@ -129,11 +128,7 @@ function qualityOf(
 }
 
 async function writePictures(out: string, { rows }: DrawnImages, quality: PredictionQuality): Promise<void> {
-  try {
-    await mkdir(out, { recursive: true });
-  } catch (error) {
-    throw fileFault(error, out, "a folder that can be written");
-  }
+  await makeFolder(out);
   for (const [i, row] of rows.entries())
     await writeFileAtomic(join(out, quality.images[i].picture), encodePng(stripOf(row)));
   await writeFileAtomic(join(out, "quality.json"), `${JSON.stringify(quality, null, 2)}\n`);

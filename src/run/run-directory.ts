@@ -4,8 +4,9 @@ import { readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { removeLeftovers } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
-import { exists, isTemporary, makeFolder, writeFileAtomic } from "../io/atomic-file.js";
+import { exists, isTemporary, writeFileAtomic } from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
+import { makeFolder } from "../io/folder.js";
 import { isLocked, LOCK_NAME, lockDirectory } from "../io/lock-file.js";
 import { RUN_FILES, SETTINGS_HEADING } from "./run-files.js";
 

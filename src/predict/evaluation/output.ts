@@ -4,7 +4,8 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { manifest } from "../../core/manifest.js";
-import { exists, makeFolder, removeStaleTemporaries, writeFileAtomic } from "../../io/atomic-file.js";
+import { exists, removeStaleTemporaries, writeFileAtomic } from "../../io/atomic-file.js";
+import { makeFolder } from "../../io/folder.js";
 import type { InferenceSettings } from "../trained-model.js";
 import type { EvaluatedData, EvaluatedRun } from "./page.js";
 

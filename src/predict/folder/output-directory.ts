@@ -1,10 +1,10 @@
 /** @file The folder that `predict` fills: whether it may, and what belongs to it. */
 
-import { mkdir, readdir, readFile, realpath, rm } from "node:fs/promises";
+import { readdir, readFile, realpath, rm } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { exists, removeStaleTemporaries, writeFileAtomic } from "../../io/atomic-file.js";
-import { fileFault } from "../../io/file-fault.js";
+import { makeFolder } from "../../io/folder.js";
 import { LOCK_NAME, lockDirectory } from "../../io/lock-file.js";
 
 /** Everything that predictions consist of. `summary` says whose folder it is. */
@@ -27,11 +27,7 @@ export const KIND = "mask-jepa predictions";
  */
 export async function openOutput(out: string, images: readonly string[], overwrite: boolean): Promise<() => void> {
   const earlier = await refuseForeignFiles(out, overwrite);
-  try {
-    await mkdir(out, { recursive: true });
-  } catch (error) {
-    throw fileFault(error, out, "a folder that can be written");
-  }
+  await makeFolder(out);
   await refuseAmongImages(out, images);
   const release = await lockDirectory(out);
   try {

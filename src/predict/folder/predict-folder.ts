@@ -1,10 +1,10 @@
 /** @file Folder in, folder out: `mask-jepa predict`. */
 
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { type Reporter, type Task as Shown, SILENT } from "../../core/reporter.js";
 import type { BadFile } from "../../data/source.js";
+import { makeFolder } from "../../io/folder.js";
 import { decode } from "../../io/image-file.js";
 import type { Task } from "../../masks/segmentation.js";
 import { listenForStop } from "../../run/stop-request.js";
@@ -98,8 +98,8 @@ function adjusted(model: TrainedModel, { threshold, overlap, topK }: PredictOpti
 
 async function makeFolders(out: string, forms: ReadonlySet<Task>): Promise<void> {
   for (const form of forms) {
-    await mkdir(join(out, PREDICTION_FILES[form], OVERLAYS), { recursive: true });
-    if (form !== "instance") await mkdir(join(out, PREDICTION_FILES[form], LABELS), { recursive: true });
+    await makeFolder(join(out, PREDICTION_FILES[form], OVERLAYS));
+    if (form !== "instance") await makeFolder(join(out, PREDICTION_FILES[form], LABELS));
   }
 }
 
