@@ -1,9 +1,9 @@
 /** @file Every odd or damaged image that a folder of photographs may hold: read rightly, or refused with a reason. */
-import { crc32, deflateSync } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, it } from "vitest";
 import { InputError } from "../src/core/errors.js";
 import { decode, encodeJpeg, encodePng, imageSize } from "../src/io/image-file.js";
+import { pngOf } from "./support/png-chunks.js";
 
 const WIDTH = 40;
 const HEIGHT = 24;
@@ -33,24 +33,8 @@ function expectNear(found: number[], expected: number[], tolerance: number) {
   });
 }
 
-function pngChunk(type: string, body: Buffer): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(body.length);
-  const crc = Buffer.alloc(4);
-  crc.writeUInt32BE(crc32(Buffer.concat([Buffer.from(type), body])));
-  return Buffer.concat([length, Buffer.from(type), body, crc]);
-}
-
 /** A file of some hundred bytes whose header claims `side` x `side` pixels. */
-function hugePng(side: number): Buffer {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(side, 0);
-  header.writeUInt32BE(side, 4);
-  header.set([8, 2, 0, 0, 0], 8);
-  const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
-  const data = pngChunk("IDAT", deflateSync(Buffer.alloc(64)));
-  return Buffer.concat([signature, pngChunk("IHDR", header), data, pngChunk("IEND", Buffer.alloc(0))]);
-}
+const hugePng = (side: number) => pngOf({ width: side, height: side, colourType: 2, rows: Buffer.alloc(64) });
 
 describe("images that are read", () => {
   it.each([

@@ -67,8 +67,8 @@ function refuseBadSource(bad: ReadonlyMap<number, BadFile>, tried: number, lengt
 }
 
 /** Why an image is bad; names the file at fault where that is another one, its labels'. */
-function reasonOf({ problem: { where, found } }: InputError, name: string): string {
-  return where === name ? found : `${where}: ${found}`;
+function reasonOf({ problem: { where, expected, found } }: InputError, name: string): string {
+  return where === name ? found : `${where}: ${found} in place of ${expected}`;
 }
 
 /** Runs `work(0) ... work(n - 1)`, at most PARALLEL at a time, and waits for all even if one fails. */

@@ -1,9 +1,10 @@
 /** @file Where images come from: anything that hands out the bytes of its i-th image. */
 import type { Dirent } from "node:fs";
-import { readdir, readFile, realpath, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { InputError } from "../core/errors.js";
 import { READABLE_SUFFIXES } from "../io/image-file.js";
+import { readPicture } from "../io/picture-file.js";
 
 /** A file that was passed over, and why. */
 export interface BadFile {
@@ -140,16 +141,6 @@ async function walk(dir: string, found: Walk): Promise<void> {
   }
 }
 
-async function readImage(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (!FILE_FAULTS.has(codeOf(error))) throw error;
-    const found = `a file that cannot be read (${codeOf(error)})`;
-    throw new InputError({ where: path, expected: "an image file", found }, { cause: error });
-  }
-}
-
 async function requireFolder(dir: string): Promise<void> {
   const info = await stat(dir).catch(() => undefined);
   if (info?.isDirectory()) return;
@@ -184,7 +175,7 @@ export async function folderSource(dirs: string | readonly string[]): Promise<Fo
     length: files.length,
     faults,
     name: (index) => files[index],
-    read: (index) => readImage(files[index]),
+    read: (index) => readPicture(files[index], "an image file"),
   };
 }
 

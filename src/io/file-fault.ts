@@ -16,6 +16,7 @@ const REASONS: Record<string, { found: string; fix?: string }> = {
   ENOTEMPTY: { found: "a folder that is not empty" },
   EEXIST: { found: "something of that name already" },
   EMFILE: { found: "too many open files", fix: "Raise the limit (ulimit -n)." },
+  ELOOP: { found: "a link that leads to itself" },
   ENAMETOOLONG: { found: "a name that is too long" },
   EXDEV: { found: "two places on different disks" },
 };

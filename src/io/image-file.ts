@@ -1,6 +1,7 @@
 /** @file Photographs to 8-bit RGB and back. The only file that knows sharp. */
 import sharp, { type Sharp } from "sharp";
 import { InputError } from "../core/errors.js";
+import { badSize, MAX_PIXELS } from "./pixel-limit.js";
 
 // The loader decodes several images at once and never the same one twice soon: one thread each, no cache.
 sharp.cache(false);
@@ -23,9 +24,6 @@ export interface Region {
 
 /** File suffixes that `decode` can read, without the dot. */
 export const READABLE_SUFFIXES: readonly string[] = ["jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "avif"];
-
-/** Larger images are refused by their header, before anything is allocated. */
-export const MAX_PIXELS = 100_000_000;
 
 /** What shows through transparent pixels: the ImageNet mean, which normalisation turns into (almost) zero. */
 const BACKDROP = { r: 124, g: 116, b: 104 };
@@ -65,9 +63,8 @@ export async function imageSize(bytes: Uint8Array, name: string): Promise<{ widt
   const meta = await explained(name, () => sharp(bytes, { limitInputPixels: false }).metadata());
   if (!FORMATS.has(meta.format)) throw undecodable(name, `the format ${meta.format}`);
   const { width, height } = meta.autoOrient;
-  if (width * height > MAX_PIXELS) {
-    throw undecodable(name, `${width} x ${height} pixels, more than the limit of ${MAX_PIXELS / 1e6} megapixels`);
-  }
+  const tooLarge = badSize(width, height);
+  if (tooLarge) throw undecodable(name, tooLarge);
   return { width, height };
 }
 

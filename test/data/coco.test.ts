@@ -227,7 +227,12 @@ describe("COCO's panoptic labels", () => {
     ["a segment twice", [...SEGMENTS, SEGMENTS[0]], {}, /segment 70000: expected an id of its own/],
     ["a dangling category", [{ ...SEGMENTS[0], category_id: 5 }, ...SEGMENTS.slice(1)], {}, /segment 70000: .*found 5/],
     ["a segment 0", [{ ...SEGMENTS[0], id: 0 }], {}, /an id above 0/],
-    ["a map of another size", SEGMENTS, { map: MAP.slice(1) }, /a\.png: expected 4x3 as in the JSON file, found 4x2/],
+    [
+      "a map of another size",
+      SEGMENTS,
+      { map: MAP.slice(1) },
+      /a\.png: expected labels of the size of the image in the JSON file, 4x3, found 4x2/,
+    ],
   ])("refuse %s", async (_, segments, change, message) => {
     const source = await openPanoptic(await panopticSet(segments, change));
     await expect(source.panoptic(0)).rejects.toThrow(message);

@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { deflateSync } from "node:zlib";
 import { encode } from "fast-png";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
-import { readColourMap, readLabelMap } from "../../src/data/datasets/label-map.js";
+import { readColourMap, readLabelMap, readTwoChannels } from "../../src/data/datasets/label-map.js";
 import { dataFolder } from "../support/data-folders.js";
+import { pngChunk, pngOf } from "../support/png-chunks.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 
 const ids = async (file: string) => Array.from((await readLabelMap(file)).ids);
@@ -88,6 +90,61 @@ describe("readLabelMap", () => {
     flipped[whole.length >> 1] ^= 16;
     writeFileSync(folder.at("cut.png"), flipped);
     await expect(readLabelMap(folder.at("cut.png"))).rejects.toThrow(/a damaged PNG/);
+  });
+});
+
+describe("a label map costs what its header says", () => {
+  const written = (bytes: Buffer) => {
+    const file = dataFolder(temporaryDirectory()).at("a.png");
+    writeFileSync(file, bytes);
+    return file;
+  };
+  const rows = Buffer.concat([Buffer.from([0, 1, 2]), Buffer.from([0, 3, 4])]); // 2x2, each row behind its filter
+  /** Compresses to a thousandth. */
+  const bomb = (bytes = 50e6) => deflateSync(Buffer.alloc(bytes));
+
+  it("more pixels than the limit are refused by the header, in every kind of map", async () => {
+    const file = written(pngOf({ width: 20_000, height: 20_000, rows }));
+    const message = /a\.png: .* found 20000 x 20000 pixels, more than the limit of 100 megapixels/;
+    for (const read of [readLabelMap, readColourMap, readTwoChannels])
+      await expect(read(file)).rejects.toThrow(message);
+    await expect(readLabelMap(written(pngOf({ width: 0, height: 2, rows })))).rejects.toThrow(/0 x 2 pixels/);
+  });
+
+  it("pixels that inflate to more or less than the header says are refused", async () => {
+    const more = pngOf({ width: 16, height: 16, rows: Buffer.alloc(50e6) });
+    expect(more.length).toBeLessThan(100_000);
+    await expect(readLabelMap(written(more))).rejects.toThrow(/damaged PNG \(more pixels than its header says\)/);
+    await expect(readLabelMap(written(pngOf({ width: 3, height: 2, rows })))).rejects.toThrow(/fewer pixels/);
+  });
+
+  it.each(["iCCP", "zTXt", "iTXt"])("a chunk %s is not inflated at all", async (type) => {
+    const head = type === "iTXt" ? "a\0\x01\0\0\0" : "a\0\0";
+    const extra = [pngChunk(type, Buffer.concat([Buffer.from(head), bomb()]))];
+    expect(await ids(written(pngOf({ width: 2, height: 2, rows, extra })))).toEqual([1, 2, 3, 4]);
+  });
+
+  it("another size than wanted is refused before the pixels are looked at", async () => {
+    const broken = pngOf({ width: 3, height: 2, rows: Buffer.alloc(0) });
+    const wanted = { width: 2, height: 3, of: "the image" };
+    await expect(readLabelMap(written(broken), wanted)).rejects.toThrow(
+      /a\.png: expected labels of the size of the image, 2x3, found 3x2\. .*EXIF/,
+    );
+  });
+
+  it.each([8, 16])("interlaced maps of %i bits keep their values, at any size", async (depth) => {
+    for (const [width, height] of [
+      [1, 1],
+      [3, 2],
+      [5, 9],
+      [8, 8],
+      [13, 7],
+    ]) {
+      const values = Array.from({ length: width * height }, (_, i) => (i * (depth === 16 ? 997 : 37)) % 2 ** depth);
+      const data = depth === 16 ? Uint16Array.from(values) : Uint8Array.from(values);
+      const plain = sharp(data, { raw: { width, height, channels: 1 } }).toColourspace(depth === 16 ? "grey16" : "b-w");
+      expect(await ids(written(await plain.png({ progressive: true, palette: false }).toBuffer()))).toEqual(values);
+    }
   });
 });
 

@@ -169,7 +169,7 @@ describe("labelled loader", () => {
     });
     const seen = await batches({ source, batch: 6 }, [0, 1]);
     expect(seen[0].skipped).toEqual([
-      { file: "image 2", reason: "labels/2.png: an empty file" },
+      { file: "image 2", reason: "labels/2.png: an empty file in place of a label map" },
       { file: "image 4", reason: "labels of 30x40" },
     ]);
     const sampler = createSampler({ seed: 5, batchSize: 6, length: LENGTH });

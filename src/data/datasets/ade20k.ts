@@ -15,7 +15,7 @@ import {
 } from "../../masks/segmentation.js";
 import { ADE20K_CLASSES, THING_IDS } from "./ade20k-classes.js";
 import { thingsOf } from "./class-list.js";
-import { DataFault } from "./data-fault.js";
+import { DataFault, type WantedSize } from "./data-fault.js";
 import type { DataSet } from "./data-set.js";
 import { countIds } from "./derived-labels.js";
 import { listImages, pairWithLabels } from "./image-pairs.js";
@@ -42,8 +42,8 @@ interface Objects {
 }
 
 /** Red is the category, green the number of the object; all pixels of a number have one category (reference, 9.1). */
-async function readObjects(file: string): Promise<Objects> {
-  const { red, green } = await readTwoChannels(file);
+async function readObjects(file: string, wanted: WantedSize): Promise<Objects> {
+  const { red, green } = await readTwoChannels(file, wanted);
   const found = new Uint8Array(256);
   const numbers = Uint8Array.from(green.ids);
   const bad = (number: number, expected: string, was: string) =>
@@ -80,15 +80,7 @@ const FIRST_OBJECT = 1000;
  * Stuff of the semantic map with the objects pasted over it; a thing's pixels without an object stay void. The area of
  * stuff is what it was before the objects, and stuff that they hide stays listed (reference, 9.1).
  */
-function combine({ width, height, labels }: SemanticMap, objects: Objects, file: string): PanopticMap {
-  if (objects.width !== width || objects.height !== height) {
-    const found = `${objects.width}x${objects.height}`;
-    throw new DataFault("sizes differ", {
-      where: file,
-      expected: `the size of the annotation, ${width}x${height}`,
-      found,
-    });
-  }
+function combine({ width, height, labels }: SemanticMap, objects: Objects): PanopticMap {
   const ids = new Uint32Array(labels.length);
   const isStuff = ADE20K_CLASSES.map(({ isThing }) => !isThing);
   const stuff = [...countIds(labels)]
@@ -126,8 +118,11 @@ async function openSplit(root: string, split: Split, task: Task): Promise<Labell
   const classes: readonly SegmentationClass[] = task === "instance" ? thingsOf(ADE20K_CLASSES) : ADE20K_CLASSES;
 
   const semantic =
-    annotations && (async (index: number) => toLabels(await readLabelMap(annotations.labelOf.get(paths[index])!)));
-  const objectsOf = objects && ((index: number) => readObjects(objects.labelOf.get(paths[index])!));
+    annotations &&
+    (async (index: number, wanted: WantedSize) =>
+      toLabels(await readLabelMap(annotations.labelOf.get(paths[index])!, wanted)));
+  const objectsOf =
+    objects && ((index: number, wanted: WantedSize) => readObjects(objects.labelOf.get(paths[index])!, wanted));
   const labelOf = (category: number) => (task === "instance" ? category - 1 : THING_IDS[category - 1]);
   return createSplit({
     task,
@@ -135,14 +130,9 @@ async function openSplit(root: string, split: Split, task: Task): Promise<Labell
     images: paths.map((path) => ({ file: join(images.folder, path), id: stemOf(path) })),
     faults: [...images.faults, ...main.faults, ...(second?.faults ?? [])],
     semantic,
-    instances: objectsOf && (async (index) => instancesOf(await objectsOf(index), labelOf)),
+    instances: objectsOf && (async (...which) => instancesOf(await objectsOf(...which), labelOf)),
     panoptic:
-      semantic &&
-      objectsOf &&
-      (async (index) => {
-        const file = objects.labelOf.get(paths[index])!;
-        return combine(await semantic(index), await objectsOf(index), file);
-      }),
+      semantic && objectsOf && (async (...which) => combine(await semantic(...which), await objectsOf(...which))),
   });
 }
 

@@ -5,6 +5,7 @@ import { exists } from "../../io/atomic-file.js";
 import { encodeMask, encodeSegments, maskArea, type RunLengths } from "../../masks/run-lengths.js";
 import { IGNORED, type Instance, type InstanceSet, type PanopticMap, type Task } from "../../masks/segmentation.js";
 import { classList, indexById, thingsOf } from "./class-list.js";
+import type { WantedSize } from "./data-fault.js";
 import type { DataSet } from "./data-set.js";
 import { countIds } from "./derived-labels.js";
 import { listImages, pairWithLabels } from "./image-pairs.js";
@@ -107,17 +108,18 @@ async function openSplit(root: string, split: string, task: Task): Promise<Label
   const paths = [...main.labelOf.keys()].filter((path) => second?.labelOf.has(path) ?? true);
   const objectsFile = (index: number) =>
     instanceIds?.labelOf.get(paths[index]) ?? labelIds!.labelOf.get(paths[index])!.replace("_labelIds", "_instanceIds");
-  const readObjects = (index: number) => readLabelMap(objectsFile(index));
-  const objects = async (index: number) =>
-    instancesOf(await readObjects(index), task === "instance" ? THING_INDICES : TRAIN_IDS);
+  const readObjects = (index: number, wanted?: WantedSize) => readLabelMap(objectsFile(index), wanted);
+  const objects = async (index: number, wanted?: WantedSize) =>
+    instancesOf(await readObjects(index, wanted), task === "instance" ? THING_INDICES : TRAIN_IDS);
   const opened = createSplit({
     task,
     classes: task === "instance" ? THINGS : CITYSCAPES_CLASSES,
     images: paths.map((path) => ({ file: join(images.folder, path), id: imageIdOf(path) })),
     faults: [...images.faults, ...main.faults, ...(second?.faults ?? [])],
-    semantic: labelIds && (async (index) => toLabels(await readLabelMap(labelIds.labelOf.get(paths[index])!))),
+    semantic:
+      labelIds && (async (index, wanted) => toLabels(await readLabelMap(labelIds.labelOf.get(paths[index])!, wanted))),
     instances: instanceIds && objects,
-    panoptic: task === "panoptic" ? async (index) => panopticOf(await readObjects(index)) : undefined,
+    panoptic: task === "panoptic" ? async (...which) => panopticOf(await readObjects(...which)) : undefined,
   });
   if (paths.length === 0 || !(await exists(objectsFile(0)))) return opened;
   return { ...opened, cityscapes: { objects, ignored: async (index) => ignoredOf(await readObjects(index)) } };

@@ -80,15 +80,8 @@ export function createPanopticReader(
         const expected = "one annotation with file_name and segments_info";
         throw new DataFault("bad annotation", { where, expected, found });
       }
-      const map = await readColourMap(join(masks, annotation.file_name));
-      if (map.width !== width || map.height !== height) {
-        const found = `${map.width}x${map.height}`;
-        throw new DataFault("sizes differ", {
-          where: map.file,
-          expected: `${width}x${height} as in the JSON file`,
-          found,
-        });
-      }
+      const wanted = { width, height, of: "the image in the JSON file" };
+      const map = await readColourMap(join(masks, annotation.file_name), wanted);
       const pixels = countIds(map.ids);
       const segments = segmentsOf(annotation, pixels, where);
       for (const { id } of segments) pixels.delete(id);

@@ -25,6 +25,31 @@ export class DataFault extends InputError {
   }
 }
 
+/** The size that labels must have, and whose it is: "the image". */
+export interface WantedSize {
+  readonly width: number;
+  readonly height: number;
+  readonly of: string;
+}
+
+/** @throws DataFault for another size than wanted, with a hint where it is turned */
+export function requireSize(
+  { width, height }: Pick<WantedSize, "width" | "height">,
+  where: string,
+  wanted: WantedSize,
+): void {
+  if (width === wanted.width && height === wanted.height) return;
+  const turned = width === wanted.height && height === wanted.width;
+  throw new DataFault("sizes differ", {
+    where,
+    expected: `labels of the size of ${wanted.of}, ${wanted.width}x${wanted.height}`,
+    found: `${width}x${height}`,
+    fix: turned
+      ? "The photograph may carry an EXIF rotation that its label lacks: turn the label."
+      : "Resize neither: find the label that belongs to the image.",
+  });
+}
+
 /** The first few of a list as text: `1, 2, 3 and 7 more`. */
 export function someOf(items: readonly (string | number)[], most = 5): string {
   const rest = items.length - most;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { InstanceSet, Task } from "../../masks/segmentation.js";
 import { thingsOf } from "./class-list.js";
-import { DataFault } from "./data-fault.js";
+import { DataFault, type WantedSize } from "./data-fault.js";
 import { instancesOfIds, instancesOfPanoptic } from "./derived-labels.js";
 import { type ImageFolder, listImages, type Suffixes } from "./image-pairs.js";
 import { readLabelMap } from "./label-map.js";
@@ -65,8 +65,8 @@ async function instancesFromPanoptic(
   const labelOf = all.classes.map((entry) => things.indexOf(entry));
   return {
     ...set,
-    read: async (path) => {
-      const { width, height, instances } = instancesOfPanoptic(await set.read(path), all.classes);
+    read: async (path, wanted) => {
+      const { width, height, instances } = instancesOfPanoptic(await set.read(path, wanted), all.classes);
       return { width, height, instances: instances.map((one) => ({ ...one, label: labelOf[one.label] })) };
     },
   };
@@ -78,7 +78,7 @@ function instanceOpener({ instances, instanceMaps, ...files }: SplitFiles, folde
   if (!instanceMaps) return undefined;
   return async () => {
     const label = onlyThing(meanings, instanceMaps);
-    return labelMaps(instanceMaps, folder, files, async (file) => instancesOfIds(await readLabelMap(file), label));
+    return labelMaps(instanceMaps, folder, files, async (...map) => instancesOfIds(await readLabelMap(...map), label));
   };
 }
 
@@ -104,7 +104,9 @@ export async function openLabelFiles(files: SplitFiles, all: Meanings, task: Tas
   const toLabels = labelTable(all.values, all.fix);
   const openPanoptic = once(panoptic && (() => panopticFromJson(panoptic, folder, all)));
   const openSemantic = once(
-    semantic ? () => labelMaps(semantic, folder, files, async (file) => toLabels(await readLabelMap(file))) : undefined,
+    semantic
+      ? () => labelMaps(semantic, folder, files, async (...map) => toLabels(await readLabelMap(...map)))
+      : undefined,
   );
   const openInstances = once(instanceOpener(files, folder, meanings));
   const derived = task === "instance" && panoptic ? () => instancesFromPanoptic(panoptic, folder, all) : undefined;
@@ -121,9 +123,9 @@ export async function openLabelFiles(files: SplitFiles, all: Meanings, task: Tas
   const paths = [...main.images.keys()];
   const reader = <T>(open: (() => Promise<LabelSet<T>>) | undefined) =>
     open &&
-    (async (index: number) => {
+    (async (index: number, wanted: WantedSize) => {
       const set = await open();
-      if (set.images.has(paths[index])) return set.read(paths[index]);
+      if (set.images.has(paths[index])) return set.read(paths[index], wanted);
       const where = join(folder.folder, paths[index]);
       throw new DataFault("missing label", {
         where,

@@ -1,10 +1,10 @@
 /** @file Label maps: PNG files whose numbers are ids. Palette indices and 16 bits are kept; nothing is scaled. */
 
-import { readFile } from "node:fs/promises";
-import { type DecodedPng, decode } from "fast-png";
+import type { DecodedPng } from "fast-png";
 import { InputError } from "../../core/errors.js";
-import { fileFault } from "../../io/file-fault.js";
-import { DataFault } from "./data-fault.js";
+import { readPicture } from "../../io/picture-file.js";
+import { decodePng, isPng, PngError, pngHeader } from "../../io/png-file.js";
+import { DataFault, requireSize, type WantedSize } from "./data-fault.js";
 
 /** The ids of one file, row-major. */
 export interface LabelMap {
@@ -14,14 +14,11 @@ export interface LabelMap {
   readonly ids: Uint8Array | Uint16Array | Uint32Array;
 }
 
-const startsWith = (bytes: Uint8Array, ...head: number[]) => head.every((byte, i) => bytes[i] === byte);
-
 /** What the bytes are, if not a PNG. */
 function refusal(bytes: Uint8Array): { found: string; fix?: string } | undefined {
-  if (startsWith(bytes, 0x89, 0x50, 0x4e, 0x47)) return undefined;
-  if (bytes.length === 0) return { found: "an empty file" };
+  if (isPng(bytes)) return undefined;
   const fix = "Save label maps as PNG: greyscale, palette or 16 bit.";
-  if (startsWith(bytes, 0xff, 0xd8)) {
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) {
     return { found: "a JPEG, whose compression changes ids", fix: `Write the labels anew from their source. ${fix}` };
   }
   return { found: "another format", fix };
@@ -41,25 +38,21 @@ function unpack({ data, width, height, depth }: DecodedPng): Uint8Array {
   return ids;
 }
 
-async function readPng(file: string): Promise<DecodedPng> {
+/** @throws DataFault */
+async function readPng(file: string, wanted: WantedSize | undefined): Promise<DecodedPng> {
   const unreadable = (found: string, fix?: string, cause?: unknown) =>
     new DataFault("unreadable label", { where: file, expected: "a label map in PNG", found, fix }, { cause });
-  let bytes: Uint8Array;
   try {
-    bytes = await readFile(file);
+    const bytes = await readPicture(file, "a label map in PNG");
+    const other = refusal(bytes);
+    if (other) throw unreadable(other.found, other.fix);
+    const header = pngHeader(bytes);
+    if (wanted) requireSize(header, file, wanted);
+    return await decodePng(bytes);
   } catch (error) {
-    const fault = fileFault(error, file, "a label map in PNG");
-    throw fault instanceof InputError ? unreadable(fault.problem.found, fault.problem.fix, error) : fault;
-  }
-  const other = refusal(bytes);
-  if (other) throw unreadable(other.found, other.fix);
-  // An interlaced PNG of less than 8 bits is read wrongly by the decoder: byte 24 is the depth, byte 28 the interlacing.
-  if (bytes[28] === 1 && bytes[24] < 8)
-    throw unreadable("an interlaced PNG of less than 8 bits", "Save it without interlacing.");
-  try {
-    return decode(bytes, { checkCrc: true });
-  } catch (cause) {
-    throw unreadable(`a damaged PNG (${(cause as Error).message.replace(/:\s*$/, "")})`, undefined, cause);
+    if (error instanceof PngError) throw unreadable(error.message, error.fix, error);
+    if (!(error instanceof InputError) || error instanceof DataFault) throw error;
+    throw unreadable(error.problem.found, error.problem.fix, error);
   }
 }
 
@@ -79,10 +72,14 @@ function isGrey({ data, channels }: DecodedPng): boolean {
 
 /**
  * Ids of one channel: greyscale or palette of 1 to 16 bits; grey that was saved as RGB will do; an alpha channel is ignored.
- * @throws DataFault for what is no PNG, is damaged, or is a picture in colours
+ * @param wanted the size that it must have; compared before anything is decoded
+ * @throws DataFault for what is no PNG, is damaged, too large or of another size, or is a picture in colours
  */
-export async function readLabelMap(file: string): Promise<LabelMap> {
-  const png = await readPng(file);
+export async function readLabelMap(file: string, wanted?: WantedSize): Promise<LabelMap> {
+  return idsOf(await readPng(file, wanted), file);
+}
+
+function idsOf(png: DecodedPng, file: string): LabelMap {
   const { width, height, depth, channels, data } = png;
   const map = (ids: LabelMap["ids"]): LabelMap => ({ file, width, height, ids });
   if (depth < 8) return map(unpack(png));
@@ -98,10 +95,10 @@ export async function readLabelMap(file: string): Promise<LabelMap> {
 }
 
 /** Ids of a colour PNG, R + 256 G + 65536 B, as COCO's panoptic maps; a greyscale one is read as its values. @throws DataFault */
-export async function readColourMap(file: string): Promise<LabelMap> {
-  const png = await readPng(file);
+export async function readColourMap(file: string, wanted?: WantedSize): Promise<LabelMap> {
+  const png = await readPng(file, wanted);
   const { width, height, channels, data } = png;
-  if (channels < 3) return readLabelMap(file);
+  if (channels < 3) return idsOf(png, file);
   if (png.depth !== 8) {
     throw new DataFault("unreadable label", {
       where: file,
@@ -117,8 +114,8 @@ export async function readColourMap(file: string): Promise<LabelMap> {
 }
 
 /** The first two channels, R and G, of a colour PNG (ADE20K's instance maps: category and number). @throws DataFault */
-export async function readTwoChannels(file: string): Promise<{ red: LabelMap; green: LabelMap }> {
-  const png = await readPng(file);
+export async function readTwoChannels(file: string, wanted?: WantedSize): Promise<{ red: LabelMap; green: LabelMap }> {
+  const png = await readPng(file, wanted);
   const { width, height, channels, depth } = png;
   if (channels < 3 || depth !== 8) {
     const found = `${channels} channel(s) of ${depth} bits`;

@@ -6,7 +6,7 @@ import type { InstanceSet, PanopticMap, SegmentationClass } from "../../masks/se
 import { createInstanceReader, type InstanceAnnotation } from "./coco-instances.js";
 import { type CocoAnnotation, type CocoFile, type CocoImage, readCocoFile } from "./coco-json.js";
 import { createPanopticReader, type PanopticAnnotation } from "./coco-panoptic.js";
-import { DataFault } from "./data-fault.js";
+import { DataFault, type WantedSize } from "./data-fault.js";
 import { type ImageFolder, pairWithLabels, type Suffixes } from "./image-pairs.js";
 import type { LabelledImage } from "./split.js";
 
@@ -29,7 +29,7 @@ export interface LabelSet<T> {
   readonly images: ReadonlyMap<string, LabelledImage["id"]>;
   readonly faults: readonly DataFault[];
   readonly notes: readonly string[];
-  read(path: string): Promise<T>;
+  read(path: string, wanted: WantedSize): Promise<T>;
   hasObjects?(path: string): boolean;
 }
 
@@ -116,7 +116,7 @@ export async function labelMaps<T>(
   folder: string,
   images: ImageFolder,
   suffixes: Suffixes,
-  read: (file: string) => Promise<T>,
+  read: (file: string, wanted: WantedSize) => Promise<T>,
 ): Promise<LabelSet<T>> {
   const { labelOf, faults } = await pairWithLabels(images, folder, suffixes);
   const idOf = (path: string) => path.replace(/\.[^./]+$/, "");
@@ -124,6 +124,6 @@ export async function labelMaps<T>(
     images: new Map([...labelOf.keys()].map((path) => [path, idOf(path)])),
     faults,
     notes: [],
-    read: (path) => read(labelOf.get(path)!),
+    read: (path, wanted) => read(labelOf.get(path)!, wanted),
   };
 }

@@ -1,12 +1,11 @@
 /** @file One split of a data set as a source of labelled images: what all formats share. */
 
-import { readFile } from "node:fs/promises";
 import { InputError } from "../../core/errors.js";
-import { fileFault } from "../../io/file-fault.js";
 import { imageSize } from "../../io/image-file.js";
+import { readPicture } from "../../io/picture-file.js";
 import type { InstanceSet, PanopticMap, SegmentationClass, SemanticMap, Task } from "../../masks/segmentation.js";
 import type { LabelledSource } from "../labelled-source.js";
-import { DataFault } from "./data-fault.js";
+import { DataFault, requireSize, type WantedSize } from "./data-fault.js";
 import { instancesOfPanoptic, semanticOfPanoptic } from "./derived-labels.js";
 
 export interface LabelledImage {
@@ -14,11 +13,14 @@ export interface LabelledImage {
   readonly id: number | string;
 }
 
-/** How a format reads the labels of its i-th image. */
+/** Reads the labels of the i-th image. A file that says another size than wanted in its header need not be decoded. */
+export type LabelReader<T> = (index: number, wanted: WantedSize) => Promise<T>;
+
+/** How a format reads its labels. */
 export interface LabelReaders {
-  readonly semantic?: (index: number) => Promise<SemanticMap>;
-  readonly instances?: (index: number) => Promise<InstanceSet>;
-  readonly panoptic?: (index: number) => Promise<PanopticMap>;
+  readonly semantic?: LabelReader<SemanticMap>;
+  readonly instances?: LabelReader<InstanceSet>;
+  readonly panoptic?: LabelReader<PanopticMap>;
 }
 
 export interface SplitParts extends LabelReaders {
@@ -57,13 +59,13 @@ interface Sized {
   readonly height: number;
 }
 
-async function readImageFile(file: string): Promise<Uint8Array> {
+/** @throws DataFault for a fault of this image */
+async function asImageFault<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await readFile(file);
+    return await work();
   } catch (error) {
-    const fault = fileFault(error, file, "an image file");
-    if (!(fault instanceof InputError)) throw fault;
-    throw new DataFault("unreadable image", fault.problem, { cause: error });
+    if (!(error instanceof InputError)) throw error;
+    throw new DataFault("unreadable image", error.problem, { cause: error });
   }
 }
 
@@ -74,28 +76,23 @@ async function readImageFile(file: string): Promise<Uint8Array> {
 export function createSplit(parts: SplitParts): LabelledSplit {
   const { task, classes, images, faults = [], notes = [], unused = [], hasObjects, ifOneClass, panoptic } = parts;
   const sizes = new Map<number, Sized>();
-  const semantic = parts.semantic ?? (panoptic && (async (index: number) => semanticOfPanoptic(await panoptic(index))));
-  const instances =
-    parts.instances ?? (panoptic && (async (index: number) => instancesOfPanoptic(await panoptic(index), classes)));
+  const derived = <T>(of: (map: PanopticMap) => T) =>
+    panoptic && (async (...which: Parameters<LabelReader<T>>) => of(await panoptic(...which)));
+  const semantic = parts.semantic ?? derived(semanticOfPanoptic);
+  const instances = parts.instances ?? derived((map) => instancesOfPanoptic(map, classes));
   const readers = { semantic, instance: instances, panoptic };
 
   async function size(index: number): Promise<Sized> {
     let found = sizes.get(index);
     if (!found) {
       const { file } = images[index];
-      const bytes = await readImageFile(file);
-      try {
-        found = await imageSize(bytes, file);
-      } catch (error) {
-        if (!(error instanceof InputError)) throw error;
-        throw new DataFault("unreadable image", error.problem, { cause: error });
-      }
+      found = await asImageFault(async () => imageSize(await readPicture(file, "an image file"), file));
       sizes.set(index, found);
     }
     return found;
   }
 
-  async function checked<T extends Sized>(index: number, form: Task, read?: (index: number) => Promise<T>): Promise<T> {
+  async function checked<T extends Sized>(index: number, form: Task, read?: LabelReader<T>): Promise<T> {
     if (!read) {
       throw new InputError({
         where: images[index].file,
@@ -103,18 +100,10 @@ export function createSplit(parts: SplitParts): LabelledSplit {
         found: `a source opened for the task ${task} that has none`,
       });
     }
-    const label = await read(index);
-    const { width, height } = await size(index);
-    if (label.width === width && label.height === height) return label;
-    const turned = label.width === height && label.height === width;
-    throw new DataFault("sizes differ", {
-      where: images[index].file,
-      expected: `a label of the image's size, ${width}x${height}`,
-      found: `${label.width}x${label.height}`,
-      fix: turned
-        ? "The photograph may carry an EXIF rotation that its label lacks: turn the label."
-        : "Resize neither: find the label that belongs to the image.",
-    });
+    const wanted = { ...(await size(index)), of: "the image" };
+    const label = await read(index, wanted);
+    requireSize(label, images[index].file, wanted);
+    return label;
   }
 
   const forms = Object.entries(readers).flatMap(([form, reader]) => (reader ? [form as Task] : []));
@@ -133,7 +122,7 @@ export function createSplit(parts: SplitParts): LabelledSplit {
     ownForms: new Set(forms.filter((form) => own[form])),
     name: (index) => images[index].file,
     imageId: (index) => images[index].id,
-    read: (index) => readImageFile(images[index].file),
+    read: (index) => asImageFault(() => readPicture(images[index].file, "an image file")),
     semantic: (index) => checked(index, "semantic", semantic),
     instances: (index) => checked(index, "instance", instances),
     panoptic: (index) => checked(index, "panoptic", panoptic),
