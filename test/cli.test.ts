@@ -50,10 +50,10 @@ describe("bad input ends with 1 and one message", () => {
   test.each([
     [["--preset", "r5"], `error: --preset r5: expected the name of a preset, found "r5". Did you mean "r50"?`],
     [["--set", "model.dpeth=3"], `error: --set model.dpeth=3: expected a known setting, found "model.dpeth".`],
-    [["--steps", "x"], `error: --steps x: expected a whole number, at least 1, or null, found "x".`],
+    [["--steps", "x"], `error: --steps x: expected a whole number from 1 to 1,000,000,000, or null, found "x".`],
     [["--steps", "1", "--epochs", "1"], "expected either run.steps or run.epochs"],
     [["--device", "gpu"], `expected one of "cpu", "webgpu", "cuda", found "gpu". For a GPU of any maker write webgpu;`],
-    [["--size", "100"], "error: --size 100: expected a positive multiple of 32, found 100."],
+    [["--size", "100"], "error: --size 100: expected a multiple of 32 from 32 to 4,096, found 100."],
     [["--preset", "paper-r50"], "expected backbone.weights"],
     [["--config", "missing.yaml"], "error: missing.yaml: expected a readable settings file"],
     [[], "error: pretrain: expected a folder of images, found none."],

@@ -119,7 +119,7 @@ test.each([
   ],
   ["model.backbone=resnet500", `one of "resnet50", "swin", found "resnet500". Did you mean "resnet50"?`],
   ["model.window=7", `found "model.window". It needs model.backbone swin.`],
-  ["model.stageBlocks=[3,4,6]", "4 numbers, each a whole number, at least 1, found [3,4,6]"],
+  ["model.stageBlocks=[3,4,6]", "4 numbers, each a whole number from 1 to 100, found [3,4,6]"],
   [
     "pretrain.maskPatch=5",
     "divides the 32x32 grid of features (data.size 256 / pretrain.featureStride 8), found 5. These divide it: 1, 2, 4, 8, 16, 32.",
@@ -132,7 +132,7 @@ test.each([
   ["pretrain.emaEnd=0.5", "emaStart <= pretrain.emaEnd"],
   ["backbone.frozen=true", "expected backbone.weights"],
   ["backbone={frozen: true, weights: w.safetensors}", `expected model.norm "frozen", because the backbone is frozen`],
-  ["data.size=300", "a positive multiple of 32, found 300"],
+  ["data.size=300", "a multiple of 32 from 32 to 4,096, found 300"],
   ["data.cropScale=[0.9,0.5]", "0 < low <= high <= 1, found [0.9,0.5]"],
   ["optim.milestones=[0.9,0.5]", "rising optim.milestones"],
   ["optim.lr=0", "a number above 0, found 0"],

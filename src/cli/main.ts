@@ -14,6 +14,7 @@ import { addPredict } from "./predict.js";
 import { addPretrain } from "./pretrain.js";
 import { addQuickstart } from "./quickstart.js";
 import { addSampleData } from "./sample-data.js";
+import { addSettings } from "./settings.js";
 import { addVisualize } from "./visualize.js";
 
 /** 0 done, 1 the work failed, 2 the command line was not understood, 130 a signal ended the run. */
@@ -34,6 +35,7 @@ function createProgram(): Command {
     addPredict,
     addData,
     addSampleData,
+    addSettings,
     addVisualize,
     addQuickstart,
     addConvert,

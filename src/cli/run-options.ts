@@ -19,7 +19,11 @@ export function addRunOptions(command: Command, { preset, out }: { preset: strin
   return command
     .option("--preset <name>", preset)
     .option("--config <file>", "YAML file with settings over the preset")
-    .option("--set <key=value>", "one setting over the file, e.g. optim.lr=2e-4 (repeatable)", append)
+    .option(
+      "--set <key=value>",
+      "one setting over the file, e.g. optim.lr=2e-4 (repeatable); `mask-jepa settings` lists them",
+      append,
+    )
     .option("--out <dir>", "folder of the run", out)
     .addOption(
       new Option("--resume <dir>", "go on with the run in this folder").conflicts(["preset", "out", "overwrite"]),

@@ -172,13 +172,14 @@ function assign(tree: Tree, path: readonly string[], value: unknown): void {
   assign(tree[key] as Tree, rest, value);
 }
 
-function valueAt(tree: unknown, path: readonly PropertyKey[]): unknown {
+/** What lies at a path of a settings tree; undefined where nothing does. */
+export function valueAt(tree: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key], tree);
 }
 
 /**
  * `base` with the assignments over it, later ones first in rank, checked by `schema`, whose leaves' descriptions are the
- * "expected" of the messages. An empty section changes nothing.
+ * "expected" of the messages. An empty section changes nothing. `origins`: where assigned settings were written, by name.
  * @throws InputError for the first unknown name or bad value
  */
 export function mergeSettings<S extends z.ZodObject>(
@@ -186,7 +187,7 @@ export function mergeSettings<S extends z.ZodObject>(
   base: object,
   assignments: readonly Assignment[],
   baseName = "setting",
-): { settings: z.output<S>; whereOf: WhereOf } {
+): { settings: z.output<S>; whereOf: WhereOf; origins: ReadonlyMap<string, string> } {
   const tree = structuredClone(base) as Tree;
   const origins = new Map<string, string>();
   const chosen = withVariants(schema, (discriminator) => {
@@ -207,7 +208,7 @@ export function mergeSettings<S extends z.ZodObject>(
   };
 
   const result = chosen.safeParse(tree);
-  if (result.success) return { settings: result.data as z.output<S>, whereOf };
+  if (result.success) return { settings: result.data as z.output<S>, whereOf, origins };
   const [issue] = result.error.issues;
   const path = issue.path.map(String);
   const names = settingNames(chosen);

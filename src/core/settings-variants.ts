@@ -34,7 +34,9 @@ export function withVariants(schema: z.ZodObject, choices: (discriminator: strin
     const names = variants.map((variant) => nameOf(variant, discriminator));
     const chosen = choices(`${key}.${discriminator}`).find((choice) => names.includes(String(choice)));
     const variant = variants[Math.max(0, names.indexOf(String(chosen)))];
-    const anyName = z.enum(names).describe(`one of ${names.map((name) => `"${name}"`).join(", ")}`);
+    const { meaning } = (variant.shape[discriminator] as z.ZodType).meta() ?? {};
+    const description = `one of ${names.map((name) => `"${name}"`).join(", ")}`;
+    const anyName = z.enum(names).meta({ description, meaning });
     return [key, z.strictObject({ ...variant.shape, [discriminator]: anyName })];
   });
   return z.strictObject(Object.fromEntries(shape));

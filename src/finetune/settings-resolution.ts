@@ -34,6 +34,7 @@ function adaptToWeights(name: string, preset: FinetuneSettings, assignments: rea
 
 export const {
   resolve: resolveSettings,
+  list: listSettings,
   load: loadSettings,
   resume: resumeSettings,
   toYaml,

@@ -6,90 +6,115 @@ import { TASKS } from "../masks/segmentation.js";
 import { type Conflict, refuseConflicts } from "../run/conflicts.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";
 import { optimSection, runConflicts, runFields } from "../run/optim-settings.js";
-import { choice, count, multiple, nonNegative, onOff, positive, unit } from "../run/settings-fields.js";
+import {
+  choice,
+  count,
+  listOf,
+  multiple,
+  name,
+  nonNegative,
+  onOff,
+  orNull,
+  path,
+  period,
+  positive,
+  setting,
+  unit,
+} from "../run/settings-fields.js";
 
 /** Parts of a pretrained model that can go over. */
 export const MODEL_PARTS = ["backbone", "pixel-decoder", "transformer-decoder"] as const;
 export type ModelPart = (typeof MODEL_PARTS)[number];
 
-const path = z.string().min(1);
-const pathOrNull = path.nullable().describe("a path, or null");
-const range = z.tuple([positive, positive]).describe("2 numbers [low, high] with 0 < low <= high");
-
 const decoder = z.strictObject({
-  /** Object queries of the transformer decoder. */
-  queries: count(),
+  queries: count({ max: 10_000 }, "Object queries of the transformer decoder: the most objects that it can find."),
 });
 
 /** The criterion (mask-classification reference, 4). */
 const criterion = z.strictObject({
-  /** Points at which a prediction and an object are compared. */
-  points: count(),
-  /** Candidates for the uncertain points, as a multiple of `points`. */
-  oversampling: z.number().min(1).describe("a number, at least 1"),
-  /** Share of the points taken from the most uncertain candidates. */
-  importance: unit,
-  classWeight: nonNegative,
-  maskWeight: nonNegative,
-  diceWeight: nonNegative,
-  /** Weight of "no object" in the classification loss. */
-  noObject: positive,
+  points: count({ max: 1_000_000 }, "Points at which a prediction and an object are compared."),
+  oversampling: setting(
+    z.number().min(1).max(100),
+    "a number from 1 to 100",
+    "Candidates for the uncertain points, as a multiple of points.",
+  ),
+  importance: unit("Share of the points that are taken from the most uncertain candidates."),
+  classWeight: nonNegative("Weight of the classification loss, and of the class in the matching."),
+  maskWeight: nonNegative("Weight of the masks' cross-entropy, in loss and matching."),
+  diceWeight: nonNegative("Weight of the masks' dice loss, in loss and matching."),
+  noObject: positive('Weight of "no object" in the classification loss.'),
 });
 
+/** A side of an image after resizing, in pixels. */
+const side = { max: 65_536 };
+const crop = multiple(32, { max: 4096 });
+
 const data = z.strictObject({
-  /** Data set: a folder in a known layout, or a YAML file that describes one. */
-  path: pathOrNull,
-  /** The data's folder, in place of the one that the YAML file names. */
-  root: pathOrNull,
-  task: choice(...TASKS),
-  trainSplit: path.describe("the name of a split"),
-  valSplit: path.nullable().describe("the name of a split, or null"),
-  /** Labelled images to train on: a share such as 10% or a number; the same ones for every run with this seed. */
-  labels: z.union([z.string(), z.int()]).transform(String).describe("a share such as 10% or a number of images"),
-  labelsSeed: count(0),
-  /** How training images are resized: shortest edge then crop (reference, 5.4), or large-scale jitter (5.5). */
-  view: choice("shortest-edge", "large-scale-jitter"),
-  /** Network input in training: height, width. */
-  crop: z.tuple([multiple(32), multiple(32)]).describe("2 numbers [height, width], multiples of 32"),
-  /** Lengths of the shorter side to choose from, for "shortest-edge". */
-  shortEdges: z.array(count()).min(1).describe("a list of lengths in pixels"),
-  /** Limit of the longer side, for "shortest-edge". */
-  longEdge: count(),
-  /** Range of the resizing factor, for "large-scale-jitter". */
-  jitter: range,
-  /** SSD's colour jitter, for "shortest-edge". */
-  colorJitter: onOff,
-  flip: onOff,
-  /** Whether segments that the crop lost stay as objects with empty masks; only COCO's instance recipe drops them. */
-  keepEmpty: onOff,
+  path: orNull(path("The labelled data: a folder in a known layout, or a YAML file that describes one.")),
+  root: orNull(path("The data's folder, in place of the one that the YAML file names.")),
+  task: choice(TASKS, "What to learn."),
+  trainSplit: name("a split", "The split to train on."),
+  valSplit: orNull(name("a split", "The split to evaluate on; null for none.")),
+  labels: setting(
+    z.union([z.string(), z.int()]).transform(String),
+    "a share such as 10% or a number of images",
+    "Labelled images to train on; the same ones for every run with one labelsSeed.",
+  ),
+  labelsSeed: count({ min: 0, max: Number.MAX_SAFE_INTEGER }, "Seed of the choice of labelled images."),
+  view: choice(
+    ["shortest-edge", "large-scale-jitter"],
+    "How training images are resized: to a length of the shorter side and cut, or to a multiple of the crop.",
+  ),
+  crop: setting(
+    z.tuple([crop, crop]),
+    "2 numbers [height, width], multiples of 32 up to 4,096",
+    "What the network sees in training, in pixels.",
+  ),
+  shortEdges: setting(
+    z.array(z.int().min(1).max(side.max)).min(1).max(1000),
+    "a list of lengths in pixels, at most 65,536",
+    'Lengths of the shorter side to choose from, for "shortest-edge".',
+  ),
+  longEdge: count(side, 'Limit of the longer side, for "shortest-edge".'),
+  jitter: setting(
+    z.tuple([z.number().gt(0).max(100), z.number().gt(0).max(100)]),
+    "2 numbers [low, high] with 0 < low <= high <= 100",
+    'Range of the multiple of the crop, for "large-scale-jitter".',
+  ),
+  colorJitter: onOff('Whether colours are changed as SSD does, for "shortest-edge".'),
+  flip: onOff("Whether half of the images are mirrored."),
+  keepEmpty: onOff("Whether segments that the crop lost stay as objects with empty masks."),
 });
 
 /** A pretraining run whose weights go over, and which parts of it. */
 const from = z.strictObject({
-  run: pathOrNull,
-  parts: z
-    .array(z.enum(MODEL_PARTS))
-    .min(1)
-    .describe(`a list of ${MODEL_PARTS.map((name) => `"${name}"`).join(", ")}`),
+  run: orNull(path("Pretraining run, or one of its checkpoints, whose weights to start from; null for random ones.")),
+  parts: listOf(MODEL_PARTS, "Parts of it to take.", { min: 1 }),
 });
 
 /** How images reach the network at test time, and what is kept of its output (reference, 5.7 and 5.8). */
 const inference = z.strictObject({
-  shortEdge: count(),
-  longEdge: count(),
-  /** Side in pixels, after resizing, of the overlapping windows in which instances are predicted; 0 for whole images. */
-  window: count(0),
-  objectThreshold: unit,
-  overlapThreshold: unit,
-  topK: count(),
+  shortEdge: count(side, "Shorter side of a resized image, unless the longer one would exceed longEdge."),
+  longEdge: count(side, "Limit of its longer side."),
+  window: count(
+    { min: 0, max: 8192 },
+    "Side in pixels, after resizing, of the overlapping windows in which instances are predicted; 0 for whole images.",
+  ),
+  objectThreshold: unit("Panoptic: queries below this score are dropped."),
+  overlapThreshold: unit("Panoptic: a segment of which less than this share is left is dropped."),
+  topK: count({ max: 100_000 }, "Instances kept of an image, or of each of its windows."),
 });
 
 const run = z.strictObject({
   ...runFields,
-  /** Period in steps of the evaluation on the validation split, 0 for never; the last step is always evaluated. */
-  evaluateEvery: count(0),
-  /** Validation images of an evaluation during training, 0 for all; the last one always takes all. */
-  evaluateImages: count(0),
+  evaluateEvery: period(
+    "Steps between evaluations on the validation split, 0 for none; the last step is always evaluated.",
+    0,
+  ),
+  evaluateImages: count(
+    { min: 0, max: 1_000_000_000 },
+    "Validation images of an evaluation during training, 0 for all; the last one always takes all.",
+  ),
 });
 
 export const finetuneSchema = z.strictObject({

@@ -8,6 +8,7 @@ import { checkAgreement, pretrainSchema, RESUMABLE_SETTINGS } from "./settings.j
 
 export const {
   resolve: resolveSettings,
+  list: listSettings,
   load: loadSettings,
   resume: resumeSettings,
   toYaml,

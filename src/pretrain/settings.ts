@@ -5,59 +5,78 @@ import { show, type WhereOf } from "../core/settings-file.js";
 import { type Conflict, divisors, refuseConflicts } from "../run/conflicts.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";
 import { optimSection, runConflicts, runFields } from "../run/optim-settings.js";
-import { choice, count, insideUnit, multiple, nonNegative, onOff, positive, unit } from "../run/settings-fields.js";
+import {
+  choice,
+  count,
+  insideUnit,
+  multiple,
+  nonNegative,
+  onOff,
+  orNull,
+  period,
+  setting,
+  unit,
+} from "../run/settings-fields.js";
 
 const pretrain = z.strictObject({
-  /** M, self-attention blocks over the masked memory. */
-  selfAttentionBlocks: count(0),
-  /** s_i1, stride of the pixel-decoder map that is masked and predicted. */
-  featureStride: z.literal([8, 16, 32]).describe("8, 16 or 32"),
-  maskRatio: insideUnit,
-  /** p, side of a masked patch in cells of that map. */
-  maskPatch: count(),
-  /** Standard deviation of the input noise, in units of the normalised image. */
-  sigma: nonNegative,
-  /** Side in pixels of the square that shares one draw of the noise. */
-  noiseBlock: z.literal([4, 8, 16, 32]).describe("4, 8, 16 or 32"),
-  denoiseTarget: choice("noise", "image"),
-  /** Positions that the predictor is asked for. */
-  queries: choice("masked", "all"),
-  /** Parts of the loss. */
-  reconstruction: onOff,
-  denoising: onOff,
-  /** tau, decay of the target weights, linear over the run. */
-  emaStart: unit,
-  emaEnd: unit,
+  selfAttentionBlocks: count({ min: 0, max: 64 }, "M, self-attention blocks over the masked memory."),
+  featureStride: setting(
+    z.literal([8, 16, 32]),
+    "8, 16 or 32",
+    "s_i1, stride of the pixel decoder's map that is masked and predicted.",
+  ),
+  maskRatio: insideUnit("Share of the patches of that map that are masked."),
+  maskPatch: count({ max: 512 }, "p, side of a masked patch in cells of that map."),
+  sigma: nonNegative("Standard deviation of the noise on the input, in units of the normalised image."),
+  noiseBlock: setting(
+    z.literal([4, 8, 16, 32]),
+    "4, 8, 16 or 32",
+    "Side in pixels of the square that shares one draw of the noise.",
+  ),
+  denoiseTarget: choice(["noise", "image"], "What the finest map is asked for: the noise, or the image without it."),
+  queries: choice(["masked", "all"], "Positions that the predictor is asked for; the loss is on the masked ones."),
+  reconstruction: onOff("Whether the prediction of masked features is a part of the loss."),
+  denoising: onOff("Whether denoising is a part of the loss."),
+  emaStart: unit("tau, decay of the target's weights, at the start; linear over the run."),
+  emaEnd: unit("tau at the end of the run."),
 });
 
 const backbone = z.strictObject({
-  /** Safetensors file with the canonical names, or null for random initialisation. */
-  weights: z.string().min(1).nullable().describe("a file of weights, hf:owner/name, or null"),
-  frozen: onOff,
+  weights: orNull(
+    setting(
+      z.string().min(1),
+      "a file of weights, hf:owner/name",
+      "Weights that the backbone starts from, of any format that `mask-jepa convert` reads; null for random ones.",
+    ),
+  ),
+  frozen: onOff("Whether the backbone stays as it is."),
 });
 
 const data = z.strictObject({
-  /** Folders of images, searched with their subfolders. */
-  images: z.array(z.string().min(1)).describe("a list of folders"),
-  /** Images kept out of training; their masked-prediction error is logged on monitored steps. */
-  heldOut: count(0),
-  /** Side of the square training crop in pixels; 32 is the stride of the deepest map. */
-  size: multiple(32),
-  /** Share of the image's area that a crop covers, [low, high]. */
-  cropScale: z.tuple([positive, positive]).describe("2 numbers [low, high] with 0 < low <= high <= 1"),
-  flip: onOff,
+  images: setting(
+    z.array(z.string().min(1)),
+    "a list of folders",
+    "Folders of images, searched with their subfolders.",
+  ),
+  heldOut: count(
+    { min: 0, max: 10_000 },
+    "Images kept out of training; their masked-prediction error is logged on monitored steps.",
+  ),
+  size: multiple(32, { max: 4096 }, "Side in pixels of the square crops to train on."),
+  cropScale: setting(
+    z.tuple([z.number().gt(0), z.number().gt(0)]),
+    "2 numbers [low, high] with 0 < low <= high <= 1",
+    "Share of an image's area that a crop covers.",
+  ),
+  flip: onOff("Whether half of the crops are mirrored."),
 });
 
 const run = z.strictObject({
   ...runFields,
-  /** Period in steps of the monitors and of the evaluation of held-out images. */
-  monitorEvery: count(),
-  /** The run warns of collapse below these. */
+  monitorEvery: period("Steps between monitored ones: statistics of the target, error of the held-out images."),
   collapse: z.strictObject({
-    /** Standard deviation of the target features over positions, mean over channels. */
-    featureStd: nonNegative,
-    /** Effective rank of the target features (RankMe). */
-    effectiveRank: nonNegative,
+    featureStd: nonNegative("The run warns of collapse below this deviation of the target features."),
+    effectiveRank: nonNegative("The run warns of collapse below this effective rank of the target features (RankMe)."),
   }),
 });
 

@@ -3,46 +3,58 @@
 import { z } from "zod";
 import { show } from "../core/settings-file.js";
 import { type Conflict, divisors } from "./conflicts.js";
-import { choice, count, multiple, perStage, unit } from "./settings-fields.js";
+import { belowOne, choice, count, multiple, perStage, setting } from "./settings-fields.js";
 
 /** Blocks whose activations can be computed again in the backward pass instead of kept. */
 export const RECOMPUTE_BLOCKS = ["backbone", "deformable-attention", "encoder-layers", "decoder-layers"] as const;
 export type RecomputeBlock = (typeof RECOMPUTE_BLOCKS)[number];
 
+const backbone = <const B extends string>(name: B) =>
+  setting(
+    z.literal(name),
+    `"${name}"`,
+    "The network that sees the image; it decides which other settings of the model there are.",
+  );
+
+const blocks = perStage(count({ max: 100 }), "Residual blocks of each stage of the backbone.");
+
 const resnet = {
-  backbone: z.literal("resnet50"),
-  /** Norm of the backbone: batch norm with fixed statistics and affine, or with those of each micro-batch; or group norm. */
-  norm: choice("frozen", "batch", "group"),
-  stemChannels: count(),
-  stageBlocks: perStage(count()),
-  stageChannels: perStage(multiple(4)), // a bottleneck has a quarter of its stage's channels
+  backbone: backbone("resnet50"),
+  norm: choice(
+    ["frozen", "batch", "group"],
+    "Norm of the backbone: batch norm with fixed statistics and affine, batch norm with the statistics of each micro-batch, or group norm.",
+  ),
+  stemChannels: count({ max: 4096 }, "Channels of the backbone's first convolution."),
+  stageBlocks: blocks,
+  stageChannels: perStage(
+    multiple(4, { max: 16_384 }),
+    "Channels that each stage of the backbone puts out; its bottlenecks have a quarter of them.",
+  ),
 };
 
 const swin = {
-  backbone: z.literal("swin"),
-  /** Channels of the first stage; each further one has twice as many. */
-  embedDim: count(),
-  stageBlocks: perStage(count()),
-  stageHeads: perStage(count()),
-  /** Side of a window in tokens. */
-  window: count(2),
-  /** Drop path of a backbone that trains: the rate of the last block, rising linearly from 0 in the first. */
-  dropPath: unit.lt(1).describe("a number from 0 to 1, 1 excluded"),
+  backbone: backbone("swin"),
+  embedDim: count({ max: 2048 }, "Channels of the first stage; each further one has twice as many."),
+  stageBlocks: blocks,
+  stageHeads: perStage(count({ max: 1024 }), "Attention heads of each stage."),
+  window: count({ min: 2, max: 64 }, "Side of an attention window in tokens."),
+  dropPath: belowOne(
+    "Drop path while the backbone trains: rate of the last block, rising linearly from 0 in the first.",
+  ),
 };
 
 const decoders = {
-  /** C, the width of both decoders; sine and cosine of x and y share it. */
-  hiddenDim: multiple(4),
-  heads: count(),
-  /** Sampling points per head and level of the deformable attention. */
-  points: count(),
-  pixelDecoderLayers: count(),
-  pixelDecoderFfn: count(),
-  /** L, layers of the transformer decoder. */
-  decoderLayers: count(),
-  decoderFfn: count(),
-  /** Groups of the pixel decoder's group norms, and of the backbone's where it has those. */
-  normGroups: count(),
+  hiddenDim: multiple(4, { max: 4096 }, "C, channels of both decoders; sine and cosine of x and y share them."),
+  heads: count({ max: 512 }, "Attention heads of both decoders."),
+  points: count({ max: 64 }, "Sampling points of each head and level of the deformable attention."),
+  pixelDecoderLayers: count({ max: 64 }, "Layers of the pixel decoder's deformable encoder."),
+  pixelDecoderFfn: count({ max: 65_536 }, "Width inside the feed-forward of a pixel decoder's layer."),
+  decoderLayers: count({ max: 64 }, "L, layers of the transformer decoder."),
+  decoderFfn: count({ max: 65_536 }, "Width inside the feed-forward of a transformer decoder's layer."),
+  normGroups: count(
+    { max: 4096 },
+    "Groups of the pixel decoder's group norms, and of the backbone's where it has those.",
+  ),
 };
 
 /** The backbone decides which settings it has. */

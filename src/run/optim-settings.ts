@@ -5,45 +5,56 @@ import { DEVICE_ADVICE, DEVICES } from "../core/devices.js";
 import { show } from "../core/settings-file.js";
 import { type Conflict, divisors } from "./conflicts.js";
 import { RECOMPUTE_BLOCKS } from "./model-settings.js";
-import { choice, count, insideUnit, nonNegative, positive, unit } from "./settings-fields.js";
+import {
+  belowOne,
+  choice,
+  count,
+  insideUnit,
+  listOf,
+  MAX_STEPS,
+  nonNegative,
+  orNull,
+  period,
+  positive,
+  setting,
+} from "./settings-fields.js";
+
+const beta = z.number().min(0).lt(1);
 
 export const optimSection = z.strictObject({
-  lr: positive,
-  weightDecay: nonNegative,
-  /** Largest L2 norm of the whole gradient, or null. */
-  clip: positive.nullable().describe("a number above 0, or null"),
-  betas: z.tuple([unit.lt(1), unit.lt(1)]).describe("2 numbers from 0 to 1, 1 excluded"),
-  eps: positive,
-  schedule: choice("constant", "poly", "multistep", "cosine"),
-  /** Share of the run with linear warm-up. */
-  warmup: unit.lt(1).describe("a number from 0 to 1, 1 excluded"),
-  polyPower: positive,
-  /** Shares of the run at which "multistep" multiplies the learning rate by gamma. */
-  milestones: z.array(insideUnit).describe("a rising list of numbers between 0 and 1"),
-  gamma: positive,
-  /** Learning rate of a backbone that trains, relative to lr. */
-  backboneLrFactor: nonNegative,
+  lr: positive("Learning rate of AdamW after the warm-up."),
+  weightDecay: nonNegative("Weight decay of AdamW; norms and embeddings have none."),
+  clip: orNull(positive("Largest L2 norm of the whole gradient; what is larger is scaled down to it.")),
+  betas: setting(z.tuple([beta, beta]), "2 numbers from 0 to 1, 1 excluded", "Decay of AdamW's two running means."),
+  eps: positive("What AdamW adds to the root of the squares' mean."),
+  schedule: choice(["constant", "poly", "multistep", "cosine"], "How the learning rate changes after the warm-up."),
+  warmup: belowOne("Share of the run in which the learning rate rises linearly from 0."),
+  polyPower: positive('Power of the schedule "poly".'),
+  milestones: setting(
+    z.array(insideUnit()).max(1000),
+    "a rising list of numbers between 0 and 1",
+    'Shares of the run at which "multistep" multiplies the learning rate by gamma.',
+  ),
+  gamma: positive('Factor of the schedule "multistep".'),
+  backboneLrFactor: nonNegative("Learning rate of a backbone that trains, as a multiple of lr."),
 });
 
 /** What every run has; a kind of run adds its own. */
 export const runFields = {
-  batch: count(),
-  /** Images in one forward and backward pass; a batch is a sum over micro-batches. */
-  microBatch: count(),
-  steps: count().nullable().describe("a whole number, at least 1, or null"),
-  epochs: positive.nullable().describe("a number above 0, or null"),
-  seed: count(0),
-  device: choice(...DEVICES).meta({ fix: DEVICE_ADVICE }),
-  /** Cores to use, 0 for all. */
-  cores: count(0),
-  recompute: z
-    .array(z.enum(RECOMPUTE_BLOCKS))
-    .describe(`a list of ${RECOMPUTE_BLOCKS.map((name) => `"${name}"`).join(", ")}`),
-  /** Periods in steps. */
-  checkpointEvery: count(),
-  logEvery: count(),
-  /** Checkpoints to keep, besides the best one. */
-  keep: count(),
+  batch: count({ max: 65_536 }, "Images of one optimiser step."),
+  microBatch: count({ max: 4096 }, "Images of one forward and backward pass; a batch is a sum over micro-batches."),
+  steps: orNull(count({ max: MAX_STEPS }, "Length of the run in optimiser steps; null where epochs say it.")),
+  epochs: orNull(positive("Length of the run in passes over the images; null where steps say it.", 1_000_000)),
+  seed: count({ min: 0, max: Number.MAX_SAFE_INTEGER }, "Seed of everything random."),
+  device: choice(DEVICES, "Where to compute.").meta({ fix: DEVICE_ADVICE }),
+  cores: count({ min: 0, max: 1024 }, "CPU cores to use, 0 for all."),
+  recompute: listOf(
+    RECOMPUTE_BLOCKS,
+    "Blocks whose activations are computed again in the backward pass instead of kept: less memory, more time.",
+  ),
+  checkpointEvery: period("Steps between checkpoints."),
+  logEvery: period("Steps between lines of metrics.jsonl."),
+  keep: count({ max: 10_000 }, "Newest checkpoints that stay, besides the best one."),
 };
 
 interface RunSettings {

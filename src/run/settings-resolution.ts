@@ -9,8 +9,10 @@ import {
   parseSet,
   readAssignments,
   settingsToYaml,
+  valueAt,
   type WhereOf,
 } from "../core/settings-file.js";
+import { type ListedSetting, listSettings } from "../core/settings-list.js";
 import { withBackbone } from "./model-presets.js";
 import type { ModelSettings } from "./model-settings.js";
 import { SETTINGS_HEADING } from "./run-files.js";
@@ -23,6 +25,20 @@ export interface SettingsOverrides {
   sets?: readonly string[];
   /** From dedicated flags such as `--batch 8`. */
   flags?: readonly Assignment[];
+}
+
+export interface NewRun extends SettingsOverrides {
+  preset?: string;
+}
+
+export interface SettingsList {
+  /** The name of the preset below everything else. */
+  readonly preset: string;
+  /** Whether nobody asked for that preset. */
+  readonly isDefault: boolean;
+  readonly settings: readonly ListedSetting[];
+  /** What a run with these settings would be refused for. */
+  readonly conflict?: string;
 }
 
 /** A kind of run: its settings and how they are checked. */
@@ -45,7 +61,12 @@ export interface SettingsResolution<T> {
    * Settings of a new run. Paths become absolute.
    * @throws InputError for an unknown name or preset, a bad value, or settings that disagree
    */
-  resolve(options?: SettingsOverrides & { preset?: string }): T;
+  resolve(options?: NewRun): T;
+  /**
+   * The same settings for a person to read. Those that disagree are told as `conflict`, not refused.
+   * @throws InputError for an unknown name or preset, or a bad value
+   */
+  list(options?: NewRun): SettingsList;
   /** The stored settings of a run: complete, and checked like any others. @throws InputError */
   load(file: string): T;
   /**
@@ -69,6 +90,12 @@ function withOneLength(layer: readonly Assignment[]): readonly Assignment[] {
   return [{ path: ["run", path[1] === "steps" ? "epochs" : "steps"], value: null, where }, ...layer];
 }
 
+/** Where the settings were written that bring others with them: the backbone its sizes, a run its model. */
+function reasons(assignments: readonly Assignment[]): string {
+  const bring = assignments.filter(({ path }) => ["model.backbone", "from.run"].includes(path.join(".")));
+  return bring.map(({ where }) => where).join(" and ");
+}
+
 function layers({ file, sets = [], flags = [] }: SettingsOverrides): Assignment[][] {
   return [file === undefined ? [] : readAssignments(file), sets.flatMap(parseSet), [...flags]];
 }
@@ -84,7 +111,8 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     return settings;
   }
 
-  function resolve({ preset: asked, ...overrides }: SettingsOverrides & { preset?: string } = {}): Settings {
+  /** The preset that is meant, what it means beside the assignments, and these. */
+  function beginning({ preset: asked, ...overrides }: NewRun) {
     const [file, ...others] = layers(overrides);
     const inFile = file.find(isPreset);
     const name = String(asked ?? inFile?.value ?? defaultPreset);
@@ -100,7 +128,30 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     const backbone = assignments.findLast(({ path }) => path.join(".") === "model.backbone");
     const preset = adapt ? adapt(name, presets[name], assignments) : presets[name];
     const base = withBackbone(preset as { model: ModelSettings }, backbone?.value);
+    return { name, isDefault: asked === undefined && !inFile, base, assignments };
+  }
+
+  function resolve(options: NewRun = {}): Settings {
+    const { name, base, assignments } = beginning(options);
     return merged(base, assignments, `preset ${name}:`);
+  }
+
+  function list(options: NewRun = {}): SettingsList {
+    const { name: preset, isDefault, base, assignments } = beginning(options);
+    const { settings, whereOf, origins } = mergeSettings(schema, base, assignments, `preset ${preset}:`);
+    const fromOf = (name: string) => {
+      const path = name.split(".");
+      const ofPreset = JSON.stringify(valueAt(base, path)) === JSON.stringify(valueAt(presets[preset], path));
+      return origins.get(name) ?? (ofPreset ? `preset ${preset}` : `${reasons(assignments)}, which brings it`);
+    };
+    const listed = { preset, isDefault, settings: listSettings(schema, settings as object, fromOf) };
+    try {
+      check(settings, whereOf);
+      return listed;
+    } catch (error) {
+      if (error instanceof InputError) return { ...listed, conflict: error.message };
+      throw error;
+    }
   }
 
   const load = (file: string) => merged({}, readAssignments(file), `${file}:`);
@@ -124,5 +175,5 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
   }
 
   const toYaml = (settings: Settings) => settingsToYaml(settings as object, SETTINGS_HEADING);
-  return { resolve, load, resume, toYaml };
+  return { resolve, list, load, resume, toYaml };
 }
