@@ -1,4 +1,5 @@
 /** @file Every odd or damaged image that a folder of photographs may hold: read rightly, or refused with a reason. */
+import { gzipSync } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, it } from "vitest";
 import { InputError } from "../src/core/errors.js";
@@ -145,15 +146,61 @@ describe("images that are refused", () => {
 
   it("an empty file", async () => expect(await reasonOf(Buffer.alloc(0))).toBe("an empty file"));
 
-  it("HTML and SVG saved as .jpg", async () => {
-    expect(await reasonOf(Buffer.from("<!doctype html><p>404"))).toContain("HTML");
-    expect(await reasonOf(Buffer.from('  <svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'))).toContain(
-      "svg",
-    );
+  it.each([
+    ["<!doctype html><p>404", "text that begins with '<' (HTML, XML or SVG)"],
+    [
+      '  <svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+      "text that begins with '<' (HTML, XML or SVG)",
+    ],
+    [
+      "version https://git-lfs.github.com/spec/v1\noid sha256:0",
+      "a Git LFS pointer in place of the file (run: git lfs pull)",
+    ],
+    ["%PDF-1.7\n%\xe2\xe3", "a PDF"],
+    ["BM\x36\0\0\0", "a BMP image"],
+    ['{"images": []}', 'text ("{\\"images\\": []}")'],
+    ["not an image at all\n", 'text ("not an image at all")'],
+    ["\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photograph"],
+    ["\0\0\0\0", "nothing but zero bytes"],
+    ["\x01\x02\xfe", "no image of these formats"],
+  ])("%j saved as .jpg", async (text, found) => {
+    expect(await reasonOf(Buffer.from(text, "latin1"))).toBe(found);
   });
 
-  it("random bytes", async () => {
-    expect(await reasonOf(Buffer.from("not an image at all"))).toContain("unsupported image format");
+  it("SVG that is packed, whatever it holds", async () => {
+    expect(await reasonOf(gzipSync('<svg xmlns="http://www.w3.org/2000/svg"/>'))).toBe("a gzip archive");
+  });
+
+  it("each for its own reason, however many are decoded side by side", async () => {
+    const cut = (bytes: Uint8Array) => bytes.subarray(0, Math.floor(bytes.length * 0.6));
+    const [jpeg, png, gif] = await Promise.all([
+      noisy().jpeg().toBuffer(),
+      noisy().png().toBuffer(),
+      noisy().gif().toBuffer(),
+    ]);
+    const flipped = Buffer.from(png);
+    flipped[png.length >> 1] ^= 16;
+    const cases: [Uint8Array, RegExp | undefined][] = [
+      [cut(jpeg), /^a damaged JPEG \(premature end of JPEG image\)$/],
+      [jpeg, undefined],
+      [cut(png), /^a PNG that is cut off$/],
+      [flipped, /^a damaged PNG \(libpng read error\)$/],
+      [cut(gif), /^a damaged GIF \(Unexpected end of GIF source data\)$/],
+    ];
+    const reasons = await Promise.all(
+      Array.from({ length: 50 }, async (_, i) => {
+        const [bytes, expected] = cases[i % cases.length];
+        const found = await decode(bytes, `image ${i}`).then(
+          () => undefined,
+          (error: unknown) => (error as InputError).problem.found,
+        );
+        return { found, expected };
+      }),
+    );
+    for (const { found, expected } of reasons) {
+      if (expected) expect(found).toMatch(expected);
+      else expect(found).toBeUndefined();
+    }
   });
 
   it("a header of 60000 x 60000 pixels, without allocating them", async () => {
