@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { InputError } from "../core/errors.js";
 import { manifest } from "../core/manifest.js";
+import { memoryFault } from "../core/out-of-memory.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { addConvert } from "./convert.js";
 import { addData } from "./data.js";
@@ -48,7 +49,9 @@ function createProgram(): Command {
 
 function report(error: unknown, debug: boolean): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed it
-  if (error instanceof InputError) console.error(`error: ${debug ? error.stack : error.message}`);
+  const known = error instanceof InputError || !(error instanceof Error);
+  const fault = known ? error : memoryFault(error, "this command");
+  if (fault instanceof InputError) console.error(`error: ${debug ? fault.stack : fault.message}`);
   else console.error("unexpected error:", error);
   return 1;
 }

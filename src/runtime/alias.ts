@@ -26,9 +26,9 @@ function ancestors(producers: ReadonlyMap<string, OnnxNode>, value: string): Set
 export type AliasFault = (feed: string, fetch: string) => string | undefined;
 
 /**
- * The check for a graph. The engine does not know that two tensors share memory: it is safe when whatever reads the input is done
- * before the output is written (the output depends on it) and, even if both are fused into one kernel, reads each element before
- * that element is written (the reader is elementwise).
+ * The check for a graph. The engine does not know that two tensors share memory: it is safe when whatever reads the
+ * input is done before the output is written (the output depends on it) and, even if both are fused into one kernel,
+ * reads each element before that element is written (the reader is elementwise).
  */
 export function aliasChecker(nodes: readonly OnnxNode[]): AliasFault {
   const producers = new Map<string, OnnxNode>();

@@ -66,7 +66,8 @@ const SCATTER_SIZE = { updates: 2048, rows: 4, width: 8 };
 
 /**
  * Opens the runtime of a device, and makes sure that scattered sums are exact on it.
- * @throws InputError that says what to do when the device is missing (there is no fallback), Error when its sums are wrong
+ * @throws InputError that says what to do when the device is missing (there is no fallback), Error when its sums are
+ * wrong
  *
  * CUDA has the same code path as WebGPU but was never run: npm carries no CUDA files.
  */

@@ -2,7 +2,10 @@
 import koffi from "koffi";
 import { InputError } from "../core/errors.js";
 
-/** koffi's own stack for asynchronous calls is 128 KiB, in which creating a WebGPU session overflows. 16 MiB is its maximum. */
+/**
+ * koffi's own stack for asynchronous calls is 128 KiB, in which creating a WebGPU session overflows. 16 MiB is its
+ * maximum.
+ */
 const STACK_BYTES = 16 * 2 ** 20;
 const STACKS = { sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES };
 
@@ -26,7 +29,10 @@ function configure(): void {
   configured = true;
 }
 
-/** Held for ever: koffi unloads a library whose handle is collected, even while functions found through pointers run in it. */
+/**
+ * Held for ever: koffi unloads a library whose handle is collected, even while functions found through pointers run in
+ * it.
+ */
 const loaded = new Map<string | null, ReturnType<typeof koffi.load>>();
 
 /**

@@ -39,10 +39,10 @@ const MOST_TEXT = 1 << 16;
 const [STANDARD_OUTPUT, STANDARD_ERROR] = [1, 2];
 
 /**
- * Runs `job` with standard output and error turned away from the terminal, and returns what was printed meanwhile (nothing where the
- * system has no file in memory to keep it in). Nothing of ours gets in: `job` is synchronous, so no other JavaScript of this thread
- * runs. Everything is printed as usual in a worker thread, beside which others may print, on Windows, and for whoever asks the Vulkan
- * loader to talk (VK_LOADER_DEBUG).
+ * Runs `job` with standard output and error turned away from the terminal, and returns what was printed meanwhile
+ * (nothing where the system has no file in memory to keep it in). Nothing of ours gets in: `job` is synchronous, so no
+ * other JavaScript of this thread runs. Everything is printed as usual in a worker thread, beside which others may
+ * print, on Windows, and for whoever asks the Vulkan loader to talk (VK_LOADER_DEBUG).
  */
 export function captureOutput(job: () => void): string {
   if (process.platform === "win32" || !isMainThread || process.env.VK_LOADER_DEBUG) {

@@ -1,9 +1,12 @@
-/** @file Loads ONNX Runtime's shared library from the npm package `onnxruntime-node` and calls its C API through koffi. */
+/**
+ * @file Loads ONNX Runtime's shared library from the npm package `onnxruntime-node` and calls its C API through koffi.
+ */
 import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import koffi from "koffi";
 import { InputError } from "../core/errors.js";
+import { memoryFault } from "../core/out-of-memory.js";
 import { loadLibrary } from "./foreign.js";
 import { ORT, ORT_API_VERSION, ORT_FUNCTIONS, type OrtFunction } from "./ort-api.js";
 import { forbidTelemetry } from "./telemetry.js";
@@ -22,7 +25,7 @@ export interface Ort {
   readonly buildInfo: string;
   /** The one OrtEnv of the process. */
   readonly env: bigint;
-  /** Calls a fallible function. Throws Error with the library's message. */
+  /** Calls a fallible function. Throws Error with the library's message, OutOfMemoryError when that is the reason. */
   call(name: OrtFunction, ...values: NativeValue[]): void;
   /** The same on a libuv thread. The typed arrays among `values` are kept alive; memory that they point to is not. */
   callAsync(name: OrtFunction, ...values: NativeValue[]): Promise<void>;
@@ -89,7 +92,7 @@ function open(): Ort {
     if (status === null) return;
     const message = functions.GetErrorMessage(status as bigint) as string;
     functions.ReleaseStatus(status as bigint);
-    throw new Error(message);
+    throw memoryFault(new Error(message), "ONNX Runtime");
   };
   const call: Ort["call"] = (name, ...values) => check(functions[name](...values));
   const create: Ort["create"] = (name, ...values) => {

@@ -1,5 +1,6 @@
 /** @file A graph compiled for a device, and its concurrent runs on libuv threads. */
 import koffi from "koffi";
+import { memoryFault, OutOfMemoryError } from "../core/out-of-memory.js";
 import { encodeModel, type OnnxModel, type OnnxNode, type OnnxValue } from "../onnx/protobuf.js";
 import { aliasChecker } from "./alias.js";
 import type { Bindings, CompileOptions, Device, Program } from "./contract.js";
@@ -54,7 +55,9 @@ function valuesOf(where: string, declared: Declared, names: Iterable<string>, bi
   });
 }
 
-/** A function that throws RangeError when a fetch shares memory with a feed and must not. Each pair is examined once. */
+/**
+ * A function that throws RangeError when a fetch shares memory with a feed and must not. Each pair is examined once.
+ */
 function sharingGuard(where: string, nodes: readonly OnnxNode[]): (feeds: Bindings, fetches: Bindings) => void {
   const faultOf = aliasChecker(nodes);
   const safe = new Set<string>();
@@ -78,7 +81,10 @@ export async function compileProgram(
   { name = "graph", frozenWeights = false, threads = 1 }: CompileOptions,
   { device, gate }: { readonly device: Device; readonly gate: Gate },
 ): Promise<Program> {
-  const named = (error: Error) => new Error(`${name}: ${error.message}`, { cause: error });
+  const named = (error: Error) => {
+    const fault = memoryFault(error, `the graph "${name}"`);
+    return fault instanceof OutOfMemoryError ? fault : new Error(`${name}: ${error.message}`, { cause: error });
+  };
   const settings = { device, frozenWeights, threads };
   refuseRacingScatter(name, model.nodes, settings);
   const session = await openSession(encodeModel(model), settings).catch((error: Error) => {

@@ -35,7 +35,9 @@ export function appendProvider(device: Device, options: bigint): void {
 /** ONNX Runtime's words without the place in its sources: `/a/b.cc:1 void f() condition was false. What is wrong`. */
 const reasonOf = (message: string) => message.trim().replace(/^\S+:\d+ .* was false\. /s, "");
 
-/** The lines of `printed` that say something, each once, without their level and the places in the sources below them. */
+/**
+ * The lines of `printed` that say something, each once, without their level and the places in the sources below them.
+ */
 function remarksOf(printed: string): string[] {
   const lines = printed.split("\n").filter((line) => /^\S/.test(line));
   return [...new Set(lines.map((line) => line.replace(/^(Warning|Error): /, "").trim()))];

@@ -32,8 +32,9 @@ function sessionOptions({ device, frozenWeights, threads }: SessionSettings): bi
     call("SetInterOpNumThreads", options, 1);
     // Memory patterns double the arena when runs overlap.
     call("DisableMemPattern", options);
-    // With frozen weights everything pays: folding, fusing, blocked layouts. A graph with gradients is left as it is: fused
-    // nodes get new numbers, which undoes the order that frees activations early (a quarter more memory, no faster).
+    // With frozen weights everything pays: folding, fusing, blocked layouts. A graph with gradients is left as it is:
+    // fused nodes get new numbers, which undoes the order that frees activations early (a quarter more memory, no
+    // faster).
     call("SetSessionGraphOptimizationLevel", options, frozenWeights ? ORT.OPTIMIZE_ALL : ORT.OPTIMIZE_NONE);
     for (const [key, value] of Object.entries(CONFIG)) call("AddSessionConfigEntry", options, key, value);
     appendProvider(device, options);

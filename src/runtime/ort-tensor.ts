@@ -1,4 +1,9 @@
-/** @file Tensors as ONNX Runtime sees them (OrtValue): over shared memory on the CPU, in buffers of the provider on a GPU. */
+/**
+ * @file Tensors as ONNX Runtime sees them (OrtValue): over shared memory on the CPU, in buffers of the provider on a
+ * GPU.
+ */
+
+import { memoryFault } from "../core/out-of-memory.js";
 import {
   BYTES,
   type DType,
@@ -40,6 +45,22 @@ function requireSame(where: string, wanted: DeviceTensor, source: TensorData): v
   }
 }
 
+/**
+ * Throws OutOfMemoryError in place of the error with which `job`, which wants memory for such a tensor, is refused it.
+ */
+function allocating<T>(tensor: Pick<TensorData, "dtype" | "shape">, job: () => T): T {
+  try {
+    return job();
+  } catch (error) {
+    throw memoryFault(error as Error, describe(tensor), sizeOf(tensor.shape) * BYTES[tensor.dtype]);
+  }
+}
+
+/** Zeros in memory of their own. */
+function zerosOf<T extends DType>(dtype: T, shape: Shape): TensorData<T> {
+  return allocating({ dtype, shape }, () => zeros(dtype, shape));
+}
+
 let hostInfo: bigint | undefined;
 
 /** An OrtValue over the memory of `tensor`, which must outlive it. */
@@ -63,7 +84,7 @@ function hostTensor<T extends DType>(tensor: TensorData<T>): OrtTensor<T> {
       bytesOf(tensor.data).set(bytesOf(source.data));
     },
     async read() {
-      const copy = zeros(tensor.dtype, tensor.shape);
+      const copy = zerosOf(tensor.dtype, tensor.shape);
       bytesOf(copy.data).set(bytesOf(tensor.data));
       return copy;
     },
@@ -74,7 +95,7 @@ function hostTensor<T extends DType>(tensor: TensorData<T>): OrtTensor<T> {
 /** Tensors in SharedArrayBuffers. */
 export function hostMemory(): Memory {
   return {
-    allocate: (dtype, shape) => hostTensor(zeros(dtype, shape)),
+    allocate: (dtype, shape) => hostTensor(zerosOf(dtype, shape)),
     view({ dtype, data }, offset, shape) {
       if (!data) throw new RangeError("view: expected a tensor of the CPU, found one of a GPU");
       const start = data.byteOffset + offset * BYTES[dtype];
@@ -85,8 +106,8 @@ export function hostMemory(): Memory {
 }
 
 /**
- * Tensors in a GPU's memory. `session` is one of the provider's, `memoryName` the name of its memory; copies take their turn in
- * `gate`, with the runs. Allocate before the first run: neither provider promises to allocate beside one.
+ * Tensors in a GPU's memory. `session` is one of the provider's, `memoryName` the name of its memory; copies take their
+ * turn in `gate`, with the runs. Allocate before the first run: neither provider promises to allocate beside one.
  */
 export function deviceMemory(session: bigint, memoryName: string, gate: Gate): Memory {
   const { call, create, release, env } = ort();
@@ -112,8 +133,10 @@ export function deviceMemory(session: bigint, memoryName: string, gate: Gate): M
 
   const allocate = <T extends DType>(dtype: T, shape: Shape): OrtTensor<T> => {
     const dims = BigInt64Array.from(shape, BigInt);
-    const value = create("CreateTensorAsOrtValue", allocator, dims, dims.length, ELEMENT_TYPE[dtype]);
-    withHost(zeros(dtype, shape), (host) => copy(host, value)); // buffers are recycled
+    const value = allocating({ dtype, shape }, () =>
+      create("CreateTensorAsOrtValue", allocator, dims, dims.length, ELEMENT_TYPE[dtype]),
+    );
+    withHost(zerosOf(dtype, shape), (host) => copy(host, value)); // buffers are recycled
     return {
       dtype,
       shape,
@@ -124,7 +147,7 @@ export function deviceMemory(session: bigint, memoryName: string, gate: Gate): M
         await gate(async () => withHost(source, (host) => copy(host, value)));
       },
       async read() {
-        return gate(async () => withHost(zeros(dtype, shape), (host) => copy(value, host)));
+        return gate(async () => withHost(zerosOf(dtype, shape), (host) => copy(value, host)));
       },
       dispose: () => release("ReleaseValue", value),
     };

@@ -13,7 +13,10 @@ export function probeLibrary(): { version: string; buildInfo: string; path: stri
   return { version, buildInfo, path };
 }
 
-/** What speaks against the library's telemetry being off; undefined when nothing does. Throws InputError as `probeLibrary`. */
+/**
+ * What speaks against the library's telemetry being off; undefined when nothing does. Throws InputError as
+ * `probeLibrary`.
+ */
 export function probeTelemetry(): string | undefined {
   ort();
   return telemetryFault();

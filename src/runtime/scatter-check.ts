@@ -31,7 +31,9 @@ function scatterModel({ updates, rows, width }: ScatterSize): OnnxModel {
   };
 }
 
-/** Largest absolute error of scattered sums of small integers, which are exact in any order: 0 unless updates are lost. */
+/**
+ * Largest absolute error of scattered sums of small integers, which are exact in any order: 0 unless updates are lost.
+ */
 export async function scatterAddError(runtime: Runtime, size: ScatterSize): Promise<number> {
   const { updates, rows, width } = size;
   const rowOf = (i: number) => (i * 7) % rows;

@@ -1,4 +1,6 @@
-/** @file Keeps ONNX Runtime from reporting to its maker: it would read the machine's id, keep a store and send events. */
+/**
+ * @file Keeps ONNX Runtime from reporting to its maker: it would read the machine's id, keep a store and send events.
+ */
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** @file Native runs, image decoding and file access share libuv's thread pool, whose size is fixed before Node starts. */
+/**
+ * @file Native runs, image decoding and file access share libuv's thread pool, whose size is fixed before Node starts.
+ */
 
 /** Threads for sharp, files and DNS beside the runs. */
 const SPARE_THREADS = 4;

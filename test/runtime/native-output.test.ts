@@ -11,7 +11,9 @@ beforeAll(compileSources);
 afterAll(() => rmSync(work, { recursive: true }));
 
 describe.skipIf(process.platform === "win32")("what native code prints", () => {
-  /** Prints from JavaScript before and after, and natively within the capture: unbuffered, and through C's own buffer. */
+  /**
+   * Prints from JavaScript before and after, and natively within the capture: unbuffered, and through C's own buffer.
+   */
   const printing = (then: string) => `
     const { captureOutput } = await import(${compiledModule("runtime/native-output.js")});
     const { loadLibrary } = await import(${compiledModule("runtime/foreign.js")});

@@ -19,7 +19,9 @@ const work = mkdtempSync(join(tmpdir(), "privacy-"));
 afterAll(() => rmSync(work, { recursive: true }));
 const newFolder = () => mkdtempSync(join(work, "test-"));
 
-/** An environment of empty folders of its own. It asks for telemetry, and lacks the variables of CI that switch it off. */
+/**
+ * An environment of empty folders of its own. It asks for telemetry, and lacks the variables of CI that switch it off.
+ */
 function emptyHome() {
   const home = newFolder();
   const folders = ["HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"];

@@ -1,6 +1,7 @@
 /**
- * @file `node without-sockets.js ARGUMENTS...` runs `node ARGUMENTS...` so that Linux ends it with SIGSYS (exit code 159) as soon as
- * any of its threads, or a child of it, asks for a socket of any kind: a connection and a look-up of a name both begin with one.
+ * @file `node without-sockets.js ARGUMENTS...` runs `node ARGUMENTS...` so that Linux ends it with SIGSYS (exit code
+ * 159) as soon as any of its threads, or a child of it, asks for a socket of any kind: a connection and a look-up of a
+ * name both begin with one.
  */
 
 import { spawnSync } from "node:child_process";
