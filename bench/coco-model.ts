@@ -1,11 +1,12 @@
 /** @file The Mask2Former that is fine-tuned and used: ResNet-50 with frozen norms or Swin-T, sizes of COCO panoptic. */
 
 import type { TensorData } from "../src/core/tensor-data.js";
-import { architectureOf } from "../src/finetune/model-description.js";
+import { familyOf } from "../src/families/families.js";
+import { segment } from "../src/families/family.js";
+import { architectureOf } from "../src/finetune/composition.js";
 import type { FinetuneSettings } from "../src/finetune/settings.js";
 import { resolveSettings } from "../src/finetune/settings-resolution.js";
 import { Graph } from "../src/graph/graph.js";
-import { mask2former } from "../src/models/mask2former.js";
 import { asInputs, type Declaration, Parameters } from "../src/nn/scope.js";
 import type { Problem } from "./job.js";
 
@@ -37,11 +38,8 @@ export function cocoSettings({ backbone, size, images, cores, recompute }: Probl
 export function cocoDeclarations(problem: Problem): Declaration[] {
   const graph = new Graph("weights");
   const parameters = new Parameters(asInputs(graph));
-  mask2former(
-    parameters.root,
-    graph.input("images", "float32", [1, 3, 32, 32]),
-    architectureOf(cocoSettings(problem), CLASSES),
-  );
+  const model = architectureOf(cocoSettings(problem), CLASSES);
+  segment(familyOf(model), parameters.root, graph.input("images", "float32", [1, 3, 32, 32]), model);
   return [...parameters.declarations.values()];
 }
 

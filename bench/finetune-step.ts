@@ -3,9 +3,9 @@
 import { readSafetensors } from "../src/checkpoint/safetensors.js";
 import { floats, sizeOf, type TensorData } from "../src/core/tensor-data.js";
 import type { Target } from "../src/data/targets.js";
+import { architectureOf, finetunerOptions } from "../src/finetune/composition.js";
 import { pointDraws } from "../src/finetune/draws.js";
 import { Finetuner, type StepReport } from "../src/finetune/finetuner.js";
-import { architectureOf, criterionOptions } from "../src/finetune/model-description.js";
 import { buildTraining } from "../src/finetune/programs.js";
 import { pointCounts } from "../src/losses/points.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
@@ -107,23 +107,12 @@ export const finetuneStep: Job = {
 
   async start(problem) {
     const settings = cocoSettings(problem);
-    const { optim, run, data } = settings;
     const runtime = await createRuntime({ device: "cpu", cores: problem.cores });
-    const model = await readSafetensors(problem.weights);
-    const finetuner = await Finetuner.create(
-      runtime,
-      {
-        architecture: architectureOf(settings, CLASSES),
-        criterion: criterionOptions(settings),
-        optim,
-        steps: STEPS,
-        seed: run.seed,
-        batch: run.batch,
-        microBatch: run.microBatch,
-        size: data.crop,
-      },
-      async () => ({ model, target: new Map(), optimizer: new Map() }),
-    );
+    const finetuner = await Finetuner.create(runtime, finetunerOptions(settings, CLASSES, STEPS), async () => ({
+      model: await readSafetensors(problem.weights),
+      target: new Map(),
+      optimizer: new Map(),
+    }));
     let number: number;
     let images: Float32Array;
     let targets: Target[][];

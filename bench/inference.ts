@@ -2,7 +2,7 @@
 
 import { readSafetensors } from "../src/checkpoint/safetensors.js";
 import type { TensorData } from "../src/core/tensor-data.js";
-import { architectureOf, describeModel } from "../src/finetune/model-description.js";
+import { architectureOf, describeModel } from "../src/finetune/composition.js";
 import type { PanopticMap, SegmentationClass } from "../src/masks/segmentation.js";
 import { asConstants } from "../src/nn/scope.js";
 import { inferenceGraph } from "../src/predict/model-graph.js";

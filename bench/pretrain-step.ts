@@ -3,10 +3,11 @@
 import { readSafetensors } from "../src/checkpoint/safetensors.js";
 import { RandomStream } from "../src/core/random.js";
 import { floats, sizeOf, type TensorData } from "../src/core/tensor-data.js";
+import { pretrainerOptions, stepOptions, weightsOptions } from "../src/pretrain/composition.js";
 import { drawMask, maskStream, noiseStream, queryStream } from "../src/pretrain/draws.js";
 import { Pretrainer } from "../src/pretrain/pretrainer.js";
 import { buildFrozenBackbone, buildGradients, buildTarget, stepShapes } from "../src/pretrain/programs.js";
-import { maskGrid, type PretrainSettings } from "../src/pretrain/settings.js";
+import type { PretrainSettings } from "../src/pretrain/settings.js";
 import { resolveSettings } from "../src/pretrain/settings-resolution.js";
 import { backboneDeclarations } from "../src/pretrain/starting-weights.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
@@ -16,7 +17,6 @@ import { workOf, zerosFor } from "./work.js";
 /** Length of the run that the schedules see; they are constant. */
 const STEPS = 1000;
 /** Part of the model of which the target has a copy. */
-const TARGET = "sem_seg_head.pixel_decoder.";
 
 /** The paper's settings with a frozen backbone; learning rate and tau constant, as on the other side. */
 function settingsOf({ backbone, size, images, cores, recompute, weights }: Problem): PretrainSettings {
@@ -35,9 +35,9 @@ function settingsOf({ backbone, size, images, cores, recompute, weights }: Probl
 
 /** The batch of one step: images of N(0, 1), and what the step itself will draw for `step`. */
 function batchOf(settings: PretrainSettings, step: number): Map<string, TensorData> {
-  const { run, pretrain } = settings;
-  const shapes = stepShapes(settings);
-  const { cells, masked } = maskGrid(settings);
+  const { run } = settings;
+  const options = stepOptions(settings);
+  const shapes = stepShapes(options);
   const stacked = (shape: readonly number[], fill: (sample: number, out: Float32Array) => void) => {
     const each = sizeOf(shape.slice(1));
     const data = new Float32Array(run.batch * each);
@@ -45,15 +45,13 @@ function batchOf(settings: PretrainSettings, step: number): Map<string, TensorDa
     return floats([run.batch, ...shape.slice(1)], data);
   };
   const keyOf = (sample: number) => ({ seed: run.seed, step, sample });
-  const masks = Array.from({ length: run.batch }, (_, i) =>
-    drawMask(maskStream(keyOf(i)), cells, pretrain.maskPatch, masked),
-  );
+  const masks = Array.from({ length: run.batch }, (_, i) => drawMask(maskStream(keyOf(i)), options.mask));
   return new Map<string, TensorData>([
     [
       "images",
       stacked(shapes.images, (i, out) => new RandomStream({ ...keyOf(i), purpose: "bench images" }).fillNormal(out)),
     ],
-    ["noise", stacked(shapes.noise, (i, out) => noiseStream(keyOf(i)).fillNormal(out, pretrain.sigma))],
+    ["noise", stacked(shapes.noise, (i, out) => noiseStream(keyOf(i)).fillNormal(out, options.noise.sigma))],
     ["queries", stacked(shapes.queries, (i, out) => queryStream(keyOf(i)).fillNormal(out))],
     [
       "masked",
@@ -72,8 +70,8 @@ export const pretrainStep: Job = {
 
   declarations(problem) {
     const settings = settingsOf(problem);
-    const trained = buildGradients(settings).parameters.declarations;
-    return [...backboneDeclarations(settings).values(), ...trained.values()];
+    const trained = buildGradients(stepOptions(settings)).declarations;
+    return [...backboneDeclarations(weightsOptions(settings).encoder).values(), ...trained.values()];
   },
 
   batch: (problem, step) => batchOf(settingsOf(problem), step),
@@ -82,18 +80,21 @@ export const pretrainStep: Job = {
   work(problem) {
     const settings = settingsOf({ ...problem, recompute: [] });
     return workOf([
-      buildFrozenBackbone(settings, zerosFor(backboneDeclarations(settings).values())),
-      buildTarget(settings).graph,
-      buildGradients(settings).graph,
+      buildFrozenBackbone(
+        stepOptions(settings),
+        zerosFor(backboneDeclarations(weightsOptions(settings).encoder).values()),
+      ),
+      buildTarget(stepOptions(settings)).graph,
+      buildGradients(stepOptions(settings)).graph,
     ]);
   },
 
   async start(problem) {
     const settings = settingsOf(problem);
     const runtime = await createRuntime({ device: "cpu", cores: problem.cores });
-    const model = await readSafetensors(problem.weights);
-    const target = new Map([...model].filter(([name]) => name.startsWith(TARGET)));
-    const pretrainer = await Pretrainer.create(runtime, settings, STEPS, { model, target, optimizer: new Map() });
+    const pretrainer = await Pretrainer.create(runtime, pretrainerOptions(settings, STEPS), () =>
+      readSafetensors(problem.weights),
+    );
     let images: Float32Array;
     let number: number;
     let result: Awaited<ReturnType<Pretrainer["step"]>>;

@@ -23,6 +23,8 @@ export { cityscapesIou } from "./eval/cityscapes-iou.js";
 export { panopticQuality } from "./eval/panoptic-quality.js";
 export type { ClassScores, Score, Scores } from "./eval/scores.js";
 export { semanticIou } from "./eval/semantic-iou.js";
+export { type Architecture, type FamilyName, familyOf } from "./families/families.js";
+export { answerOf, type Family, type PredictionGroup, segment } from "./families/family.js";
 export { Finetuner } from "./finetune/finetuner.js";
 export { PRESETS as FINETUNE_PRESETS } from "./finetune/presets.js";
 export { runFinetuning } from "./finetune/run.js";
@@ -46,7 +48,6 @@ export type {
   SemanticMap,
 } from "./masks/segmentation.js";
 export { backbone } from "./models/backbone.js";
-export { mask2former } from "./models/mask2former.js";
 export { pixelDecoder } from "./models/pixel-decoder.js";
 export { resnet } from "./models/resnet.js";
 export { swin } from "./models/swin.js";

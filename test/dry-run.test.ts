@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { countParameters, estimateMemory, estimateSeconds, planStep, printDryRun } from "../src/pretrain/dry-run.js";
+import { segmentationOptions } from "../src/finetune/composition.js";
+import { planFinetuning } from "../src/finetune/dry-run.js";
+import { resolveSettings as resolveFinetuning } from "../src/finetune/settings-resolution.js";
+import { dryRunOptions } from "../src/pretrain/composition.js";
+import { plannedStep, planPretraining } from "../src/pretrain/dry-run.js";
+import type { PretrainSettings } from "../src/pretrain/settings.js";
 import { resolveSettings } from "../src/pretrain/settings-resolution.js";
+import { printEstimates } from "../src/run/dry-run.js";
+import { countParameters, estimateMemory, estimateSeconds } from "../src/run/step-estimate.js";
 
+const planStep = (settings: PretrainSettings) => planPretraining(dryRunOptions(settings));
 const tiny = resolveSettings({ preset: "tiny" });
 const plan = planStep(tiny);
 const total = (map: ReadonlyMap<string, number>) => [...map.values()].reduce((a, b) => a + b);
@@ -24,12 +32,11 @@ describe("parameters", () => {
 
   test("Swin-T has the numbers of Mask2Former's, its pixel decoder too", () => {
     const sets = ["data.size=64", "pretrain.maskPatch=4", "backbone.weights=x.safetensors"];
-    const frozen = countParameters(resolveSettings({ preset: "paper-swin-t", sets }));
+    const frozen = countParameters(plannedStep(dryRunOptions(resolveSettings({ preset: "paper-swin-t", sets }))));
     expect(frozen[0]).toEqual({ part: "backbone", online: 27_520_698, learnable: 0, target: 0, buffers: 0 });
     expect(frozen[1]).toMatchObject({ online: 5_421_504, learnable: 5_421_504, target: 5_421_504 });
-    const [trained] = countParameters(
-      resolveSettings({ preset: "swin-t", sets: ["data.size=64", "pretrain.maskPatch=1"] }),
-    );
+    const trains = resolveSettings({ preset: "swin-t", sets: ["data.size=64", "pretrain.maskPatch=1"] });
+    const [trained] = countParameters(plannedStep(dryRunOptions(trains)));
     expect(trained).toMatchObject({ learnable: 27_520_698, target: 27_520_698 });
   });
 });
@@ -37,38 +44,44 @@ describe("parameters", () => {
 describe("estimates", () => {
   const machine = { cores: 2, operations: 1e11, bandwidth: 1e10 };
 
-  test("each core adds the gradients and activations of a micro-batch", () => {
-    const [one, two, three] = [1, 2, 3].map((cores) => total(estimateMemory(tiny, plan, cores)));
-    const learnable = plan.counts.reduce((sum, count) => sum + count.learnable, 0);
+  test("each core adds the gradients and activations of a micro-batch; the sum lies in one of them where that is possible", () => {
+    const [one, two, three, four] = [1, 2, 3, 4].map((cores) => total(estimateMemory(plan, cores)));
+    const gradients = 4 * plan.counts.reduce((sum, count) => sum + count.learnable, 0);
+    expect(plan.microBatches).toBe(4);
     expect(two - one).toBeCloseTo(three - two, 0);
-    expect(two - one).toBeGreaterThan(4 * learnable + plan.microBatch.reduce((sum, { peak }) => sum + peak, 0));
-    const narrow = { ...tiny, run: { ...tiny.run, batch: 1 } };
-    expect(estimateMemory(narrow, plan, 2)).toEqual(estimateMemory(narrow, plan, 1));
+    expect(two - one).toBeGreaterThan(gradients + plan.microBatch.reduce((sum, { peak }) => sum + peak, 0));
+    expect(four - three).toBeCloseTo(three - two - gradients, 0);
+    const narrow = { ...plan, microBatches: 1 };
+    expect(estimateMemory(narrow, 2)).toEqual(estimateMemory(narrow, 1));
   });
 
   test("micro-batches run in rounds, as many at once as there are cores", () => {
-    const seconds = (batch: number, cores: number) =>
-      estimateSeconds({ ...tiny, run: { ...tiny.run, batch } }, plan, { ...machine, cores });
+    const seconds = (microBatches: number, cores: number) =>
+      estimateSeconds({ ...plan, microBatches }, { ...machine, cores });
     expect(seconds(8, 2)).toBeCloseTo(seconds(8, 1) / 2, 9);
     expect(seconds(3, 2)).toBe(seconds(4, 2));
-    expect(estimateSeconds(tiny, plan, { ...machine, operations: 1e10 })).toBeGreaterThan(seconds(8, 2));
+    expect(estimateSeconds(plan, { ...machine, operations: 1e10 })).toBeGreaterThan(estimateSeconds(plan, machine));
+  });
+
+  test("a fine-tuning step has no target, and parts of its own", () => {
+    const small = resolveFinetuning({ preset: "small" });
+    const planned = planFinetuning(segmentationOptions(small, 8), small.optim, small.run.batch);
+    expect(planned.counts.map(({ part, target }) => [part, target])).toEqual([
+      ["backbone", 0],
+      ["pixel decoder", 0],
+      ["transformer decoder", 0],
+    ]);
+    expect(total(estimateMemory(planned, 2))).toBeGreaterThan(total(estimateMemory(planned, 1)));
   });
 });
 
-test("printDryRun shows settings that load again, and aligned tables", async () => {
+test("printEstimates shows aligned tables", async () => {
   const printed: string[] = [];
-  await printDryRun({ ...tiny, run: { ...tiny.run, cores: 1 } }, (text) => printed.push(text));
-  const [settings, parameters, memory, time] = printed;
-  expect(settings).toContain("hiddenDim: 64");
+  await printEstimates(plan, { device: "cpu", cores: 1 }, (text) => printed.push(text));
+  const [parameters, memory, time] = printed;
   for (const text of [parameters, memory]) {
-    expect(
-      new Set(
-        text
-          .trimEnd()
-          .split("\n")
-          .map((line) => line.length),
-      ).size,
-    ).toBe(1);
+    const lines = text.trimEnd().split("\n").slice(1);
+    expect(new Set(lines.map((line) => line.length)).size).toBe(1);
   }
   expect(parameters).toMatch(/ {2}total +494,099 +494,099 +271,696 +2,432/);
   expect(memory).toMatch(/ {2}total +\d+\.\d MiB/);

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseValue } from "../src/core/settings-file.js";
+import { stepOptions } from "../src/pretrain/composition.js";
 import { PRESET_NAMES, PRESETS } from "../src/pretrain/presets.js";
-import { maskGrid, type PretrainSettings } from "../src/pretrain/settings.js";
+import type { PretrainSettings } from "../src/pretrain/settings.js";
 import { loadSettings, resolveSettings, resumeSettings, toYaml } from "../src/pretrain/settings-resolution.js";
 
 const folder = mkdtempSync(join(tmpdir(), "settings-"));
@@ -39,7 +40,7 @@ describe("presets", () => {
       emaStart: 0.996,
     });
     expect([data.size, optim.lr, run.batch, run.epochs]).toEqual([512, 1e-4, 32, 5]);
-    expect(maskGrid(PRESETS["paper-r50"])).toEqual({ cells: 64, patches: 64, masked: 32 });
+    expect(stepOptions(PRESETS["paper-r50"]).mask).toMatchObject({ cells: 64, patch: 8, patches: 32 });
   });
 
   test("paper-swin-t and swin-t differ from paper-r50 and r50 in the backbone alone", () => {
@@ -70,7 +71,10 @@ describe("presets", () => {
   });
 
   test("smaller presets keep the paper's 8x8 patches", () => {
-    for (const name of PRESET_NAMES) expect(maskGrid(PRESETS[name]).patches).toBe(64);
+    for (const name of PRESET_NAMES) {
+      const { cells, patch } = stepOptions(PRESETS[name]).mask;
+      expect(cells / patch).toBe(8);
+    }
   });
 
   test("an unknown preset gets a suggestion", () => {

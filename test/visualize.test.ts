@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { decode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { folderSource } from "../src/data/source.js";
+import { stepOptions, weightsOptions } from "../src/pretrain/composition.js";
 import { drawImages, uploadTensors } from "../src/pretrain/feature-pictures.js";
 import { heldOutIndices } from "../src/pretrain/held-out.js";
 import { usableCrops } from "../src/pretrain/image-crops.js";
@@ -61,7 +62,7 @@ test("finds on the held-out image the error that the run logged", async () => {
 
 test("before pretraining means the weights that the run began with", async () => {
   const runtime = await createRuntime({ device: "cpu", cores: 1 });
-  const weights = await startingWeights(settings, buildGradients(settings).parameters.declarations);
+  const weights = await startingWeights(weightsOptions(settings), buildGradients(stepOptions(settings)).declarations);
   const [online, target] = [await uploadTensors(runtime, weights), await uploadTensors(runtime, weights)];
   const crops = await usableCrops(await folderSource(images), [0], settings.data.size, 1);
   const { rows } = await drawImages(runtime, settings, crops.images, { online, target });

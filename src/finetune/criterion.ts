@@ -1,287 +1,128 @@
 /**
- * @file Mask2Former's criterion (HungarianMatcher and SetCriterion; mask-classification reference, 4), between the forward and
- * the backward half of a step: from predictions and objects to the losses and their gradients.
+ * @file Mask2Former's criterion (SetCriterion; mask-classification reference, 4), between the forward and the backward half of a
+ * step: which objects each output is compared with, and which losses are taken of it.
  */
 
-import { type Shape, sizeOf } from "../core/tensor-data.js";
 import type { Target } from "../data/targets.js";
-import { type Assignment, assignObjects } from "../losses/assignment.js";
-import { borderedMap, readBordered, sampleMask, scatterBordered } from "../losses/points.js";
-import type { DeviceTensor, Runtime } from "../runtime/contract.js";
-import {
-  type CriterionOptions,
-  type CriterionPrograms,
-  type CriterionShape,
-  OBJECTS,
-  PAIRS,
-  predictionNames,
-  seedName,
-} from "./criterion-programs.js";
-import { type Pair, PairSampler, type PointDraws } from "./pair-sampler.js";
+import type { Assignment } from "../losses/assignment.js";
+import { toOnnx } from "../onnx/emit.js";
+import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
+import { buildClassLoss, ClassLosses } from "./class-losses.js";
+import type { CriterionOptions, CriterionShape, Normalisers, PointDraws } from "./criterion-options.js";
+import { buildMaskLoss, MaskLosses } from "./mask-losses.js";
+import { buildMatching, Matcher } from "./matcher.js";
+import type { Pair } from "./pair-sampler.js";
 
-/** What the losses of a batch are divided by; the same for all its micro-batches. */
-export interface Normalisers {
-  /** max(1, objects in the batch) */
-  readonly masks: number;
-  /** Sum of the class weights of all queries of the batch. */
-  readonly classWeights: number;
+type Floats = DeviceTensor<"float32">;
+
+/** A supervised output in memory: what was predicted, and where the gradients of the losses go. */
+export interface SupervisedOutput {
+  /** What follows the names of its losses, e.g. "" or "_3". */
+  readonly suffix: string;
+  readonly logits: Floats;
+  readonly masks: Floats;
+  readonly logitsGradient: Floats;
+  readonly masksGradient: Floats;
 }
 
-/** The normalisers of a batch from the number of objects of each image (one worker: reference, 4.3 and 4.4). */
-export function normalisersOf(counts: readonly number[], queries: number, noObject: number): Normalisers {
-  const objects = counts.reduce((a, b) => a + b, 0);
-  const classWeights = counts.reduce((sum, n) => {
-    const matched = Math.min(n, queries);
-    return sum + matched + (queries - matched) * noObject;
-  }, 0);
-  return { masks: Math.max(1, objects), classWeights };
+/** Unweighted losses of one output over the normalisers of the batch. */
+export interface OutputLosses {
+  readonly suffix: string;
+  readonly class: number;
+  readonly mask: number;
+  readonly dice: number;
 }
 
-/** A loss or matching cost of one image that is NaN or infinite. */
-export class NonFiniteImage extends Error {
-  override readonly name = "NonFiniteImage";
-  constructor(
-    /** Within the micro-batch. */
-    readonly image: number,
-    readonly what: string,
-  ) {
-    super(`image ${image}: ${what}`);
-  }
+/** Compiled once, shared by all lanes. */
+export interface CriterionPrograms {
+  readonly matching: Program;
+  readonly maskLoss: Program;
+  readonly classLoss: Program;
 }
 
-type Buffers = Record<string, DeviceTensor<"float32">>;
-
-/** The names of the losses in the order of the outputs: the last one's have no number, as in the reference. */
-const suffix = (output: number, outputs: number) => (output === outputs - 1 ? "" : `_${output}`);
+export async function compileCriterion(
+  runtime: Runtime,
+  shape: CriterionShape,
+  outputs: number,
+  options: CriterionOptions,
+): Promise<CriterionPrograms> {
+  const [matching, maskLoss, classLoss] = await Promise.all(
+    [buildMatching(shape, options), buildMaskLoss(options), buildClassLoss(shape, outputs, options)].map((graph) =>
+      runtime.compile(toOnnx(graph), { name: graph.name }),
+    ),
+  );
+  return { matching, maskLoss, classLoss };
+}
 
 /** One micro-batch's criterion with buffers of its own; several work at once. */
 export class Criterion {
-  private readonly buffers: Buffers;
-  private readonly sampler: PairSampler;
-  private readonly gradientMap;
-  /** Rows (image * queries + query) of each output's mask seeds that are not zero. */
-  private readonly dirty: Set<number>[];
+  private readonly matcher: Matcher;
+  private readonly maskLosses: MaskLosses;
+  private readonly classLosses: ClassLosses;
 
   constructor(
     runtime: Runtime,
-    private readonly programs: CriterionPrograms,
+    programs: CriterionPrograms,
     private readonly shape: CriterionShape,
-    private readonly options: CriterionOptions,
+    private readonly outputs: readonly SupervisedOutput[],
+    options: CriterionOptions,
   ) {
-    const { images, queries, classes, outputs, maskSize } = shape;
-    const { points } = options;
-    const allocate = (...dims: Shape) => runtime.allocate("float32", dims);
-    this.buffers = {
-      points: allocate(images, points, 2),
-      objects: allocate(images, points, OBJECTS),
-      classes: allocate(images, classes + 1, OBJECTS),
-      cost: allocate(images, queries, OBJECTS),
-      logits: allocate(PAIRS, points),
-      labels: allocate(PAIRS, points),
-      gradient: allocate(PAIRS, points),
-      bce: allocate(PAIRS),
-      dice: allocate(PAIRS),
-      scale: allocate(),
-      losses: allocate(outputs),
-    };
-    for (let i = 0; i < outputs; i++) this.buffers[`weights.${i}`] = allocate(images, queries, classes + 1);
-    this.sampler = new PairSampler(shape, options);
-    this.gradientMap = borderedMap(maskSize[1], maskSize[0]);
-    this.dirty = Array.from({ length: outputs }, () => new Set());
+    this.matcher = new Matcher(runtime, programs.matching, shape, options);
+    this.maskLosses = new MaskLosses(runtime, programs.maskLoss, shape, options);
+    this.classLosses = new ClassLosses(runtime, programs.classLoss, shape, outputs.length, options);
   }
 
   /**
-   * Losses of a micro-batch by the reference's names (loss_ce, loss_mask, loss_dice, with _0, _1, ... for all but the last
-   * output), divided by the batch's normalisers; leaves the gradients of their weighted sum in the seeds.
-   * `predictions` and `seeds` by the names of `predictionNames` and `seedName`.
+   * Losses of a micro-batch with these objects of each image; leaves the gradients of their weighted sum in the outputs.
    * @throws NonFiniteImage
    */
   async run(
-    predictions: ReadonlyMap<string, DeviceTensor>,
-    seeds: ReadonlyMap<string, DeviceTensor>,
     targets: readonly (readonly Target[])[],
     normalisers: Normalisers,
     draws: PointDraws,
-  ): Promise<Map<string, number>> {
-    const { outputs } = this.shape;
-    const losses = new Map<string, number>();
-    await this.write("scale", Float32Array.of(1 / normalisers.masks));
-    for (let output = 0; output < outputs; output++) {
-      const names = predictionNames(output);
-      const [logits, masks] = [names.logits, names.masks].map(
-        (name) => predictions.get(name) as DeviceTensor<"float32">,
-      );
-      const assignments = await this.match(output, { logits, masks }, targets, draws);
-      await this.weighClasses(output, assignments, targets, normalisers);
-      const seed = seeds.get(seedName(names.masks)) as DeviceTensor<"float32">;
-      const sums = await this.maskLosses(output, masks, seed, assignments, targets, draws);
-      losses.set(`loss_mask${suffix(output, outputs)}`, sums.bce / normalisers.masks);
-      losses.set(`loss_dice${suffix(output, outputs)}`, sums.dice / normalisers.masks);
+  ): Promise<OutputLosses[]> {
+    const sums: { bce: number; dice: number }[] = [];
+    for (const [i, output] of this.outputs.entries()) {
+      const assignments = await this.matcher.match(output, targets, (image, out) => draws.matching(i, image, out));
+      await this.classLosses.expect(i, this.classesOf(assignments, targets), normalisers.classWeights);
+      const predicted = { masks: output.masks, gradient: output.masksGradient, output: i };
+      const pairs = this.pairsOf(assignments, targets);
+      sums.push(await this.maskLosses.compute(predicted, pairs, normalisers.masks, draws));
     }
-    const { data } = await this.classLosses(predictions, seeds);
-    data.forEach((value, output) => {
-      losses.set(`loss_ce${suffix(output, outputs)}`, value);
-    });
-    return losses;
+    const classes = await this.classLosses.compute(
+      this.outputs.map(({ logits, logitsGradient: gradient }) => ({ logits, gradient })),
+    );
+    return this.outputs.map(({ suffix }, i) => ({
+      suffix,
+      class: classes[i],
+      mask: sums[i].bce / normalisers.masks,
+      dice: sums[i].dice / normalisers.masks,
+    }));
   }
 
   dispose(): void {
-    for (const tensor of Object.values(this.buffers)) tensor.dispose();
+    for (const part of [this.matcher, this.maskLosses, this.classLosses]) part.dispose();
   }
 
-  /** The assignment of each image. */
-  private async match(
-    output: number,
-    { logits, masks }: { logits: DeviceTensor; masks: DeviceTensor },
-    targets: readonly (readonly Target[])[],
-    draws: PointDraws,
-  ): Promise<Assignment[]> {
-    const { queries, classes, size } = this.shape;
-    const { points } = this.options;
-    const drawn = this.memory("points");
-    const drawnOf = (image: number) => drawn.subarray(2 * points * image, 2 * points * (image + 1));
-    targets.forEach((_, image) => {
-      draws.matching(output, image, drawnOf(image));
-    });
-    await this.write("points", drawn);
-    const costs = targets.map(({ length }) => Array.from({ length: queries }, () => new Float64Array(length)));
-    const most = Math.max(0, ...targets.map(({ length }) => length));
-    for (let start = 0; start < most; start += OBJECTS) {
-      const objects = this.memory("objects").fill(0);
-      const labels = this.memory("classes").fill(0);
-      targets.forEach((objectsOfImage, image) => {
-        objectsOfImage.slice(start, start + OBJECTS).forEach(({ label, mask }, i) => {
-          const bytes = { width: size[1], height: size[0], data: mask };
-          sampleMask(bytes, drawnOf(image), points, objects, image * points * OBJECTS + i, OBJECTS);
-          labels[(image * (classes + 1) + label) * OBJECTS + i] = 1;
-        });
+  /** The class that each query of each image should have. */
+  private classesOf(assignments: readonly Assignment[], targets: readonly (readonly Target[])[]): number[][] {
+    return assignments.map(({ queries, objects }, image) => {
+      const classes = new Array<number>(this.shape.queries).fill(this.shape.classes);
+      queries.forEach((query, i) => {
+        classes[query] = targets[image][objects[i]].label;
       });
-      await this.write("objects", objects);
-      await this.write("classes", labels);
-      const { cost } = this.buffers;
-      await this.programs.matching.run({ logits, masks, ...this.pick("points", "objects", "classes") }, { cost });
-      const values = await hostData(cost);
-      costs.forEach((rows, image) => {
-        const width = Math.min(OBJECTS, targets[image].length - start);
-        rows.forEach((row, q) => {
-          for (let i = 0; i < width; i++) row[start + i] = values[(image * queries + q) * OBJECTS + i];
-        });
-      });
-    }
-    return costs.map((rows, image) => {
-      try {
-        return assignObjects(rows);
-      } catch (error) {
-        throw new NonFiniteImage(image, (error as Error).message);
-      }
+      return classes;
     });
   }
 
-  /** Writes, at each query's class, its weight over the normaliser. */
-  private async weighClasses(
-    output: number,
-    assignments: readonly Assignment[],
-    targets: readonly (readonly Target[])[],
-    { classWeights }: Normalisers,
-  ): Promise<void> {
-    const { queries, classes } = this.shape;
-    const width = classes + 1;
-    const weights = this.memory(`weights.${output}`).fill(0);
-    assignments.forEach((assignment, image) => {
-      const labels = new Array<number>(queries).fill(classes);
-      assignment.queries.forEach((query, i) => {
-        labels[query] = targets[image][assignment.objects[i]].label;
-      });
-      labels.forEach((label, query) => {
-        const weight = label === classes ? this.options.noObject : 1;
-        weights[(image * queries + query) * width + label] = weight / classWeights;
-      });
-    });
-    await this.write(`weights.${output}`, weights);
-  }
-
-  private async classLosses(predictions: ReadonlyMap<string, DeviceTensor>, seeds: ReadonlyMap<string, DeviceTensor>) {
-    const feeds: Record<string, DeviceTensor> = {};
-    const fetches: Record<string, DeviceTensor> = this.pick("losses");
-    for (let i = 0; i < this.shape.outputs; i++) {
-      const { logits } = predictionNames(i);
-      feeds[logits] = predictions.get(logits) as DeviceTensor;
-      feeds[`weights.${i}`] = this.buffers[`weights.${i}`];
-      fetches[seedName(logits)] = seeds.get(seedName(logits)) as DeviceTensor;
-    }
-    await this.programs.classLoss.run(feeds, fetches);
-    return this.buffers.losses.read();
-  }
-
-  /** Sums of both mask losses over the pairs of an output; their gradient with respect to the mask logits goes to `seed`. */
-  private async maskLosses(
-    output: number,
-    masks: DeviceTensor<"float32">,
-    seed: DeviceTensor<"float32">,
-    assignments: readonly Assignment[],
-    targets: readonly (readonly Target[])[],
-    draws: PointDraws,
-  ): Promise<{ bce: number; dice: number }> {
-    const { queries, maskSize } = this.shape;
-    const { points } = this.options;
-    const area = maskSize[0] * maskSize[1];
-    const logits = await hostData(masks);
-    const gradient = seed.data ?? new Float32Array(logits.length);
-    const dirty = this.dirty[output];
-    for (const row of dirty) gradient.fill(0, row * area, (row + 1) * area);
-    dirty.clear();
-    const pairs = assignments.flatMap((assignment, image) =>
-      assignment.queries.map(
-        (query, pair): Pair => ({
-          image,
-          pair,
-          row: image * queries + query,
-          mask: targets[image][assignment.objects[pair]].mask,
-        }),
-      ),
+  private pairsOf(assignments: readonly Assignment[], targets: readonly (readonly Target[])[]): Pair[] {
+    return assignments.flatMap(({ queries, objects }, image) =>
+      queries.map((query, pair) => ({
+        image,
+        pair,
+        row: image * this.shape.queries + query,
+        mask: targets[image][objects[pair]].mask,
+      })),
     );
-    const sums = { bce: 0, dice: 0 };
-    for (let start = 0; start < pairs.length; start += PAIRS) {
-      const chunk = pairs.slice(start, start + PAIRS);
-      const sampled = { logits: this.memory("logits"), labels: this.memory("labels") };
-      this.sampler.sample(output, chunk, logits, draws, sampled);
-      await this.write("logits", sampled.logits);
-      await this.write("labels", sampled.labels);
-      await this.programs.maskLoss.run(this.pick("logits", "labels", "scale"), this.pick("bce", "dice", "gradient"));
-      const [bce, dice, dLogits] = await Promise.all(
-        [this.buffers.bce, this.buffers.dice, this.buffers.gradient].map(hostData),
-      );
-      chunk.forEach(({ image, row }, i) => {
-        if (!Number.isFinite(bce[i] + dice[i])) throw new NonFiniteImage(image, `a mask loss is ${bce[i]}`);
-        sums.bce += bce[i];
-        sums.dice += dice[i];
-        this.gradientMap.data.fill(0);
-        scatterBordered(this.gradientMap, this.sampler.points[i], points, dLogits, i * points);
-        readBordered(this.gradientMap, gradient, row * area);
-        dirty.add(row);
-      });
-    }
-    if (!seed.data) await seed.write({ dtype: "float32", shape: seed.shape, data: gradient });
-    return sums;
   }
-
-  private pick(...names: string[]): Buffers {
-    return Object.fromEntries(names.map((name) => [name, this.buffers[name]]));
-  }
-
-  /** Where the values of a buffer are put together: on the CPU its own memory. */
-  private memory(name: string): Float32Array {
-    const { data, shape } = this.buffers[name];
-    return data ?? new Float32Array(sizeOf(shape));
-  }
-
-  private async write(name: string, data: Float32Array): Promise<void> {
-    const buffer = this.buffers[name];
-    if (data !== buffer.data) await buffer.write({ dtype: "float32", shape: buffer.shape, data });
-  }
-}
-
-/** On the CPU the memory itself. */
-async function hostData(tensor: DeviceTensor<"float32">): Promise<Float32Array> {
-  return tensor.data ?? (await tensor.read()).data;
 }

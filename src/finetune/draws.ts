@@ -1,7 +1,7 @@
 /** @file The random numbers of fine-tuning besides the data's: each a function of (seed, step, sample, purpose). */
 
 import { RandomStream } from "../core/random.js";
-import type { PointDraws } from "./pair-sampler.js";
+import type { PointDraws } from "./criterion-options.js";
 
 /** Points for the micro-batch whose first image is number `first` of the batch of a step. */
 export function pointDraws(seed: number, step: number, first: number): PointDraws {

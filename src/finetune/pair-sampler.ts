@@ -4,19 +4,13 @@ import {
   borderedMap,
   fillBordered,
   mostUncertain,
+  type PointOptions,
   pointCounts,
   sampleBordered,
   sampleMask,
   selectionScratch,
 } from "../losses/points.js";
-import { type CriterionOptions, type CriterionShape, PAIRS } from "./criterion-programs.js";
-
-/** Random points (x, y) in [0, 1), drawn anew for every supervised output; `image` counts within the micro-batch. */
-export interface PointDraws {
-  matching(output: number, image: number, out: Float32Array): void;
-  candidates(output: number, image: number, pair: number, out: Float32Array): void;
-  uniform(output: number, image: number, pair: number, out: Float32Array): void;
-}
+import type { CriterionShape, PointDraws } from "./criterion-options.js";
 
 /** A query and the object that was assigned to it. */
 export interface Pair {
@@ -41,17 +35,19 @@ export class PairSampler {
 
   constructor(
     private readonly shape: CriterionShape,
-    options: CriterionOptions,
+    options: PointOptions,
+    /** Pairs that are sampled at once. */
+    most: number,
   ) {
     this.counts = pointCounts(options);
     this.candidates = new Float32Array(2 * this.counts.candidates);
     this.candidateLogits = new Float32Array(this.counts.candidates);
-    this.points = Array.from({ length: PAIRS }, () => new Float32Array(2 * options.points));
+    this.points = Array.from({ length: most }, () => new Float32Array(2 * options.points));
     this.map = borderedMap(shape.maskSize[1], shape.maskSize[0]);
   }
 
   /**
-   * Chooses the points of up to PAIRS pairs of an output, whose mask logits are rows of `masks`, and samples there: the i-th
+   * Chooses the points of up to `most` pairs of an output, whose mask logits are rows of `masks`, and samples there: the i-th
    * pair's P logits and labels go to `logits` and `labels` from i * P on.
    */
   sample(

@@ -1,55 +1,74 @@
 /** @file The two halves of a fine-tuning step as graphs: images -> predictions, and their gradients -> those of the weights. */
 
+import { KEEP, withDropPath } from "../families/drop-path.js";
+import { type Architecture, familyOf } from "../families/families.js";
+import { type PredictionGroup, segment } from "../families/family.js";
 import * as g from "../graph/build.js";
 import { vectorJacobian } from "../graph/differentiate.js";
 import { ancestors, Graph, type Tensor } from "../graph/graph.js";
 import { type Halves, splitAtGradients } from "../graph/split.js";
-import { keepShape } from "../models/backbone.js";
-import { type Mask2FormerOptions, mask2former } from "../models/mask2former.js";
 import { asInputs, Parameters } from "../nn/scope.js";
-import type { Observed } from "../train/learner.js";
-import { predictionNames, seedName } from "./criterion-programs.js";
+import type { ObjectiveWeights } from "../train/objective.js";
 
 export const GRADIENT_PREFIX = "gradient.";
-/** Output of the forward half with all batch statistics, concatenated in the order of `TrainingGraphs.observed`. */
+/** Output of the forward half with all batch statistics, concatenated in the order of `ObjectiveWeights.observed`. */
 export const STATISTICS = "batch-statistics";
 /** Input: normalised images [N,3,H,W]. */
 export const IMAGES = "images";
-/** Input: factors of drop path, where the backbone has it. */
-export const KEEP = "keep";
 
-export interface TrainingGraphs extends Halves {
-  readonly parameters: Parameters;
-  /** Names of the parameters that get a gradient: output GRADIENT_PREFIX + name of the backward half. */
-  readonly trained: readonly string[];
-  readonly observed: readonly Observed[];
+/** Names of the tensors of one prediction between the halves: outputs of the first, and inputs of the second. */
+export interface PredictionNames {
+  /** What follows the names of its losses: "" for the answer, "_0" for the first prediction of the group without a name. */
+  readonly suffix: string;
+  readonly logits: string;
+  readonly masks: string;
+  readonly logitsGradient: string;
+  readonly masksGradient: string;
 }
 
-/** The graphs of a micro-batch of `images` images of `size`. */
+export interface TrainingGraphs extends Halves {
+  readonly weights: ObjectiveWeights;
+  readonly outputs: readonly PredictionNames[];
+  readonly maskSize: readonly [height: number, width: number];
+}
+
+function namesOf({ name: group, predictions }: PredictionGroup): PredictionNames[] {
+  return predictions.map((_, i) => {
+    const number = i === predictions.length - 1 ? "" : String(i);
+    const suffix = [group, number].map((part) => (part === "" ? "" : `_${part}`)).join("");
+    return {
+      suffix,
+      logits: `logits${suffix}`,
+      masks: `masks${suffix}`,
+      logitsGradient: `gradient of logits${suffix}`,
+      masksGradient: `gradient of masks${suffix}`,
+    };
+  });
+}
+
+/** The graphs of a micro-batch of `images` images of `size`; weights' gradients are outputs GRADIENT_PREFIX + name. */
 export function buildTraining(
-  options: Mask2FormerOptions,
+  model: Architecture,
   images: number,
   [height, width]: readonly [number, number],
 ): TrainingGraphs {
   const graph = new Graph("finetune");
   const parameters = new Parameters(asInputs(graph));
   const input = graph.input(IMAGES, "float32", [images, 3, height, width]);
-  const shape = keepShape(options.backbone, images);
-  const keep = shape && graph.input(KEEP, "float32", shape);
-  const backbone = options.backbone.kind === "swin" ? { ...options.backbone, keep } : options.backbone;
-  const predictions = mask2former(parameters.root, input, { ...options, backbone });
+  const family = familyOf(model);
+  const groups = segment(family, parameters.root, input, withDropPath(graph, model, images));
+  const names = groups.flatMap(namesOf);
+  const predictions = groups.flatMap((group) => group.predictions);
   const outputs: Tensor[] = [];
   const seeds: Tensor[] = [];
+  const supervise = (tensor: Tensor, name: string, gradient: string) => {
+    graph.output(name, tensor);
+    outputs.push(tensor);
+    seeds.push(graph.input(gradient, "float32", tensor.shape));
+  };
   predictions.forEach(({ logits, masks }, i) => {
-    const names = predictionNames(i);
-    for (const [name, tensor] of [
-      [names.logits, logits],
-      [names.masks, masks],
-    ] as const) {
-      graph.output(name, tensor);
-      outputs.push(tensor);
-      seeds.push(graph.input(seedName(name), "float32", tensor.shape));
-    }
+    supervise(logits, names[i].logits, names[i].logitsGradient);
+    supervise(masks, names[i].masks, names[i].masksGradient);
   });
   const active = ancestors(outputs);
   const tensorOf = (name: string) => parameters.tensors.get(name) as Tensor;
@@ -59,5 +78,16 @@ export function buildTraining(
   });
   const observed = [...parameters.observed].map(([name, t]) => ({ name, size: t.shape[0] }));
   if (observed.length > 0) graph.output(STATISTICS, g.concat([...parameters.observed.values()], 0));
-  return { ...splitAtGradients(graph, new Set([IMAGES, KEEP])), parameters, trained, observed };
+  return {
+    ...splitAtGradients(graph, new Set([IMAGES, KEEP])),
+    weights: {
+      declarations: parameters.declarations,
+      trained,
+      averaged: new Set(),
+      backbone: family.prefixes.backbone,
+      observed,
+    },
+    outputs: names,
+    maskSize: predictions[0].masks.shape.slice(2) as [number, number],
+  };
 }

@@ -18,9 +18,9 @@ import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
-import type { LearnerState } from "../train/learner.js";
+import type { TrainingState } from "../train/training-state.js";
+import { describeModel, finetunerOptions } from "./composition.js";
 import { Finetuner, type StepReport } from "./finetuner.js";
-import { criterionOptions, describeModel } from "./model-description.js";
 import type { FinetuneSettings } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
 import { describeStart, freshWeights, weightsFromPretraining } from "./starting-weights.js";
@@ -97,15 +97,16 @@ function viewOf({ data }: FinetuneSettings): LabelledViewRule {
 
 /** The state before the first step, from the settings' weights and seed. */
 async function startingState(
-  { from, run }: FinetuneSettings,
+  { from, model, run }: FinetuneSettings,
   declared: ReadonlyMap<string, Declaration>,
   reporter: Reporter,
-): Promise<LearnerState> {
+): Promise<TrainingState> {
+  const options = { family: model.family, seed: run.seed, reporter };
   const start =
     from.run === null
       ? freshWeights(declared, run.seed)
-      : await weightsFromPretraining(from.run, from.parts, declared, { seed: run.seed, reporter });
-  reporter.say(describeStart(start, from.run));
+      : await weightsFromPretraining(from.run, from.parts, declared, options);
+  reporter.say(describeStart(start, from.run, model.family));
   return { model: start.weights, target: new Map(), optimizer: new Map() };
 }
 
@@ -127,16 +128,7 @@ async function train(training: Training): Promise<LoopOutcome> {
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   const finetuner = await Finetuner.create(
     runtime,
-    {
-      architecture: model.architecture,
-      criterion: criterionOptions(settings),
-      optim: settings.optim,
-      steps,
-      seed: run.seed,
-      batch: run.batch,
-      microBatch: run.microBatch,
-      size: data.crop,
-    },
+    finetunerOptions(settings, source.classes.length, steps),
     async (declared) => resumed?.state ?? (await startingState(settings, declared, reporter)),
   );
   const images = identityOf(source);

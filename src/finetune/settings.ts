@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { show, type WhereOf } from "../core/settings-file.js";
+import { MODEL_PARTS } from "../families/family.js";
 import { TASKS } from "../masks/segmentation.js";
 import { type Conflict, refuseConflicts } from "../run/conflicts.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";
@@ -21,10 +22,6 @@ import {
   setting,
   unit,
 } from "../run/settings-fields.js";
-
-/** Parts of a pretrained model that can go over. */
-export const MODEL_PARTS = ["backbone", "pixel-decoder", "transformer-decoder"] as const;
-export type ModelPart = (typeof MODEL_PARTS)[number];
 
 const decoder = z.strictObject({
   queries: count({ max: 10_000 }, "Object queries of the transformer decoder: the most objects that it can find."),

@@ -4,20 +4,9 @@ import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
+import { type FamilyName, familyOf } from "../families/families.js";
+import { type ModelPart, partOf } from "../families/family.js";
 import { type Declaration, initialValue } from "../nn/scope.js";
-import type { ModelPart } from "./settings.js";
-
-const PREFIXES: Record<ModelPart, string> = {
-  backbone: "backbone.",
-  "pixel-decoder": "sem_seg_head.pixel_decoder.",
-  "transformer-decoder": "sem_seg_head.predictor.",
-};
-
-/** Weights of the transformer decoder that pretraining has not: they start fresh and are named in the log. */
-const FRESH = /^sem_seg_head\.predictor\.(query_feat|query_embed|class_embed|mask_embed)\./;
-
-/** Of Mask-JEPA alone: the mask token, the self-attention blocks, f_L and the denoising convolution. */
-const LEFT_BEHIND = /^mask_jepa\./;
 
 export interface StartingWeights {
   readonly weights: Map<string, TensorData>;
@@ -33,9 +22,6 @@ export function freshWeights(declared: ReadonlyMap<string, Declaration>, seed: n
   return { weights: new Map<string, TensorData>(weights), loaded: [], fresh: [...declared.keys()], leftBehind: [] };
 }
 
-/** The part of the model that a weight belongs to; undefined for what is no part of Mask2Former. */
-const partOf = (name: string) => (Object.keys(PREFIXES) as ModelPart[]).find((part) => name.startsWith(PREFIXES[part]));
-
 /**
  * The parts `parts` of the model in the checkpoint of a pretraining run, everything else from the seed.
  * @throws InputError when the checkpoint lacks a weight that it should have, or has one of another shape
@@ -44,14 +30,19 @@ export async function weightsFromPretraining(
   run: string,
   parts: readonly ModelPart[],
   declared: ReadonlyMap<string, Declaration>,
-  { seed, reporter = SILENT }: { seed: number; reporter?: Reporter },
+  {
+    family,
+    seed,
+    reporter = SILENT,
+  }: { readonly family: FamilyName; readonly seed: number; readonly reporter?: Reporter },
 ): Promise<StartingWeights> {
   const { tensors } = await loadCheckpoint(run, { parts: ["model"], reporter });
   const { model } = tensors;
+  const { prefixes, fresh } = familyOf({ family });
   const start = freshWeights(declared, seed);
   const wanted = [...declared.values()].filter(({ name }) => {
-    const part = partOf(name);
-    return part !== undefined && parts.includes(part) && !FRESH.test(name);
+    const part = partOf(prefixes, name);
+    return part !== undefined && parts.includes(part) && !fresh.test(name);
   });
   const faults = wanted.flatMap(({ name, shape }) => {
     const found = model.get(name);
@@ -75,32 +66,38 @@ export async function weightsFromPretraining(
     weights: start.weights,
     loaded: [...taken],
     fresh: [...declared.keys()].filter((name) => !taken.has(name)),
-    leftBehind: [...model.keys()].filter((name) => LEFT_BEHIND.test(name) || !taken.has(name)),
+    leftBehind: [...model.keys()].filter((name) => !taken.has(name)),
   };
 }
 
 /** "sem_seg_head.predictor.class_embed.weight" -> "sem_seg_head.predictor.class_embed": what a person wants to read. */
-function moduleOf(name: string): string {
-  const part = partOf(name);
-  const prefix = part ? PREFIXES[part] : "mask_jepa.";
-  return prefix + name.slice(prefix.length).split(".")[0];
+function moduleOf(name: string, family: FamilyName): string {
+  const { prefixes } = familyOf({ family });
+  const part = partOf(prefixes, name);
+  const depth = part ? prefixes[part].split(".").length : 2;
+  return name.split(".").slice(0, depth).join(".");
 }
 
-function grouped(names: readonly string[]): string {
+function counted(names: readonly string[], keyOf: (name: string) => string): [key: string, count: number][] {
   const counts = new Map<string, number>();
-  for (const name of names) counts.set(moduleOf(name), (counts.get(moduleOf(name)) ?? 0) + 1);
-  return [...counts].map(([module, count]) => `  ${module} (${count})`).join("\n");
+  for (const name of names) counts.set(keyOf(name), (counts.get(keyOf(name)) ?? 0) + 1);
+  return [...counts];
 }
 
 /** What a run prints about its beginning. */
-export function describeStart({ loaded, fresh, leftBehind }: StartingWeights, run: string | null): string {
+export function describeStart(
+  { loaded, fresh, leftBehind }: StartingWeights,
+  run: string | null,
+  family: FamilyName,
+): string {
   if (run === null) return `All ${fresh.length} weights start fresh.`;
-  const parts = new Map<string, number>();
-  for (const name of loaded) parts.set(partOf(name) ?? "other", (parts.get(partOf(name) ?? "other") ?? 0) + 1);
-  const listed = [...parts].map(([part, count]) => `${part} (${count})`).join(", ");
+  const { prefixes } = familyOf({ family });
+  const parts = counted(loaded, (name) => partOf(prefixes, name) ?? "other");
+  const modules = (names: readonly string[]) =>
+    counted(names, (name) => moduleOf(name, family)).map(([module, count]) => `\n  ${module} (${count})`);
   return [
-    `Loaded ${loaded.length} weights from ${run}: ${listed}`,
-    `Fresh, ${fresh.length} weights:\n${grouped(fresh)}`,
-    ...(leftBehind.length > 0 ? [`Left behind, ${leftBehind.length} weights:\n${grouped(leftBehind)}`] : []),
+    `Loaded ${loaded.length} weights from ${run}: ${parts.map(([part, count]) => `${part} (${count})`).join(", ")}`,
+    `Fresh, ${fresh.length} weights:${modules(fresh).join("")}`,
+    ...(leftBehind.length > 0 ? [`Left behind, ${leftBehind.length} weights:${modules(leftBehind).join("")}`] : []),
   ].join("\n");
 }

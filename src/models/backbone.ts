@@ -1,6 +1,5 @@
 /** @file The backbones, of which a model has one: ResNet or Swin Transformer. */
 
-import type { Shape } from "../core/tensor-data.js";
 import type { Tensor } from "../graph/graph.js";
 import type { Scope } from "../nn/scope.js";
 import type { Pyramid } from "./pyramid.js";
@@ -20,8 +19,9 @@ export function backbone(p: Scope, images: Tensor, options: BackboneOptions): Py
 export const backboneChannels = (options: BackboneOptions): readonly number[] =>
   options.kind === "swin" ? swinChannels(options) : options.stageChannels;
 
-/** Shape of the factors of drop path for n images (`SwinOptions.keep`); undefined where nothing is dropped. */
-export function keepShape(options: BackboneOptions, n: number): Shape | undefined {
-  if (options.kind !== "swin" || options.dropPath === 0) return undefined;
-  return [n, options.depths.reduce((a, b) => a + b), 2];
+/** The same backbone in use: running statistics in place of a batch's, nothing dropped, nothing computed again. */
+export function backboneForInference(options: BackboneOptions): BackboneOptions {
+  return options.kind === "swin"
+    ? { ...options, dropPath: 0, keep: undefined, recomputeBlocks: false }
+    : { ...options, norm: options.norm === "batch" ? "frozen" : options.norm, recomputeBlocks: false };
 }

@@ -1,6 +1,7 @@
-/** @file One layer of Mask2Former's transformer decoder: cross-attention, self-attention, feed-forward. */
+/** @file The layers of Mask2Former's transformer decoder: cross-attention, self-attention, feed-forward. */
 
 import * as g from "../graph/build.js";
+import { recompute } from "../graph/differentiate.js";
 import type { Tensor } from "../graph/graph.js";
 import { multiHeadAttention } from "../nn/attention.js";
 import { feedForward, layerNorm } from "../nn/layers.js";
@@ -57,4 +58,24 @@ export function decoderLayer(
     return multiHeadAttention(self.in("self_attn"), { query, key: query, value: y }, heads);
   });
   return residual(ffn, x, preNorm, (y) => feedForward(ffn, y, feedForwardDim));
+}
+
+/**
+ * Layers 0 .. layers - 1 under sem_seg_head.predictor, one after another; `memory` tells what layer i attends to, given the
+ * content before it. Returns the content after the last, [N, Q, C].
+ */
+export function decoderLayers(
+  p: Scope,
+  { content, position }: DecoderState,
+  memory: (layer: number, content: Tensor) => Memory,
+  { layers, recomputeLayers, ...options }: DecoderLayerOptions & { layers: number; recomputeLayers?: boolean },
+): Tensor {
+  let x = content;
+  for (let i = 0; i < layers; i++) {
+    const state = { content: x, position };
+    const attended = memory(i, x);
+    const layer = () => [decoderLayer(p, i, state, attended, options)];
+    [x] = recomputeLayers ? recompute(x.graph, layer) : layer();
+  }
+  return x;
 }

@@ -5,7 +5,7 @@ import type { Tensor } from "../graph/graph.js";
 import { caffe2Xavier, normal, torchBias, torchWeight, zeros } from "../nn/init.js";
 import { conv2d, layerNorm, linear, resizeBilinear, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
-import { type DecoderLayerOptions, decoderLayer } from "./decoder-layer.js";
+import { type DecoderLayerOptions, decoderLayers } from "./decoder-layer.js";
 import { sinePositions } from "./position-embedding.js";
 
 export interface TransformerDecoderOptions extends DecoderLayerOptions {
@@ -14,6 +14,7 @@ export interface TransformerDecoderOptions extends DecoderLayerOptions {
   maskDim: number;
   queries: number;
   layers: number;
+  recomputeLayers?: boolean;
   /** Classes without "no object". */
   classes: number;
 }
@@ -53,18 +54,18 @@ export function transformerDecoder(
     return { values, keys: g.add(values, positions) };
   });
   const position = embedding("query_embed", queries);
-  let content = g.expand(embedding("query_feat", queries), [n, queries, hiddenDim]);
+  const content = g.expand(embedding("query_feat", queries), [n, queries, hiddenDim]);
   // Resizing is linear, so it may go before the product with the queries: once a level instead of once a layer.
   const reduced = multiScale.map((map) => resizeBilinear(maskFeatures, [map.shape[2], map.shape[3]]));
-  const reducedFor = (layer: number) => reduced[layer % reduced.length];
-  let { bias, ...prediction } = predict(p, content, maskFeatures, reducedFor(0), options);
-  const predictions: Prediction[] = [prediction];
-  for (let i = 0; i < layers; i++) {
-    const memory = { ...memories[i % memories.length], bias: perHead(bias, heads) };
-    content = decoderLayer(p, i, { content, position }, memory, options);
-    ({ bias, ...prediction } = predict(p, content, maskFeatures, reducedFor(i + 1), options));
+  const predictions: Prediction[] = [];
+  const attended = (layer: number, content: Tensor) => {
+    const level = layer % memories.length;
+    const { bias, ...prediction } = predict(p, content, maskFeatures, reduced[level], options);
     predictions.push(prediction);
-  }
+    return { ...memories[level], bias: perHead(bias, heads) };
+  };
+  const last = decoderLayers(p, { content, position }, attended, options);
+  attended(layers, last);
   return predictions;
 }
 

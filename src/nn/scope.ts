@@ -60,6 +60,11 @@ export class Scope {
     return new Scope(this.parameters, `${this.prefix}${path.join(".")}.`);
   }
 
+  /** The scope of the names that begin with `prefix`, which ends in a point. */
+  at(prefix: string): Scope {
+    return new Scope(this.parameters, this.prefix + prefix);
+  }
+
   parameter(name: string, shape: Shape, init: Initialiser, { decay = true } = {}): Tensor {
     return this.parameters.declare({ name: this.prefix + name, shape, init, kind: "parameter", decay });
   }

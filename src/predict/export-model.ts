@@ -5,7 +5,7 @@ import { derivedBuffers, type Target } from "../checkpoint/names/targets.js";
 import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { type SavedWeights, saveWeights } from "../checkpoint/save-weights.js";
 import type { Reporter } from "../core/reporter.js";
-import type { ModelDescription } from "./trained-model.js";
+import { describedModel, type ModelDescription } from "./trained-model.js";
 
 export interface ExportOptions {
   /** Folder of a run, or of one of its checkpoints. */
@@ -42,11 +42,11 @@ function factsOf({ classes, architecture, inference }: ModelDescription): ModelF
 export async function exportModel(options: ExportOptions): Promise<SavedWeights> {
   const { checkpoint, to, out, leaveOut = [], reporter } = options;
   const { tensors, state } = await loadCheckpoint(checkpoint, { parts: ["model"], reporter });
-  const { model } = state as { model?: ModelDescription };
+  const model = describedModel(state);
   const weights = tensors.model;
   const whole =
     to === "detectron2" || to === "huggingface" ? new Map([...weights, ...derivedBuffers(weights)]) : weights;
-  const facts = model?.kind === "mask2former" ? factsOf(model) : {};
+  const facts = model ? factsOf(model) : {};
   return saveWeights(out, whole, {
     to,
     source: checkpoint,

@@ -4,6 +4,7 @@ import { matchWeights } from "../checkpoint/match-weights.js";
 import { InputError } from "../core/errors.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { type TestInput, type TestSize, testInput } from "../data/test-input.js";
+import { sizesOf } from "../families/families.js";
 import type { RgbImage } from "../io/image-file.js";
 import type { PanopticMap, ScoredInstance, SemanticMap, Task } from "../masks/segmentation.js";
 import { asConstants, asInputs } from "../nn/scope.js";
@@ -87,7 +88,7 @@ export class Predictor {
     matchWeights(needed, found, { source: "weights of the model", allowUnexpected: [/^/] });
     const live = isLive(weights) ? weights : undefined;
     const threads = Math.max(1, Math.floor(runtime.cores / concurrency));
-    const { queries, classes } = architecture.transformerDecoder;
+    const { queries, classes } = sizesOf(architecture);
     const networks = createProgramCache(runtime, {
       capacity: programs,
       queries,
@@ -144,7 +145,7 @@ export class Predictor {
       { [LOGITS]: slot.logits, [MASKS]: slot.masks },
     );
     const valuesOf = async (tensor: DeviceTensor<"float32">) => tensor.data ?? (await tensor.read()).data;
-    const { queries, classes } = this.model.architecture.transformerDecoder;
+    const { queries, classes } = sizesOf(this.model.architecture);
     const logits = await valuesOf(slot.logits);
     if (!logits.every(Number.isFinite)) {
       throw new InputError({

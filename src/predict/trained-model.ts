@@ -1,11 +1,12 @@
 /** @file A model with its weights and everything that predicting with it needs, as a fine-tuning checkpoint holds it. */
 
+import type { JsonObject } from "../checkpoint/checkpoint.js";
 import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
+import { type Architecture, isFamily } from "../families/families.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
-import type { Mask2FormerOptions } from "../models/mask2former.js";
 
 /** How images reach the network and what is kept of its output (mask-classification reference, 5.7 and 5.8). */
 export interface InferenceSettings {
@@ -24,10 +25,9 @@ export interface InferenceSettings {
 
 /** What describes a model besides its weights; plain data, stored in the checkpoint's state as it is. */
 export interface ModelDescription {
-  readonly kind: "mask2former";
   readonly task: Task;
   readonly classes: readonly SegmentationClass[];
-  readonly architecture: Mask2FormerOptions;
+  readonly architecture: Architecture;
   readonly inference: InferenceSettings;
 }
 
@@ -43,14 +43,24 @@ export interface LoadedModel extends TrainedModel {
   readonly step: number;
 }
 
+/** What the state of a checkpoint says of its model; undefined for a checkpoint that is no fine-tuned model's. */
+export function describedModel(state: JsonObject): ModelDescription | undefined {
+  const { model } = state as { model?: ModelDescription & { kind?: string } };
+  if (!model) return undefined;
+  // The name of the family stood elsewhere before there was a choice.
+  const { kind, ...description } = model;
+  const family = description.architecture.family ?? kind;
+  return isFamily(family) ? { ...description, architecture: { ...description.architecture, family } } : undefined;
+}
+
 /**
  * The newest checkpoint of a fine-tuning run, or the checkpoint whose directory is given.
  * @throws InputError when there is none, or it is no fine-tuned model
  */
 export async function loadTrainedModel(path: string, reporter: Reporter = SILENT): Promise<LoadedModel> {
   const { path: checkpoint, step, tensors, state } = await loadCheckpoint(path, { parts: ["model"], reporter });
-  const { model } = state as { model?: ModelDescription };
-  if (model?.kind !== "mask2former") {
+  const model = describedModel(state);
+  if (!model) {
     throw new InputError({
       where: path,
       expected: "a fine-tuned model",

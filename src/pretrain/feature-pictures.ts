@@ -4,16 +4,17 @@ import type { TensorData } from "../core/tensor-data.js";
 import { denormalise } from "../data/augment.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
+import type { StepWeights } from "../train/objective.js";
 import type { TensorMap } from "../train/parameter-layout.js";
 import { heatPicture } from "../viz/colours.js";
 import { compareFeatures } from "../viz/feature-comparison.js";
 import type { FeatureMap } from "../viz/feature-map.js";
 import { type Picture, resizeBilinear, resizeNearest, strip } from "../viz/picture.js";
 import type { GalleryCell, GalleryRow } from "../viz/report.js";
+import { heldOutOptions, stepOptions, weightsOptions } from "./composition.js";
 import { HeldOut, type HeldOutQuality } from "./held-out.js";
 import type { NamedCrop } from "./image-crops.js";
-import type { StepWeights } from "./lane.js";
-import { buildFeatures } from "./programs.js";
+import { buildFeatures, IMAGES, MASK_FEATURES } from "./programs.js";
 import type { PretrainSettings } from "./settings.js";
 import { startingWeights } from "./starting-weights.js";
 
@@ -52,7 +53,8 @@ export async function drawImages(
 ): Promise<DrawnImages> {
   const crops = images.map(({ crop }) => crop);
   const features = await featuresBeforeAndAfter(runtime, settings, crops, weights.online);
-  const evaluator = evaluation ?? (await HeldOut.create(runtime, settings, await downloadBackbone(settings, weights)));
+  const evaluator =
+    evaluation ?? (await HeldOut.create(runtime, heldOutOptions(settings), await downloadBackbone(settings, weights)));
   const quality = await evaluator.evaluate(crops, weights);
   if (!evaluation) evaluator.dispose();
   const rows = images.map(({ name, crop }, i) => ({
@@ -85,18 +87,18 @@ async function featuresBeforeAndAfter(
   crops: readonly Float32Array[],
   after: TensorMap,
 ): Promise<{ before: FeatureMap; after: FeatureMap }[]> {
-  const { graph, parameters } = buildFeatures(settings);
-  const program = await runtime.compile(toOnnx(graph), { name: graph.name });
-  const before = await uploadTensors(runtime, await startingWeights(settings, parameters.declarations));
   const { size } = settings.data;
+  const { graph, parameters } = buildFeatures(stepOptions(settings).encoder, [size, size]);
+  const program = await runtime.compile(toOnnx(graph), { name: graph.name });
+  const before = await uploadTensors(runtime, await startingWeights(weightsOptions(settings), parameters.declarations));
   const image = runtime.allocate("float32", [1, 3, size, size]);
-  const output = runtime.allocate("float32", graph.outputs.get("mask-features")?.shape ?? []);
+  const output = runtime.allocate("float32", graph.outputs.get(MASK_FEATURES)?.shape ?? []);
   const [, channels, height, width] = output.shape;
   const featuresOf = async (crop: Float32Array, weights: TensorMap): Promise<FeatureMap> => {
     await image.write({ dtype: "float32", shape: image.shape, data: crop });
     const parameter = (name: string) => weights.get(name) as DeviceTensor;
-    const feeds = program.inputs.map((name) => [name, name === "images" ? image : parameter(name)] as const);
-    await program.run(Object.fromEntries(feeds), { "mask-features": output });
+    const feeds = program.inputs.map((name) => [name, name === IMAGES ? image : parameter(name)] as const);
+    await program.run(Object.fromEntries(feeds), { [MASK_FEATURES]: output });
     return { data: (await output.read()).data, channels, height, width };
   };
   const features = [];

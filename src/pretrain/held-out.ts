@@ -1,15 +1,24 @@
 /** @file Masked prediction on images that training never sees, always with the same crops, masks, noise and queries. */
 
 import { RandomStream } from "../core/random.js";
+import type { TensorData } from "../core/tensor-data.js";
 import { centreCrop, renderView } from "../data/augment.js";
 import type { ImageSource } from "../data/source.js";
 import type { Graph } from "../graph/graph.js";
 import type { Runtime } from "../runtime/contract.js";
+import type { StepWeights } from "../train/objective.js";
 import { drawMask, maskStream } from "./draws.js";
-import { compileGraph, Lane, type StepPrograms, type StepWeights } from "./lane.js";
+import { disposePrograms, PretrainLane, type StepPrograms } from "./lane.js";
+import { compileGraph } from "./mask-jepa.js";
 import { collapseMonitors } from "./monitors.js";
-import { buildEvaluation, buildFrozenBackbone, buildTarget, POSITION_ERROR } from "./programs.js";
-import { maskGrid, type PretrainSettings } from "./settings.js";
+import {
+  buildEvaluation,
+  buildFrozenBackbone,
+  buildTarget,
+  MOMENTS,
+  POSITION_ERROR,
+  type StepOptions,
+} from "./programs.js";
 
 export interface HeldOutQuality {
   /** Mean squared error of the predicted masked features, by image. */
@@ -43,45 +52,53 @@ export async function centreCrops(source: ImageSource, indices: readonly number[
   return crops;
 }
 
+export interface HeldOutOptions {
+  /** Of the training; images are seen one at a time. */
+  readonly step: StepOptions;
+  /** Of the draws: the run's. */
+  readonly seed: number;
+}
+
 export class HeldOut {
   private constructor(
-    private readonly settings: PretrainSettings,
+    private readonly options: HeldOutOptions,
     private readonly programs: StepPrograms,
-    private readonly lane: Lane,
-    private readonly reports: readonly string[],
+    private readonly lane: PretrainLane,
   ) {}
 
-  /** `backbone`: its weights by canonical name, needed when it is frozen. */
+  /** `weights`: the values of a frozen backbone, which is compiled with them; not looked at otherwise. */
   static async create(
     runtime: Runtime,
-    settings: PretrainSettings,
-    backbone: Parameters<typeof buildFrozenBackbone>[1],
+    { step, seed }: HeldOutOptions,
+    weights: ReadonlyMap<string, TensorData>,
   ): Promise<HeldOut> {
-    const single = { ...settings, run: { ...settings.run, microBatch: 1, recompute: [] } };
-    const compile = (graph: Graph, frozenWeights = false) => compileGraph(runtime, graph, frozenWeights);
-    const evaluation = buildEvaluation(single);
+    const single: StepOptions = { ...step, images: 1 };
+    const compile = (graph: Graph, frozen = false) => compileGraph(runtime, graph, frozen);
+    const { graph: target, parameters } = buildTarget(single);
+    const { graph: online, parameters: declared } = buildEvaluation(single);
     const programs: StepPrograms = {
-      backbone: settings.backbone.frozen ? await compile(buildFrozenBackbone(single, backbone), true) : undefined,
-      target: await compile(buildTarget(single).graph),
-      gradients: await compile(evaluation),
+      ...(step.frozenBackbone && { backbone: await compile(buildFrozenBackbone(single, weights), true) }),
+      target: await compile(target),
+      online: await compile(online),
     };
-    const shapes = new Map([...evaluation.outputs].map(([name, t]) => [name, t.shape]));
-    return new HeldOut(single, programs, new Lane(runtime, single, programs, shapes), [...shapes.keys()]);
+    const elsewhere = new Set([...parameters.tensors.keys(), ...declared.tensors.keys()]);
+    return new HeldOut({ step: single, seed }, programs, new PretrainLane(runtime, single, programs, seed, elsewhere));
   }
 
   async evaluate(images: readonly Float32Array[], weights: StepWeights): Promise<HeldOutQuality> {
-    const { hiddenDim } = this.settings.model;
-    const mean = new Float32Array(hiddenDim);
-    const gram = new Float32Array(hiddenDim ** 2);
+    const { channels } = this.options.step;
+    const mean = new Float32Array(channels);
+    const gram = new Float32Array(channels ** 2);
     const errors: number[] = [];
     const errorMaps: Float32Array[] = [];
+    const outputs = [...this.programs.online.graph.outputs.keys()];
     for (const [i, image] of images.entries()) {
-      const report = await this.lane.run(image, EVALUATION_STEP, i, weights, { reports: this.reports });
+      const report = await this.lane.run(image, { step: EVALUATION_STEP, first: i }, weights, outputs);
       const value = (name: string) => report.get(name) as Float32Array;
-      value("target-mean").forEach((v, c) => {
+      value(MOMENTS[0]).forEach((v, c) => {
         mean[c] += v / images.length;
       });
-      value("target-gram").forEach((v, c) => {
+      value(MOMENTS[1]).forEach((v, c) => {
         gram[c] += v / images.length;
       });
       if (report.has(POSITION_ERROR)) {
@@ -96,15 +113,14 @@ export class HeldOut {
 
   dispose(): void {
     this.lane.dispose();
-    for (const program of Object.values(this.programs)) program?.dispose();
+    disposePrograms(this.programs);
   }
 
   /** Errors of the masked positions of image number `sample`, put back into the grid. */
   private errorMap(sample: number, errors: Float32Array): Float32Array {
-    const { cells, masked } = maskGrid(this.settings);
-    const key = { seed: this.settings.run.seed, step: EVALUATION_STEP, sample };
-    const positions = drawMask(maskStream(key), cells, this.settings.pretrain.maskPatch, masked);
-    const map = new Float32Array(cells * cells).fill(Number.NaN);
+    const { step, seed } = this.options;
+    const positions = drawMask(maskStream({ seed, step: EVALUATION_STEP, sample }), step.mask);
+    const map = new Float32Array(step.mask.positions).fill(Number.NaN);
     positions.forEach((position, i) => {
       map[Number(position)] = errors[i];
     });

@@ -1,140 +1,119 @@
-/** @file One micro-batch in flight: its buffers on the device, and the runs that fill them. */
+/** @file One micro-batch of pretraining in flight: what is drawn for it, and the programs that it runs through. */
 
-import { sizeOf, type TensorData } from "../core/tensor-data.js";
+import { sizeOf } from "../core/tensor-data.js";
+import { KEEP } from "../families/drop-path.js";
 import type { Graph } from "../graph/graph.js";
-import { drawKeepFactors } from "../models/drop-path.js";
-import { toOnnx } from "../onnx/emit.js";
-import type { Bindings, DeviceTensor, Program, Runtime } from "../runtime/contract.js";
+import type { Program, Runtime } from "../runtime/contract.js";
+import { LaneBuffers } from "../train/lane-buffers.js";
+import type { MicroBatch, StepWeights } from "../train/objective.js";
 import type { TensorMap } from "../train/parameter-layout.js";
 import { drawMask, maskStream, noiseStream, queryStream } from "./draws.js";
-import { GRADIENT_PREFIX, pyramidNames, stepShapes, TARGET_PREFIX } from "./programs.js";
-import { maskGrid, type PretrainSettings } from "./settings.js";
+import {
+  GRADIENT_PREFIX,
+  IMAGES,
+  MASKED,
+  NOISE,
+  QUERIES,
+  type StepOptions,
+  stepShapes,
+  TARGET,
+  TARGET_PREFIX,
+} from "./programs.js";
+
+/** A graph and its compiled form. */
+export interface CompiledGraph {
+  readonly graph: Graph;
+  readonly program: Program;
+}
 
 export interface StepPrograms {
   /** Only with a frozen backbone. */
-  backbone?: Program;
-  target: Program;
-  gradients: Program;
+  readonly backbone?: CompiledGraph;
+  readonly target: CompiledGraph;
+  /** The online side: with gradients in training, without in evaluation. */
+  readonly online: CompiledGraph;
 }
 
-/** A graph compiled under its own name; `frozenWeights` when all its weights are constants. */
-export function compileGraph(runtime: Runtime, graph: Graph, frozenWeights = false): Promise<Program> {
-  return runtime.compile(toOnnx(graph), { name: graph.name, frozenWeights });
+export function disposePrograms({ backbone, target, online }: StepPrograms): void {
+  for (const compiled of [backbone, target, online]) compiled?.program.dispose();
 }
 
-/** What the programs read besides a lane's own buffers. */
-export interface StepWeights {
-  online: TensorMap;
-  /** By canonical name. */
-  target: TensorMap;
-}
+export class PretrainLane {
+  private readonly buffers: LaneBuffers;
 
-/** Small tensors that a micro-batch reports, by output name. */
-export type MicroBatchReport = Map<string, Float32Array>;
-
-interface LaneResults {
-  /** Names of the outputs to report. */
-  reports: readonly string[];
-  /** Where the gradients go, by parameter name; not computed when absent. */
-  gradients?: TensorMap;
-}
-
-export class Lane {
-  /** Buffers by the input or output name they are bound to. */
-  private readonly buffers = new Map<string, DeviceTensor>();
-  private readonly reports = new Map<string, DeviceTensor<"float32">>();
   constructor(
     runtime: Runtime,
-    private readonly settings: PretrainSettings,
+    private readonly options: StepOptions,
     private readonly programs: StepPrograms,
-    reportShapes: ReadonlyMap<string, readonly number[]>,
+    /** Of everything random. */
+    private readonly seed: number,
+    weights: { has(name: string): boolean },
   ) {
-    const shapes = stepShapes(settings);
-    for (const name of ["images", "noise", "queries", "target"] as const) {
-      this.buffers.set(name, runtime.allocate("float32", shapes[name]));
-    }
-    this.buffers.set("masked", runtime.allocate("int64", shapes.masked));
-    if (shapes.keep) this.buffers.set("keep", runtime.allocate("float32", shapes.keep));
-    if (programs.backbone) {
-      for (const kind of ["clean", "noisy"] as const) {
-        pyramidNames(kind).forEach((name, i) => {
-          this.buffers.set(name, runtime.allocate("float32", shapes.pyramid[i]));
-        });
-      }
-    }
-    for (const [name, shape] of reportShapes) this.reports.set(name, runtime.allocate("float32", shape));
+    const { backbone, target, online } = programs;
+    const graphs = [backbone, target, online].flatMap((compiled) => (compiled ? [compiled.graph] : []));
+    const elsewhere = [TARGET_PREFIX, GRADIENT_PREFIX];
+    this.buffers = new LaneBuffers(
+      runtime,
+      graphs,
+      (name) => weights.has(name) || elsewhere.some((prefix) => name.startsWith(prefix)),
+    );
   }
 
   /**
-   * Draws the noise, masks and queries of the samples of a micro-batch and computes its gradients and reports.
-   * `images` [n, 3, H, W], `first` the number of the first sample within the step.
+   * Draws the noise, masks and queries of a micro-batch and computes the outputs `wanted` of the online program.
+   * `images` [n, 3, H, W]; `gradients`: where they go, by parameter name.
    */
   async run(
     images: Float32Array,
-    step: number,
-    first: number,
+    { step, first, keep }: Omit<MicroBatch<unknown>, "batch">,
     weights: StepWeights,
-    { reports, gradients: found }: LaneResults,
-  ): Promise<MicroBatchReport> {
-    await this.fill(images, step, first);
-    const { backbone, target, gradients } = this.programs;
-    if (backbone) await backbone.run(this.bind(backbone.inputs), this.bind(backbone.outputs));
-    await target.run(this.bind(target.inputs, weights), this.bind(["target"]));
-    const fetches: Record<string, DeviceTensor> = {};
-    for (const [name, tensor] of found ?? []) fetches[GRADIENT_PREFIX + name] = tensor;
-    for (const name of reports) fetches[name] = this.reports.get(name) as DeviceTensor;
-    await gradients.run(this.bind(gradients.inputs, weights), fetches);
-    const read = reports.map(async (name) => {
-      const { data } = await (this.reports.get(name) as DeviceTensor<"float32">).read();
-      return [name, data] as const;
-    });
+    wanted: readonly string[],
+    gradients: TensorMap = new Map(),
+  ): Promise<Map<string, Float32Array>> {
+    await this.draw(step, first);
+    await this.buffers.write(IMAGES, images);
+    if (keep && this.buffers.has(KEEP)) await this.buffers.write(KEEP, keep);
+    const { backbone, target, online } = this.programs;
+    const weightOf = (name: string) =>
+      name.startsWith(TARGET_PREFIX) ? weights.target.get(name.slice(TARGET_PREFIX.length)) : weights.online.get(name);
+    const run = ({ program }: CompiledGraph, outputs: readonly string[], also = {}) =>
+      program.run(this.buffers.bind(program.inputs, weightOf), { ...this.buffers.bind(outputs), ...also });
+    if (backbone) await run(backbone, backbone.program.outputs);
+    await run(target, [TARGET]);
+    const found = [...gradients].map(([name, tensor]) => [GRADIENT_PREFIX + name, tensor] as const);
+    await run(online, wanted, Object.fromEntries(found));
+    const read = wanted.map(async (name) => [name, await this.buffers.read(name)] as const);
     return new Map(await Promise.all(read));
   }
 
   dispose(): void {
-    for (const map of [this.buffers, this.reports]) for (const t of map.values()) t.dispose();
+    this.buffers.dispose();
   }
 
-  private bind(names: readonly string[], weights?: StepWeights): Bindings {
-    return Object.fromEntries(
-      names.map((name) => {
-        const tensor =
-          this.buffers.get(name) ??
-          (name.startsWith(TARGET_PREFIX)
-            ? weights?.target.get(name.slice(TARGET_PREFIX.length))
-            : weights?.online.get(name));
-        if (!tensor) throw new RangeError(`pretraining step: nothing to bind to ${name}`);
-        return [name, tensor];
-      }),
-    );
-  }
-
-  private async fill(images: Float32Array, step: number, first: number): Promise<void> {
-    const { model, pretrain, run } = this.settings;
-    const { cells, masked } = maskGrid(this.settings);
-    const shapes = stepShapes(this.settings);
-    const perSample = (shape: readonly number[]) => shape.slice(1).reduce((a, b) => a * b, 1);
-    const noise = new Float32Array(run.microBatch * perSample(shapes.noise));
-    const queries = new Float32Array(run.microBatch * perSample(shapes.queries));
-    const positions = new BigInt64Array(run.microBatch * perSample(shapes.masked));
-    const keep = new Float32Array(shapes.keep ? sizeOf(shapes.keep) : 0);
-    for (let i = 0; i < run.microBatch; i++) {
-      const key = { seed: run.seed, step, sample: first + i };
-      const part = <T extends Float32Array | BigInt64Array>(all: T, n: number) => all.subarray(i * n, (i + 1) * n) as T;
-      noiseStream(key).fillNormal(part(noise, perSample(shapes.noise)), pretrain.sigma);
-      queryStream(key).fillNormal(part(queries, perSample(shapes.queries)));
-      part(positions, perSample(shapes.masked)).set(drawMask(maskStream(key), cells, pretrain.maskPatch, masked));
-      if (model.backbone === "swin" && shapes.keep) {
-        drawKeepFactors(key, model.dropPath, part(keep, perSample(shapes.keep)));
-      }
+  private async draw(step: number, first: number): Promise<void> {
+    const {
+      images: n,
+      noise: { sigma },
+      mask,
+    } = this.options;
+    const shapes = stepShapes(this.options);
+    const noise = new Float32Array(sizeOf(shapes.noise));
+    const queries = new Float32Array(sizeOf(shapes.queries));
+    const positions = new BigInt64Array(sizeOf(shapes.masked));
+    for (let i = 0; i < n; i++) {
+      const key = { seed: this.seed, step, sample: first + i };
+      const part = (all: Float32Array) => all.subarray((i * all.length) / n, ((i + 1) * all.length) / n);
+      noiseStream(key).fillNormal(part(noise), sigma);
+      queryStream(key).fillNormal(part(queries));
+      positions.set(drawMask(maskStream(key), mask), i * mask.masked);
     }
-    const write = (name: string, data: TensorData) => (this.buffers.get(name) as DeviceTensor).write(data);
-    await Promise.all([
-      write("images", { dtype: "float32", shape: shapes.images, data: images }),
-      write("noise", { dtype: "float32", shape: shapes.noise, data: noise }),
-      write("queries", { dtype: "float32", shape: shapes.queries, data: queries }),
-      write("masked", { dtype: "int64", shape: shapes.masked, data: positions }),
-      ...(shapes.keep ? [write("keep", { dtype: "float32", shape: shapes.keep, data: keep })] : []),
-    ]);
+    const { buffers } = this;
+    // Without reconstruction nothing is masked or asked.
+    const drawn = [
+      [NOISE, noise],
+      [QUERIES, queries],
+      [MASKED, positions],
+    ] as const;
+    await Promise.all(drawn.map(([name, data]) => buffers.write(name, data)));
   }
 }

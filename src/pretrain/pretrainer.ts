@@ -1,19 +1,21 @@
-/** @file The training step of Mask-JEPA over a batch: target, context, predict, loss (in micro-batches), then update. */
+/** @file Pretraining step by step: the objective in a trainer, and the monitors of collapse. */
 
-import { InputError } from "../core/errors.js";
 import type { TensorData } from "../core/tensor-data.js";
-import type { Graph } from "../graph/graph.js";
 import type { Declaration } from "../nn/scope.js";
 import type { Runtime } from "../runtime/contract.js";
-import { averageOf } from "../train/average.js";
-import { Learner, type LearnerState, type Observed } from "../train/learner.js";
-import { NonFiniteError } from "../train/non-finite.js";
-import { linearRamp } from "../train/schedule.js";
-import { compileGraph, Lane, type StepPrograms, type StepWeights } from "./lane.js";
+import type { StepWeights } from "../train/objective.js";
+import { Trainer, type TrainerOptions } from "../train/trainer.js";
+import type { TrainingState } from "../train/training-state.js";
+import { MaskJepa, type PretrainBatch } from "./mask-jepa.js";
+import { averageDecay } from "./method.js";
 import { type CollapseMonitors, collapseMonitors } from "./monitors.js";
-import { buildFrozenBackbone, buildGradients, buildTarget, STATISTICS } from "./programs.js";
-import type { PretrainSettings } from "./settings.js";
-import { startingWeights } from "./starting-weights.js";
+import { COSINE, MOMENTS, type StepOptions } from "./programs.js";
+
+export interface PretrainerOptions extends Omit<TrainerOptions, "microBatch"> {
+  readonly step: StepOptions;
+  /** tau of the target's average, linear over the run. */
+  readonly average: { readonly start: number; readonly end: number };
+}
 
 export interface StepReport {
   losses: Record<string, number>;
@@ -27,136 +29,67 @@ export interface StepReport {
   monitors?: CollapseMonitors & { explainedVariance?: number };
 }
 
-const MOMENTS = ["target-mean", "target-gram"];
-const LOSSES = ["loss", "reconstruction", "denoising"];
-
-/** What a pretrainer is put together from. */
-interface Parts {
-  settings: PretrainSettings;
-  /** Length of the whole run. */
-  steps: number;
-  learner: Learner;
-  lanes: readonly Lane[];
-  programs: StepPrograms;
-  /** Names of the outputs that a micro-batch reports. */
-  reports: readonly string[];
-  /** Batch statistics in the order in which STATISTICS concatenates them. */
-  observed: readonly Observed[];
-}
+/** Where the weights come from: values of all that is declared, and of a backbone that is frozen. */
+export type StartingValues = (declared: ReadonlyMap<string, Declaration>) => Promise<Map<string, TensorData>>;
 
 export class Pretrainer {
-  private constructor(private readonly parts: Parts) {}
+  private constructor(
+    private readonly options: PretrainerOptions,
+    private readonly trainer: Trainer<PretrainBatch>,
+  ) {}
 
-  /**
-   * Builds and compiles the programs, and starts from `state` or, without one, from the seed (and backbone weights).
-   * `steps`: length of the whole run, which the schedules need.
-   */
+  /** Builds and compiles the programs, and goes on from a state, or begins with weights that the target starts as a copy of. */
   static async create(
     runtime: Runtime,
-    settings: PretrainSettings,
-    steps: number,
-    state?: LearnerState,
+    options: PretrainerOptions,
+    start: TrainingState | StartingValues,
   ): Promise<Pretrainer> {
-    const online = buildGradients(settings);
-    const target = buildTarget(settings);
-    const { declarations } = online.parameters;
-    const initial = state ?? (await startingState(settings, declarations, target.parameters));
-    const compile = (graph: Graph, frozenWeights = false) => compileGraph(runtime, graph, frozenWeights);
-    const { frozen } = settings.backbone;
-    const programs: StepPrograms = {
-      backbone: frozen ? await compile(buildFrozenBackbone(settings, initial.model), true) : undefined,
-      target: await compile(target.graph),
-      gradients: await compile(online.graph),
-    };
-    const slots = Math.min(runtime.cores, settings.run.batch / settings.run.microBatch);
-    const averaged = new Set(target.parameters.tensors.keys());
-    const { trained, observed } = online;
-    const { optim } = settings;
-    const learner = await Learner.create(runtime, { declarations, trained, averaged, optim, steps, slots, initial });
-    const statistics = observed.reduce((n, { size }) => n + size, 0);
-    const reportShapes = new Map<string, readonly number[]>(
-      online.reports.map((name) => [name, online.graph.outputs.get(name)?.shape ?? []]),
-    );
-    if (statistics > 0) reportShapes.set(STATISTICS, [statistics]);
-    const lanes = Array.from({ length: slots }, () => new Lane(runtime, settings, programs, reportShapes));
-    const reports = [...reportShapes.keys()];
-    return new Pretrainer({ settings, steps, learner, lanes, programs, reports, observed });
+    let initial: TrainingState | undefined;
+    const objective = await MaskJepa.create(runtime, options.step, options.seed, async (online, target) => {
+      initial = typeof start === "function" ? beginning(await start(online), target) : start;
+      return initial.model;
+    });
+    const trainerOptions = { ...options, microBatch: options.step.images };
+    const trainer = await Trainer.create(runtime, objective, trainerOptions, initial as TrainingState);
+    return new Pretrainer(options, trainer);
   }
 
   /**
-   * One optimiser step over images [batch, 3, H, W]; `step` from 0. The result does not depend on the number of lanes:
-   * gradients are summed in the order of the micro-batches. Throws NonFiniteError, with nothing updated.
+   * One optimiser step over images [batch, 3, H, W]; `step` from 0. The result does not depend on the number of lanes.
+   * @throws NonFiniteError, with nothing updated
    */
   async step(step: number, images: Float32Array, monitored: boolean): Promise<StepReport> {
-    const { settings, learner, lanes, observed } = this.parts;
-    const { pretrain, run } = settings;
-    const count = run.batch / run.microBatch;
-    const size = images.length / count;
-    const wanted = this.parts.reports.filter((name) => monitored || !MOMENTS.includes(name));
-    const reports = await learner.accumulate(count, (i, slot, gradients) => {
-      const part = images.subarray(i * size, (i + 1) * size);
-      return lanes[slot].run(part, step, i * run.microBatch, learner.weights, { reports: wanted, gradients });
-    });
-    const mean = (name: string): Float32Array | undefined => averageOf(reports.map((report) => report.get(name)));
-    const losses: Record<string, number> = {};
-    for (const name of LOSSES) {
-      const value = mean(name);
-      if (value) losses[name] = value[0];
-    }
-    const gradientNorm = await learner.gradientNorm(count);
-    for (const [what, value] of [...Object.entries(losses), ["gradient norm", gradientNorm] as const]) {
-      if (!Number.isFinite(value)) throw new NonFiniteError(step + 1, `the ${what} is ${value}`);
-    }
-    const tau = linearRamp(pretrain.emaStart, pretrain.emaEnd, step, this.parts.steps);
-    const learningRate = await learner.update(step, gradientNorm, { divisor: count, tau });
-    const statistics = mean(STATISTICS);
-    if (statistics) await learner.followStatistics(observed, statistics);
-    const report: StepReport = {
-      losses,
-      gradientNorm,
-      learningRate,
-      tau,
-      cosine: mean("cosine")?.[0] ?? Number.NaN,
-    };
+    const { average, steps } = this.options;
+    const tau = averageDecay(step, steps, average);
+    const { losses, values, gradientNorm, learningRate } = await this.trainer.step(step, { images, monitored }, tau);
+    const value = (name: string) => values.get(name) as Float32Array;
+    const report: StepReport = { losses, gradientNorm, learningRate, tau, cosine: value(COSINE)[0] };
     if (monitored) {
-      const [targetMean, gram] = MOMENTS.map((name) => mean(name) as Float32Array);
-      const monitors = collapseMonitors({ mean: targetMean, gram });
-      const explainedVariance =
-        losses.reconstruction === undefined ? undefined : 1 - losses.reconstruction / monitors.meanError;
+      const monitors = collapseMonitors({ mean: value(MOMENTS[0]), gram: value(MOMENTS[1]) });
+      const { reconstruction } = losses;
+      const explainedVariance = reconstruction === undefined ? undefined : 1 - reconstruction / monitors.meanError;
       report.monitors = { ...monitors, explainedVariance };
     }
     return report;
   }
 
   /** Everything that training has changed. On the CPU it is the memory itself, which changes with the next step. */
-  state(): Promise<LearnerState> {
-    return this.parts.learner.state();
+  state(): Promise<TrainingState> {
+    return this.trainer.state();
   }
 
   /** The weights as they are now, for evaluation between steps. */
-  get stepWeights(): StepWeights {
-    return this.parts.learner.weights;
+  get weights(): StepWeights {
+    return this.trainer.weights;
   }
 
   dispose(): void {
-    for (const lane of this.parts.lanes) lane.dispose();
-    this.parts.learner.dispose();
-    for (const program of Object.values(this.parts.programs)) program?.dispose();
+    this.trainer.dispose();
   }
 }
 
-/** The state before the first step: the target starts as a copy of the online encoder. */
-async function startingState(
-  settings: PretrainSettings,
-  online: ReadonlyMap<string, Declaration>,
-  target: { declarations: ReadonlyMap<string, Declaration> },
-): Promise<LearnerState> {
-  const model = await startingWeights(settings, online);
-  const copied = [...target.declarations.keys()].map((name): [string, TensorData] => {
-    const value = model.get(name);
-    if (!value)
-      throw new InputError({ where: name, expected: "an online counterpart of each target weight", found: "none" });
-    return [name, value];
-  });
-  return { model, target: new Map(copied), optimizer: new Map() };
+/** Step 1: the target is a copy of the online weights that it has too. */
+function beginning(model: Map<string, TensorData>, target: ReadonlyMap<string, Declaration>): TrainingState {
+  const copies = [...target.keys()].map((name) => [name, model.get(name) as TensorData] as const);
+  return { model, target: new Map(copies), optimizer: new Map() };
 }

@@ -2,9 +2,11 @@
 
 import { basename } from "node:path";
 import { formatDuration } from "../core/duration.js";
+import { countParameters } from "../run/step-estimate.js";
 import type { MetricRecord } from "../train/metrics-log.js";
 import type { Report } from "../viz/report.js";
-import { countParameters } from "./dry-run.js";
+import { dryRunOptions } from "./composition.js";
+import { plannedStep } from "./dry-run.js";
 import type { PretrainSettings } from "./settings.js";
 
 export const percent = (share: number) => `${Math.round(100 * share)} %`;
@@ -25,7 +27,7 @@ export function factsOf(
   const { model: size, pretrain, backbone, data, optim, run } = settings;
   const steps = metrics.at(-1)?.step ?? 0;
   const seconds = trainingSeconds(settings, metrics);
-  const parts = countParameters(settings);
+  const parts = countParameters(plannedStep(dryRunOptions(settings)));
   const total = (kind: "online" | "learnable" | "target") => parts.reduce((n, part) => n + part[kind], 0);
   const millions = (count: number) => `${(count / 1e6).toFixed(2)} M`;
   const start = backbone.weights === null ? "random weights" : basename(backbone.weights);

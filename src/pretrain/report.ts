@@ -40,7 +40,7 @@ export async function writeRunReport(run: FinishedRun): Promise<Report> {
   const { out, settings, runtime, source, held, pretrainer, evaluation } = run;
   const shown = held.length > 0 ? held : Array.from({ length: source.length }, (_, i) => i);
   const { images, skipped } = await usableCrops(source, shown, settings.data.size, SHOWN);
-  const { rows } = await drawImages(runtime, settings, images, pretrainer.stepWeights, evaluation);
+  const { rows } = await drawImages(runtime, settings, images, pretrainer.weights, evaluation);
   const metrics = loggedMetrics(out);
   const kind = held.length > 0 ? "Images that training never saw." : "Images of the training set: none were held out.";
   const report: Report = {

@@ -9,13 +9,15 @@ import { randomResizedCrop } from "../data/augment.js";
 import { type Batch, createLoader } from "../data/loader.js";
 import { type FolderSource, folderSource, type ImageSource, subsetOf } from "../data/source.js";
 import { requireSpace } from "../io/atomic-file.js";
+import { printEstimates } from "../run/dry-run.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { Report } from "../viz/report.js";
-import { printDryRun } from "./dry-run.js";
+import { dryRunOptions, heldOutOptions, pretrainerOptions, weightsOptions } from "./composition.js";
+import { planPretraining } from "./dry-run.js";
 import { HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
 import { collapseWarnings } from "./monitors.js";
@@ -23,6 +25,7 @@ import { Pretrainer, type StepReport } from "./pretrainer.js";
 import { writeRunReport } from "./report.js";
 import type { PretrainSettings } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
+import { startingWeights } from "./starting-weights.js";
 
 export interface PretrainOptions {
   settings: PretrainSettings;
@@ -46,7 +49,9 @@ export interface PretrainOutcome extends LoopOutcome {
 export async function runPretraining(options: PretrainOptions): Promise<PretrainOutcome> {
   const { settings, out, start, dryRun, reporter = SILENT } = options;
   if (dryRun) {
-    await printDryRun(settings, (text) => reporter.say(text));
+    const print = (text: string) => reporter.say(text);
+    print(toYaml(settings));
+    await printEstimates(planPretraining(dryRunOptions(settings)), settings.run, print);
     return { step: 0, steps: 0, interrupted: false };
   }
   const all = await folderSource(settings.data.images);
@@ -78,7 +83,11 @@ async function train(training: Training): Promise<PretrainOutcome> {
   const { run, data } = settings;
   const steps = stepsOf(run, source.length);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
-  const pretrainer = await Pretrainer.create(runtime, settings, steps, resumed?.state);
+  const pretrainer = await Pretrainer.create(
+    runtime,
+    pretrainerOptions(settings, steps),
+    resumed?.state ?? ((declared) => startingWeights(weightsOptions(settings), declared)),
+  );
   const save = async (step: number, best?: Score) => {
     const tensors = { ...(await pretrainer.state()) };
     const state = { kind: "mask-jepa pretraining", steps, images, imageCount: all.length };
@@ -89,7 +98,9 @@ async function train(training: Training): Promise<PretrainOutcome> {
   const { images: unseen, skipped } = await usableCrops(all, held, data.size, held.length);
   const crops = unseen.map(({ crop }) => crop);
   const evaluation =
-    crops.length > 0 ? await HeldOut.create(runtime, settings, (await pretrainer.state()).model) : undefined;
+    crops.length > 0
+      ? await HeldOut.create(runtime, heldOutOptions(settings), (await pretrainer.state()).model)
+      : undefined;
   const view = randomResizedCrop({ scale: data.cropScale, flip: data.flip });
   const monitored = (finished: number) => finished % run.monitorEvery === 0 || finished === 1 || finished === steps;
   const outcome = await runTrainingLoop({
@@ -107,7 +118,7 @@ async function train(training: Training): Promise<PretrainOutcome> {
     },
     measure: async (step, { report }) => {
       if (!report.monitors) return undefined;
-      const heldOut = await evaluation?.evaluate(crops, pretrainer.stepWeights);
+      const heldOut = await evaluation?.evaluate(crops, pretrainer.weights);
       if (step === steps && heldOut) requireFinite(heldOut, step, out);
       return {
         metrics: heldOutMetrics(heldOut),

@@ -17,6 +17,7 @@ import {
   setting,
   unit,
 } from "../run/settings-fields.js";
+import { maskGrid } from "./draws.js";
 
 const pretrain = z.strictObject({
   selfAttentionBlocks: count({ min: 0, max: 64 }, "M, self-attention blocks over the masked memory."),
@@ -94,16 +95,11 @@ export type PretrainSettings = z.output<typeof pretrainSchema>;
 /** Settings that may change when a run is resumed: they do not enter any number that the run computes. */
 export const RESUMABLE_SETTINGS = ["run.cores", "run.checkpointEvery", "run.logEvery", "run.keep"] as const;
 
-/** Side of the square map that is masked, in cells, and of the grid of its patches. */
-export function maskGrid({ data, pretrain }: Pick<PretrainSettings, "data" | "pretrain">) {
-  const cells = data.size / pretrain.featureStride;
-  const patches = (cells / pretrain.maskPatch) ** 2;
-  return { cells, patches, masked: Math.round(pretrain.maskRatio * patches) };
-}
-
 function* maskConflicts(settings: PretrainSettings): Generator<Conflict> {
   const { data, pretrain } = settings;
-  const { cells, patches, masked } = maskGrid(settings);
+  const cells = data.size / pretrain.featureStride;
+  const patches = (cells / pretrain.maskPatch) ** 2;
+  const masked = maskGrid(cells, pretrain.maskPatch, pretrain.maskRatio).patches;
   const names = ["pretrain.maskPatch", "pretrain.maskRatio", "pretrain.featureStride", "data.size"];
   const grid = `data.size ${data.size} / pretrain.featureStride ${pretrain.featureStride}`;
   if (cells % pretrain.maskPatch !== 0) {

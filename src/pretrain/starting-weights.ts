@@ -4,26 +4,27 @@ import { loadWeights } from "../checkpoint/load-weights.js";
 import { matchWeights } from "../checkpoint/match-weights.js";
 import { locateWeights } from "../checkpoint/weights-location.js";
 import type { TensorData } from "../core/tensor-data.js";
+import { type EncoderArchitecture, familyOf } from "../families/families.js";
 import { Graph } from "../graph/graph.js";
 import { asInputs, type Declaration, initialValue, Parameters } from "../nn/scope.js";
-import { backboneOptions } from "../run/architecture.js";
-import { backboneFeatures } from "./encoder.js";
-import type { PretrainSettings } from "./settings.js";
 
 /** What a backbone's file may hold besides: the classifier, counters, and indices that follow from the window's size. */
 const IGNORED = [/^backbone\.(stem\.fc|norm|head)\./, /\.(num_batches_tracked|relative_position_index|attn_mask)$/];
 /** Norms of a Swin Transformer's outputs, which classifiers do not have. */
 const NEW = [/^backbone\.norm\d\./];
 
+export interface WeightsOptions {
+  readonly encoder: EncoderArchitecture;
+  /** Weights of the backbone in any known format, or null. */
+  readonly file: string | null;
+  readonly seed: number;
+}
+
 /** Declarations of the backbone alone. */
-export function backboneDeclarations(settings: PretrainSettings): ReadonlyMap<string, Declaration> {
+export function backboneDeclarations(encoder: EncoderArchitecture): ReadonlyMap<string, Declaration> {
   const graph = new Graph("backbone");
   const parameters = new Parameters(asInputs(graph));
-  backboneFeatures(
-    parameters.root,
-    graph.input("images", "float32", [1, 3, 64, 64]),
-    backboneOptions(settings.model, settings.run.recompute),
-  );
+  familyOf(encoder).backbone(parameters.root, graph.input("images", "float32", [1, 3, 64, 64]), encoder);
   return parameters.declarations;
 }
 
@@ -32,14 +33,12 @@ export function backboneDeclarations(settings: PretrainSettings): ReadonlyMap<st
  * @throws InputError when the file cannot be read or does not hold exactly the backbone's tensors
  */
 export async function startingWeights(
-  settings: PretrainSettings,
+  { encoder, file, seed }: WeightsOptions,
   declared: ReadonlyMap<string, Declaration>,
 ): Promise<Map<string, TensorData>> {
-  const { seed } = settings.run;
-  const backbone = backboneDeclarations(settings);
+  const backbone = backboneDeclarations(encoder);
   const all = new Map([...backbone, ...declared]);
   const values = new Map<string, TensorData>();
-  const file = settings.backbone.weights;
   if (file !== null) {
     const { tensors: stored, report } = await loadWeights(await locateWeights(file), {
       keep: (name) => name.startsWith("backbone."),

@@ -16,9 +16,10 @@ import { SETTINGS_FILE } from "../run/run-files.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import { encodePng } from "../viz/picture.js";
 import { renderReport } from "../viz/report.js";
+import { stepOptions } from "./composition.js";
 import { type DrawnImages, drawImages, READING_PICTURES, stripOf, uploadTensors } from "./feature-pictures.js";
 import { type NamedCrop, usableCrops } from "./image-crops.js";
-import { buildGradients, buildTarget } from "./programs.js";
+import { maskJepaGraphs } from "./mask-jepa.js";
 import type { PretrainSettings } from "./settings.js";
 import { loadSettings } from "./settings-resolution.js";
 
@@ -99,11 +100,12 @@ async function loadTrained(path: string, settings: PretrainSettings, reporter?: 
   const checkpoint = await loadCheckpoint(path, { parts: ["model", "target"], reporter });
   const shapes = (all: Iterable<[string, { shape: Shape }]>) =>
     new Map(Array.from(all, ([name, { shape }]) => [name, shape]));
-  const declared = { model: buildGradients(settings).parameters, target: buildTarget(settings).parameters };
+  const { weights, targetWeights } = maskJepaGraphs(stepOptions(settings));
+  const declared = { model: weights.declarations, target: targetWeights };
   for (const part of ["model", "target"] as const) {
     // A frozen backbone is part of the stored model, but no input of the graph.
     const allowUnexpected = part === "model" ? [/^backbone\./] : [];
-    matchWeights(shapes(declared[part].declarations), shapes(checkpoint.tensors[part]), {
+    matchWeights(shapes(declared[part]), shapes(checkpoint.tensors[part]), {
       source: `${checkpoint.path}, ${part}`,
       allowUnexpected,
     });

@@ -1,12 +1,12 @@
-/** @file From the settings of a model to the options of its parts. Below this nobody sees a settings object. */
+/** @file From the settings of a model to the architecture that its family builds. Below this nobody sees a settings object. */
 
+import type { Architecture, EncoderArchitecture } from "../families/families.js";
 import type { BackboneOptions } from "../models/backbone.js";
-import type { PixelDecoderOptions } from "../models/pixel-decoder.js";
 import type { ModelSettings, RecomputeBlock } from "./model-settings.js";
 
 type Recomputed = readonly RecomputeBlock[];
 
-export function backboneOptions(model: ModelSettings, recompute: Recomputed): BackboneOptions {
+function backboneOptions(model: ModelSettings, recompute: Recomputed): BackboneOptions {
   const recomputeBlocks = recompute.includes("backbone");
   if (model.backbone === "swin") {
     const { embedDim, stageBlocks: depths, stageHeads: heads, window, dropPath } = model;
@@ -17,15 +17,42 @@ export function backboneOptions(model: ModelSettings, recompute: Recomputed): Ba
   return { kind: "resnet50", stemChannels, stageBlocks, stageChannels, norm, recomputeBlocks };
 }
 
-export function pixelDecoderOptions(model: ModelSettings, recompute: Recomputed): PixelDecoderOptions {
+/** Backbone and pixel decoder: what pretraining trains beside the decoder's layers. */
+export function encoderArchitecture(model: ModelSettings, recompute: Recomputed): EncoderArchitecture {
   return {
-    hiddenDim: model.hiddenDim,
-    heads: model.heads,
-    points: model.points,
-    layers: model.pixelDecoderLayers,
-    feedForwardDim: model.pixelDecoderFfn,
-    normGroups: model.normGroups,
-    recomputeLayers: recompute.includes("encoder-layers"),
-    recomputeRows: recompute.includes("deformable-attention"),
+    family: model.family,
+    backbone: backboneOptions(model, recompute),
+    pixelDecoder: {
+      hiddenDim: model.hiddenDim,
+      heads: model.heads,
+      points: model.points,
+      layers: model.pixelDecoderLayers,
+      feedForwardDim: model.pixelDecoderFfn,
+      normGroups: model.normGroups,
+      recomputeLayers: recompute.includes("encoder-layers"),
+      recomputeRows: recompute.includes("deformable-attention"),
+    },
+  };
+}
+
+/** The whole model, for `classes` classes. */
+export function modelArchitecture(
+  model: ModelSettings,
+  { queries }: { readonly queries: number },
+  classes: number,
+  recompute: Recomputed,
+): Architecture {
+  return {
+    ...encoderArchitecture(model, recompute),
+    transformerDecoder: {
+      hiddenDim: model.hiddenDim,
+      maskDim: model.hiddenDim,
+      queries,
+      layers: model.decoderLayers,
+      classes,
+      heads: model.heads,
+      feedForwardDim: model.decoderFfn,
+      recomputeLayers: recompute.includes("decoder-layers"),
+    },
   };
 }

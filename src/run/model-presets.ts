@@ -1,9 +1,11 @@
 /** @file The numbers of a model's parts that every kind of run starts from. */
 
+import type { FamilyName } from "../families/families.js";
 import type { ModelSettings } from "./model-settings.js";
 
 /** Settings of the model that do not depend on its backbone: those of Mask2Former. */
 export const DECODERS = {
+  family: "mask2former" as FamilyName,
   hiddenDim: 256,
   heads: 8,
   points: 4,
@@ -38,6 +40,7 @@ export const BACKBONES: { [B in Backbone]: Omit<Extract<ModelSettings, { backbon
 
 /** A ResNet and decoders small enough for the quickstart and the tests. */
 export const TINY_MODEL = {
+  family: DECODERS.family,
   ...BACKBONES.resnet50,
   norm: "batch",
   stemChannels: 16,
@@ -59,6 +62,6 @@ export function withBackbone<T extends { model: ModelSettings }>(settings: T, na
   const found = Object.values(BACKBONES).find(({ backbone }) => backbone === name);
   if (!found || found.backbone === model.backbone) return settings;
   const decoders = { ...DECODERS };
-  for (const key of Object.keys(decoders) as (keyof typeof DECODERS)[]) decoders[key] = model[key];
+  for (const key of Object.keys(decoders) as (keyof typeof DECODERS)[]) Object.assign(decoders, { [key]: model[key] });
   return { ...settings, model: { ...found, ...decoders } };
 }

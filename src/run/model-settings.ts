@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { show } from "../core/settings-file.js";
+import { FAMILY_NAMES } from "../families/families.js";
 import { type Conflict, divisors } from "./conflicts.js";
 import { belowOne, choice, count, multiple, perStage, setting } from "./settings-fields.js";
 
@@ -17,6 +18,15 @@ const backbone = <const B extends string>(name: B) =>
   );
 
 const blocks = perStage(count({ max: 100 }), "Residual blocks of each stage of the backbone.");
+
+/** Runs of before there was a choice were of the first. */
+const family = {
+  family: setting(
+    z.enum(FAMILY_NAMES).default(FAMILY_NAMES[0]),
+    `one of ${FAMILY_NAMES.map((name) => `"${name}"`).join(", ")}`,
+    "The mask-classification architecture.",
+  ),
+};
 
 const resnet = {
   backbone: backbone("resnet50"),
@@ -59,8 +69,8 @@ const decoders = {
 
 /** The backbone decides which settings it has. */
 export const modelSection = z.discriminatedUnion("backbone", [
-  z.strictObject({ ...resnet, ...decoders }),
-  z.strictObject({ ...swin, ...decoders }),
+  z.strictObject({ ...family, ...resnet, ...decoders }),
+  z.strictObject({ ...family, ...swin, ...decoders }),
 ]);
 
 export type ModelSettings = z.output<typeof modelSection>;

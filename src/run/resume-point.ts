@@ -5,13 +5,13 @@ import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import type { ImageSource } from "../data/source.js";
-import type { LearnerState } from "../train/learner.js";
+import type { TrainingState } from "../train/training-state.js";
 import { hasCheckpoint } from "./run-directory.js";
 
 export interface ResumePoint {
   /** Finished steps. */
   step: number;
-  state: LearnerState;
+  state: TrainingState;
 }
 
 /** Identifies the images of a run by their names and order, and what else must stay the same. */

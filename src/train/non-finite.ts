@@ -13,3 +13,15 @@ export class NonFiniteError extends Error {
     super(`step ${step}: ${what}`);
   }
 }
+
+/** The same, met in a micro-batch that knows neither its step nor its place in the batch. */
+export class NonFiniteImage extends Error {
+  override readonly name = "NonFiniteImage";
+  constructor(
+    /** Index in the micro-batch. */
+    readonly image: number,
+    readonly what: string,
+  ) {
+    super(`image ${image}: ${what}`);
+  }
+}

@@ -55,6 +55,21 @@ interface Job {
   sums: DeviceTensor<"float32">;
 }
 
+/** Segments that one run handles: starting a run takes as long as some of them. */
+const RUN_LENGTHS = [64, 8, 1];
+
+/** Neighbours that are updated alike, in runs of the lengths above. */
+function runsOf(segments: readonly UpdatedTensor[]): UpdatedTensor[][] {
+  const runs: UpdatedTensor[][] = [];
+  for (let start = 0; start < segments.length; start += runs.at(-1)!.length) {
+    const { group, averaged } = segments[start];
+    const end = segments.findIndex((s, i) => i > start && (s.group !== group || s.averaged !== averaged));
+    const alike = (end < 0 ? segments.length : end) - start;
+    runs.push(segments.slice(start, start + RUN_LENGTHS.find((length) => length <= alike)!));
+  }
+  return runs;
+}
+
 export class Optimizer {
   private constructor(
     private readonly options: AdamWOptions,
@@ -81,16 +96,18 @@ export class Optimizer {
       const all = Object.fromEntries(scalars);
       return new Optimizer(options, [{ programs, slots, scalars: all, sums: sums(slots.length) }], scalars);
     }
-    // One program for all averaged segments and one for the others; the group decides which scalars it is fed.
-    const slot = "segment";
-    const compiled = new Map<boolean, Programs>();
+    // A program serves all runs of as many segments that are averaged, or not; the group decides which scalars it is fed.
+    const compiled = new Map<string, Programs>();
     const jobs: Job[] = [];
-    for (const segment of layout.segments) {
-      const { averaged, shape, group } = segment;
-      const programs = compiled.get(averaged) ?? (await compile([{ name: slot, shape, group: 0, averaged }], 1));
-      compiled.set(averaged, programs);
+    for (const run of runsOf(layout.segments)) {
+      const { averaged, shape, group } = run[0];
+      const slots = run.map((segment, i) => ({ ...segment, slot: `segment ${i}` }));
+      const key = `${averaged} ${run.length}`;
+      const alike = slots.map(({ slot }) => ({ name: slot, shape, group: 0, averaged }));
+      const programs = compiled.get(key) ?? (await compile(alike, 1));
+      compiled.set(key, programs);
       const fed = scalarNames(1).map((name) => [name, scalars.get(name.replace(/\.0$/, `.${group}`))]);
-      jobs.push({ programs, slots: [{ ...segment, slot }], scalars: Object.fromEntries(fed), sums: sums(1) });
+      jobs.push({ programs, slots, scalars: Object.fromEntries(fed), sums: sums(run.length) });
     }
     return new Optimizer(options, jobs, scalars);
   }

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Criterion, normalisersOf } from "../../src/finetune/criterion.js";
-import { compileCriterion, OBJECTS, predictionNames, seedName } from "../../src/finetune/criterion-programs.js";
+import { Criterion, compileCriterion, type SupervisedOutput } from "../../src/finetune/criterion.js";
+import { normalisersOf } from "../../src/finetune/criterion-options.js";
+import { OBJECTS } from "../../src/finetune/matcher.js";
 import { assignObjects } from "../../src/losses/assignment.js";
 import { sampleMask } from "../../src/losses/points.js";
-import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
+import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { loadCase } from "../golden/case.js";
 import { drawsOf, type Scene, targetsOf } from "../golden/criterion-case.js";
@@ -41,7 +42,6 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
       images,
       queries,
       classes: width - 1,
-      outputs,
       size: [scene.height, scene.width] as const,
       maskSize,
     };
@@ -56,22 +56,26 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
         dice: golden.setting("cost_dice"),
       },
     };
-    const programs = await compileCriterion(runtime, shape, options);
-    const criterion = new Criterion(runtime, programs, shape, options);
-    const predictions = new Map<string, DeviceTensor<"float32">>();
-    const seeds = new Map<string, DeviceTensor<"float32">>();
+    const tensorOf = async (key: string) => {
+      const tensor = runtime.allocate("float32", golden.shapes.get(key)!);
+      await tensor.write(golden.values(key, tensor.shape));
+      return tensor;
+    };
+    const supervised: SupervisedOutput[] = [];
     for (let i = 0; i < outputs; i++) {
-      for (const [kind, official] of [
-        ["logits", "pred_logits"],
-        ["masks", "pred_masks"],
-      ] as const) {
-        const key = goldenPrefix(i, outputs) + official;
-        const tensor = runtime.allocate("float32", golden.shapes.get(key)!);
-        await tensor.write(golden.values(key, tensor.shape));
-        predictions.set(predictionNames(i)[kind], tensor);
-        seeds.set(seedName(predictionNames(i)[kind]), runtime.allocate("float32", tensor.shape));
-      }
+      const [logits, masks] = await Promise.all(
+        ["pred_logits", "pred_masks"].map((key) => tensorOf(goldenPrefix(i, outputs) + key)),
+      );
+      supervised.push({
+        suffix: i === outputs - 1 ? "" : `_${i}`,
+        logits,
+        masks,
+        logitsGradient: runtime.allocate("float32", logits.shape),
+        masksGradient: runtime.allocate("float32", masks.shape),
+      });
     }
+    const programs = await compileCriterion(runtime, shape, outputs, options);
+    const criterion = new Criterion(runtime, programs, shape, supervised, options);
     const counts = targets.map((objects) => objects.length);
     const draws = drawsOf(
       golden,
@@ -80,20 +84,18 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
     );
     const normalisers = normalisersOf(counts, queries, options.noObject);
     // Twice: the second run must not see what the first left behind.
-    await criterion.run(predictions, seeds, targets, normalisers, draws);
-    const losses = await criterion.run(predictions, seeds, targets, normalisers, draws);
+    await criterion.run(targets, normalisers, draws);
+    const losses = await criterion.run(targets, normalisers, draws);
 
-    const found = new Map<string, ArrayLike<number>>([...losses].map(([key, value]) => [`loss/${key}`, [value]]));
-    const weightOf = (key: string) => (golden.hyper.weight_dict as Record<string, number>)[key];
-    found.set("loss/total_weighted", [[...losses].reduce((sum, [key, value]) => sum + weightOf(key) * value, 0)]);
-    for (let i = 0; i < outputs; i++) {
-      for (const [kind, official] of [
-        ["logits", "pred_logits"],
-        ["masks", "pred_masks"],
-      ] as const) {
-        const { data } = await seeds.get(seedName(predictionNames(i)[kind]))!.read();
-        found.set(`grad/${goldenPrefix(i, outputs)}${official}`, data);
-      }
+    const found = new Map<string, Float32Array | number[]>();
+    for (const { suffix, class: ce, mask, dice } of losses) {
+      for (const [name, value] of Object.entries({ ce, mask, dice })) found.set(`loss/loss_${name}${suffix}`, [value]);
+    }
+    const weightOf = (key: string) => (golden.hyper.weight_dict as Record<string, number>)[key.replace("loss/", "")];
+    found.set("loss/total_weighted", [[...found].reduce((sum, [key, [value]]) => sum + weightOf(key) * value, 0)]);
+    for (const [i, { logitsGradient, masksGradient }] of supervised.entries()) {
+      found.set(`grad/${goldenPrefix(i, outputs)}pred_logits`, (await logitsGradient.read()).data);
+      found.set(`grad/${goldenPrefix(i, outputs)}pred_masks`, (await masksGradient.read()).data);
     }
     const results = golden.results.filter((result) => !result.name.startsWith("match/"));
     expect([...found.keys()].sort()).toEqual(results.map((result) => result.name).sort());
@@ -125,8 +127,7 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
         await tensor.write({ dtype: "float32", shape: tensor.shape, data });
       }
       const cost = runtime.allocate("float32", [images, queries, OBJECTS]);
-      const { logits, masks: maskLogits } = predictionNames(i);
-      const feeds = { logits: predictions.get(logits)!, masks: predictions.get(maskLogits)!, points, objects, classes };
+      const feeds = { logits: supervised[i].logits, masks: supervised[i].masks, points, objects, classes };
       await programs.matching.run(feeds, { cost });
       const { data } = await cost.read();
       targets.forEach(({ length }, image) => {

@@ -109,7 +109,11 @@ describe("a run", () => {
     expect(outcome).toEqual({ step: 1, steps: 1, interrupted: false });
     expect(reporter.lines[0]).toMatch(/^Training on 4 of the 8 labelled images of sample-scenes train, panoptic$/);
     const model = await loadTrainedModel(out);
-    expect(model).toMatchObject({ kind: "mask2former", task: "panoptic", inference: { shortEdge: 64 } });
+    expect(model).toMatchObject({
+      architecture: { family: "mask2former" },
+      task: "panoptic",
+      inference: { shortEdge: 64 },
+    });
     expect(model.classes).toHaveLength(24);
     const [record] = readMetrics(join(out, "metrics.jsonl"));
     expect(record).toMatchObject({ step: 1, "val-pq": expect.any(Number), loss_ce: expect.any(Number) });

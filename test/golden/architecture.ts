@@ -1,6 +1,6 @@
 /** @file The decoders of the whole models among the golden cases. */
 
-import type { Mask2FormerOptions } from "../../src/models/mask2former.js";
+import type { Architecture } from "../../src/families/families.js";
 
 /** What the cases say of their decoders. */
 export interface DecoderConfig {
@@ -16,8 +16,9 @@ export interface DecoderConfig {
   ENCODER_FFN: number;
 }
 
-export function architectureOf(config: DecoderConfig, backbone: Mask2FormerOptions["backbone"]): Mask2FormerOptions {
+export function architectureOf(config: DecoderConfig, backbone: Architecture["backbone"]): Architecture {
   return {
+    family: "mask2former",
     backbone,
     pixelDecoder: {
       hiddenDim: config.HIDDEN_DIM,

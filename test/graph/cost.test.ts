@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import * as b from "../../src/graph/build.js";
-import { costOf, executionOrder, memoryPeak } from "../../src/graph/cost.js";
+import { costOf } from "../../src/graph/cost.js";
 import { gradients } from "../../src/graph/differentiate.js";
 import { Graph, type Tensor } from "../../src/graph/graph.js";
+import { executionOrder, memoryPeak } from "../../src/runtime/memory-plan.js";
 
 const graph = new Graph("test");
 const input = (...shape: number[]) => graph.input(`x${graph.inputs.length}`, "float32", shape);

@@ -2,15 +2,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { writeSafetensors } from "../../src/checkpoint/safetensors.js";
 import type { TensorData } from "../../src/core/tensor-data.js";
-import { Pretrainer, type StepReport } from "../../src/pretrain/pretrainer.js";
+import { weightsOptions } from "../../src/pretrain/composition.js";
+import type { StepReport } from "../../src/pretrain/pretrainer.js";
 import { startingWeights } from "../../src/pretrain/starting-weights.js";
 import { RECOMPUTE_BLOCKS } from "../../src/run/model-settings.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
-import type { LearnerState } from "../../src/train/learner.js";
+import type { TrainingState } from "../../src/train/training-state.js";
 import { bitsOf } from "../support/bits.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
-import { randomImages, smallestSettings } from "../support/tiny-pretraining.js";
+import { createPretrainer, randomImages, smallestSettings } from "../support/tiny-pretraining.js";
 
 let runtime: Runtime;
 beforeAll(async () => {
@@ -21,14 +22,14 @@ afterAll(() => runtime.dispose());
 interface Trained {
   report: StepReport;
   /** After the step, and the bits of the state before it. */
-  state: LearnerState;
-  before: Record<keyof LearnerState, Record<string, string>>;
+  state: TrainingState;
+  before: Record<keyof TrainingState, Record<string, string>>;
 }
 
 /** Trains one step with `sets` over the smallest settings. */
 async function trainOnce(...sets: readonly string[]): Promise<Trained> {
   const settings = smallestSettings(...sets);
-  const pretrainer = await Pretrainer.create(runtime, settings, 4);
+  const pretrainer = await createPretrainer(runtime, settings, 4);
   onTestFinished(() => pretrainer.dispose());
   const state = await pretrainer.state();
   const before = { model: bitsOf(state.model), target: bitsOf(state.target), optimizer: bitsOf(state.optimizer) };
@@ -102,7 +103,7 @@ describe("recomputation changes losses and gradients by rounding only", () => {
 describe("regimes of the backbone", () => {
   /** Writes a backbone whose statistics are not those of a fresh one; gives the path. */
   async function backboneFile(): Promise<{ file: string; weights: Map<string, TensorData> }> {
-    const drawn = await startingWeights(smallestSettings("run.seed=9"), new Map());
+    const drawn = await startingWeights(weightsOptions(smallestSettings("run.seed=9")), new Map());
     const weights = new Map(
       [...drawn].map(([name, { shape, data }]): [string, TensorData] => {
         const shift = /running_mean$/.test(name) ? 0.1 : /running_var$/.test(name) ? 0.5 : 0;

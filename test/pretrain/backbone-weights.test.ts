@@ -4,6 +4,7 @@ import type { Target } from "../../src/checkpoint/names/targets.js";
 import { saveWeights } from "../../src/checkpoint/save-weights.js";
 import type { TensorData } from "../../src/core/tensor-data.js";
 import { initialValue } from "../../src/nn/scope.js";
+import { weightsOptions } from "../../src/pretrain/composition.js";
 import type { PretrainSettings } from "../../src/pretrain/settings.js";
 import { resolveSettings } from "../../src/pretrain/settings-resolution.js";
 import { backboneDeclarations, startingWeights } from "../../src/pretrain/starting-weights.js";
@@ -15,7 +16,7 @@ const resnetSettings = (...sets: readonly string[]) =>
 
 /** The backbone's weights from another seed than the run's. */
 function otherWeights(settings: PretrainSettings): Map<string, TensorData> {
-  const declared = backboneDeclarations(settings);
+  const declared = backboneDeclarations(weightsOptions(settings).encoder);
   return new Map([...declared].map(([name, declaration]) => [name, initialValue(declaration, 77)]));
 }
 
@@ -30,7 +31,7 @@ test.each<[string, Target, string, typeof resnetSettings]>([
   const file = join(temporaryDirectory(), `backbone${suffix}`);
   const weights = otherWeights(settingsOf());
   await saveWeights(file, weights, { to, source: "test" });
-  const start = await startingWeights(settingsOf(`backbone.weights=${file}`), new Map());
+  const start = await startingWeights(weightsOptions(settingsOf(`backbone.weights=${file}`)), new Map());
   for (const [name, { data }] of weights) expect(start.get(name)?.data, name).toEqual(data);
 });
 
@@ -38,7 +39,7 @@ test("a backbone of another size is refused with all that differs", async () => 
   const file = join(temporaryDirectory(), "backbone.pth");
   await saveWeights(file, otherWeights(resnetSettings()), { to: "timm", source: "test" });
   const wider = resnetSettings("model.stageChannels=[16,32,64,128]", `backbone.weights=${file}`);
-  await expect(startingWeights(wider, new Map())).rejects.toThrow(
+  await expect(startingWeights(weightsOptions(wider), new Map())).rejects.toThrow(
     /of another shape:[\s\S]*backbone\.res5\.0\.conv1\.weight: model \[32,64,1,1\], file \[16,32,1,1\]/,
   );
 });

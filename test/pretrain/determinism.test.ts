@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
-import { Pretrainer, type StepReport } from "../../src/pretrain/pretrainer.js";
+import type { StepReport } from "../../src/pretrain/pretrainer.js";
 import type { PretrainSettings } from "../../src/pretrain/settings.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { bitsOf } from "../support/bits.js";
 import { interposed } from "../support/interposed-runtime.js";
-import { randomImages, smallestSettings } from "../support/tiny-pretraining.js";
+import { createPretrainer, randomImages, smallestSettings } from "../support/tiny-pretraining.js";
 
 const STEPS = 3;
 const BATCH = ["run.batch=4", "run.microBatch=1"];
@@ -28,7 +28,7 @@ async function openRuntime(cores: number): Promise<Runtime> {
 }
 
 async function train(settings: PretrainSettings, runtime: Runtime): Promise<Trained> {
-  const pretrainer = await Pretrainer.create(runtime, settings, STEPS);
+  const pretrainer = await createPretrainer(runtime, settings, STEPS);
   const reports: StepReport[] = [];
   for (let step = 0; step < STEPS; step++) {
     reports.push(await pretrainer.step(step, randomImages(settings, step), step === STEPS - 1));

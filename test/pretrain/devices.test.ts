@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { Pretrainer, type StepReport } from "../../src/pretrain/pretrainer.js";
+import type { StepReport } from "../../src/pretrain/pretrainer.js";
 import type { PretrainSettings } from "../../src/pretrain/settings.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
-import type { LearnerState } from "../../src/train/learner.js";
+import type { TrainingState } from "../../src/train/training-state.js";
 import { DEVICES, missingDevices } from "../support/devices.js";
-import { randomImages, smallestSettings, smallestSwinSettings } from "../support/tiny-pretraining.js";
+import { createPretrainer, randomImages, smallestSettings, smallestSwinSettings } from "../support/tiny-pretraining.js";
 import { compareTensors, reportDifferences } from "../tensor-comparison.js";
 import { TOLERANCES } from "../tolerances.js";
 
@@ -20,8 +20,8 @@ const missing = await missingDevices();
 async function train(
   runtime: Runtime,
   settings: PretrainSettings,
-): Promise<{ reports: StepReport[]; state: LearnerState }> {
-  const pretrainer = await Pretrainer.create(runtime, settings, STEPS);
+): Promise<{ reports: StepReport[]; state: TrainingState }> {
+  const pretrainer = await createPretrainer(runtime, settings, STEPS);
   const reports: StepReport[] = [];
   for (let step = 0; step < STEPS; step++) {
     reports.push(await pretrainer.step(step, randomImages(settings, step), step === 0));

@@ -4,9 +4,8 @@ import { floats } from "../../src/core/tensor-data.js";
 import { Graph } from "../../src/graph/graph.js";
 import { type Feed, interpret } from "../../src/graph/interpret.js";
 import { asInputs, Parameters } from "../../src/nn/scope.js";
-import { addNoise, maskTokens, tokenRows, tokensAt } from "../../src/pretrain/context.js";
-import { drawMask, maskStream, noiseStream, queryStream } from "../../src/pretrain/draws.js";
-import { maskGrid, type PretrainSettings } from "../../src/pretrain/settings.js";
+import { drawMask, maskGrid, maskStream, noiseStream, queryStream } from "../../src/pretrain/draws.js";
+import { addNoise, maskTokens, OWN_PREFIX, tokenRows, tokensAt } from "../../src/pretrain/method.js";
 
 const KEY = { seed: 3, step: 0, sample: 0 };
 
@@ -32,18 +31,15 @@ describe("drawMask", () => {
     fc.assert(
       fc.property(grid, ({ side, patch, ratio, seed }) => {
         const cells = side * patch;
-        const settings = {
-          data: { size: 8 * cells },
-          pretrain: { featureStride: 8, maskPatch: patch, maskRatio: ratio },
-        };
-        const { masked, ...found } = maskGrid(settings as PretrainSettings);
-        expect({ ...found, masked }).toEqual({ cells, patches: side * side, masked: Math.round(ratio * side * side) });
+        const grid = maskGrid(cells, patch, ratio);
+        const patches = Math.round(ratio * side * side);
+        expect(grid).toEqual({ cells, patch, patches, positions: cells ** 2, masked: patches * patch ** 2 });
 
-        const positions = drawMask(maskStream({ ...KEY, seed }), cells, patch, masked);
+        const positions = drawMask(maskStream({ ...KEY, seed }), grid);
         expect(positions).toEqual(new BigInt64Array(new Set(positions)).sort());
         const counts = perPatch(positions, cells, patch);
-        expect(counts.filter((count) => count === patch * patch)).toHaveLength(masked);
-        expect(counts.filter((count) => count === 0)).toHaveLength(side * side - masked);
+        expect(counts.filter((count) => count === patch * patch)).toHaveLength(patches);
+        expect(counts.filter((count) => count === 0)).toHaveLength(side * side - patches);
       }),
       { numRuns: 100, seed: 7 },
     );
@@ -53,7 +49,7 @@ describe("drawMask", () => {
     const totals = new Array<number>(16).fill(0);
     const drawn = new Set<string>();
     for (let i = 0; i < 400; i++) {
-      const positions = drawMask(maskStream({ seed: 3, step: Math.floor(i / 8), sample: i % 8 }), 8, 2, 8);
+      const positions = drawMask(maskStream({ seed: 3, step: Math.floor(i / 8), sample: i % 8 }), maskGrid(8, 2, 0.5));
       drawn.add(positions.join());
       perPatch(positions, 8, 2).forEach((count, patch) => {
         totals[patch] += count / 4;
@@ -96,7 +92,7 @@ test("the mask token replaces the masked positions of each image and nothing els
   const positions = graph.input("masked", "int64", [2, 2]);
   const parameters = new Parameters(asInputs(graph));
   const rows = tokenRows(positions, 4);
-  const masked = maskTokens(parameters.root, tokens, rows);
+  const masked = maskTokens(parameters.root.at(OWN_PREFIX), tokens, rows);
   const feeds = new Map<string, Feed>([
     [
       "tokens",
@@ -106,7 +102,7 @@ test("the mask token replaces the masked positions of each image and nothing els
       ),
     ],
     ["masked", { dtype: "int64", shape: [2, 2], data: BigInt64Array.of(0n, 3n, 1n, 2n) }],
-    ["mask_token", floats([2], [-1, -2])],
+    ["mask_jepa.mask_token", floats([2], [-1, -2])],
   ]);
   const [all, chosen] = interpret([masked, tokensAt(tokens, rows)], feeds);
   expect([...all.data]).toEqual([-1, -2, 2, 3, 4, 5, -1, -2, 8, 9, -1, -2, -1, -2, 14, 15]);

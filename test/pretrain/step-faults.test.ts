@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { Pretrainer } from "../../src/pretrain/pretrainer.js";
+import type { Pretrainer } from "../../src/pretrain/pretrainer.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { NonFiniteError } from "../../src/train/non-finite.js";
 import { bitsOf } from "../support/bits.js";
 import { interposed } from "../support/interposed-runtime.js";
-import { randomImages, smallestSettings } from "../support/tiny-pretraining.js";
+import { createPretrainer, randomImages, smallestSettings } from "../support/tiny-pretraining.js";
 
 const STEPS = 3;
 const settings = smallestSettings("run.batch=4", "run.microBatch=1");
@@ -16,7 +16,7 @@ async function bits(pretrainer: Pretrainer) {
 
 test.each([Number.NaN, Number.POSITIVE_INFINITY])("%f in one pixel stops the step and changes nothing", async (bad) => {
   const runtime = await createRuntime({ device: "cpu", cores: 2 });
-  const pretrainer = await Pretrainer.create(runtime, settings, STEPS);
+  const pretrainer = await createPretrainer(runtime, settings, STEPS);
   onTestFinished(() => pretrainer.dispose());
   await pretrainer.step(0, randomImages(settings, 0), true);
   const before = await bits(pretrainer);
@@ -41,7 +41,7 @@ test("a micro-batch that fails ends the step with its error, when the others hav
     running--;
     if (index === 0) throw new Error("out of memory");
   });
-  const pretrainer = await Pretrainer.create(failing, settings, STEPS);
+  const pretrainer = await createPretrainer(failing, settings, STEPS);
   onTestFinished(() => pretrainer.dispose());
   await expect(pretrainer.step(0, randomImages(settings, 0), false)).rejects.toThrow("out of memory");
   expect(running).toBe(0);

@@ -2,16 +2,17 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { writeSafetensors } from "../../src/checkpoint/safetensors.js";
 import { inputName } from "../../src/graph/graph.js";
-import { Pretrainer, type StepReport } from "../../src/pretrain/pretrainer.js";
+import { stepOptions, weightsOptions } from "../../src/pretrain/composition.js";
+import type { StepReport } from "../../src/pretrain/pretrainer.js";
 import { buildEvaluation, buildGradients, buildTarget } from "../../src/pretrain/programs.js";
 import type { PretrainSettings } from "../../src/pretrain/settings.js";
 import { backboneDeclarations, startingWeights } from "../../src/pretrain/starting-weights.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
-import type { LearnerState } from "../../src/train/learner.js";
+import type { TrainingState } from "../../src/train/training-state.js";
 import { bitsOf } from "../support/bits.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
-import { randomImages, smallestSwinSettings } from "../support/tiny-pretraining.js";
+import { createPretrainer, randomImages, smallestSwinSettings } from "../support/tiny-pretraining.js";
 
 const STEPS = 3;
 let runtime: Runtime;
@@ -20,18 +21,18 @@ beforeAll(async () => {
 });
 afterAll(() => runtime.dispose());
 
-const bitsOfState = (state: LearnerState) => Object.entries(state).map(([part, tensors]) => [part, bitsOf(tensors)]);
+const bitsOfState = (state: TrainingState) => Object.entries(state).map(([part, tensors]) => [part, bitsOf(tensors)]);
 
 interface Trained {
   reports: StepReport[];
-  state: LearnerState;
+  state: TrainingState;
   /** Of the state, which lives in memory that the pretrainer frees. */
   bits: unknown;
 }
 
 /** Steps [from, to) from `state`, or from the seed. */
-async function train(settings: PretrainSettings, from = 0, to = STEPS, state?: LearnerState): Promise<Trained> {
-  const pretrainer = await Pretrainer.create(runtime, settings, STEPS, state);
+async function train(settings: PretrainSettings, from = 0, to = STEPS, state?: TrainingState): Promise<Trained> {
+  const pretrainer = await createPretrainer(runtime, settings, STEPS, state);
   onTestFinished(() => pretrainer.dispose());
   const reports: StepReport[] = [];
   for (let step = from; step < to; step++) {
@@ -61,14 +62,18 @@ describe("pretraining with a Swin Transformer", () => {
   test("every parameter of the backbone learns, and none is missing", async () => {
     const { state } = await train(smallestSwinSettings("model.dropPath=0"), 0, 1);
     const learned = [...state.optimizer.keys()].filter((name) => name.startsWith("exp_avg.backbone."));
-    const declared = [...backboneDeclarations(settings).keys()].map((name) => `exp_avg.${name}`);
+    const declared = [...backboneDeclarations(weightsOptions(settings).encoder).keys()].map(
+      (name) => `exp_avg.${name}`,
+    );
     expect(learned.sort()).toEqual(declared.sort());
     const still = learned.filter((name) => (state.optimizer.get(name)!.data as Float32Array).every((v) => v === 0));
     expect(still).toEqual([]);
   });
 
   test("weight decay spares norms and relative position biases", () => {
-    const spared = [...backboneDeclarations(settings).values()].filter(({ decay }) => !decay).map(({ name }) => name);
+    const spared = [...backboneDeclarations(weightsOptions(settings).encoder).values()]
+      .filter(({ decay }) => !decay)
+      .map(({ name }) => name);
     expect(spared.filter((name) => !/norm\d?\.(weight|bias)$/.test(name))).toEqual(
       [0, 1, 2, 2, 3].map(
         (stage, i) => `backbone.layers.${stage}.blocks.${i === 3 ? 1 : 0}.attn.relative_position_bias_table`,
@@ -80,14 +85,14 @@ describe("pretraining with a Swin Transformer", () => {
   test("only what trains the backbone takes factors of drop path", () => {
     const takesFactors = (graph: { inputs: readonly Parameters<typeof inputName>[0][] }) =>
       graph.inputs.map(inputName).includes("keep");
-    expect(takesFactors(buildGradients(settings).graph)).toBe(true);
-    expect(takesFactors(buildTarget(settings).graph)).toBe(false);
-    expect(takesFactors(buildEvaluation(settings))).toBe(false);
-    expect(takesFactors(buildGradients(smallestSwinSettings("model.dropPath=0")).graph)).toBe(false);
+    expect(takesFactors(buildGradients(stepOptions(settings)).graph)).toBe(true);
+    expect(takesFactors(buildTarget(stepOptions(settings)).graph)).toBe(false);
+    expect(takesFactors(buildEvaluation(stepOptions(settings)).graph)).toBe(false);
+    expect(takesFactors(buildGradients(stepOptions(smallestSwinSettings("model.dropPath=0"))).graph)).toBe(false);
   });
 
   test("frozen, it keeps the file's weights and drops nothing; the losses are those of one that trains undropped", async () => {
-    const weights = await startingWeights(smallestSwinSettings("run.seed=3"), new Map());
+    const weights = await startingWeights(weightsOptions(smallestSwinSettings("run.seed=3")), new Map());
     const file = join(temporaryDirectory(), "swin.safetensors");
     // As ImageNet weights are: without the norms of the maps, with what a classifier and the windows need.
     const stored = new Map([...weights].filter(([name]) => !/^backbone\.norm\d\./.test(name)));

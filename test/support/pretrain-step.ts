@@ -5,16 +5,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readSafetensors } from "../../src/checkpoint/safetensors.js";
 import { type Shape, sizeOf, type TensorData } from "../../src/core/tensor-data.js";
+import { type EncoderArchitecture, familyOf } from "../../src/families/families.js";
 import { gradients } from "../../src/graph/differentiate.js";
 import { ancestors, Graph, inputName, type Tensor } from "../../src/graph/graph.js";
 import type { Pyramid } from "../../src/models/pyramid.js";
 import { toTokens } from "../../src/nn/layers.js";
 import { asInputs, type Declaration, Parameters } from "../../src/nn/scope.js";
 import { toOnnx } from "../../src/onnx/emit.js";
-import { featuresAt, pixelFeatures } from "../../src/pretrain/encoder.js";
-import { objective } from "../../src/pretrain/objective.js";
+import { step, target } from "../../src/pretrain/method.js";
 import { TARGET_PREFIX } from "../../src/pretrain/programs.js";
-import { targetTokens } from "../../src/pretrain/target.js";
 import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
 import { fill } from "../golden/fill.js";
 import { type Comparison, compareTensors } from "../tensor-comparison.js";
@@ -93,29 +92,39 @@ export function buildStep(variant: StepVariant): Step {
     recomputeLayers: recompute,
     recomputeRows: recompute,
   };
-  const target = new Parameters(asInputs(graph, TARGET_PREFIX));
-  const features = targetTokens(featuresAt(8, pixelFeatures(target.root, pyramid("clean"), pixelDecoder)));
+  const encoder: EncoderArchitecture = {
+    family: "mask2former",
+    backbone: {
+      kind: "resnet50",
+      stemChannels: 8,
+      stageBlocks: [1, 1, 1, 1],
+      stageChannels: [8, 16, 32, 64],
+      norm: "frozen",
+    },
+    pixelDecoder,
+  };
+  const { pixelDecoder: decode } = familyOf(encoder);
+  const targetSide = new Parameters(asInputs(graph, TARGET_PREFIX));
+  const features = target(decode(targetSide.root, pyramid("clean"), encoder), 8);
   const noisy = pyramid("noisy");
   const online = new Parameters(asInputs(graph));
-  const positions = graph.input("masked", "int64", [n, masked[0].length]);
-  const { loss, prediction, report } = objective(
+  const { loss, prediction, reconstruction, denoising } = step(
+    encoder,
     online.root,
     {
-      pyramid: noisy,
       images: input("images"),
       noise: input("noise"),
       queries: input("queries"),
-      masked: positions,
-      target: features,
+      masked: graph.input("masked", "int64", [n, masked[0].length]),
     },
+    noisy,
+    features,
     {
-      pixelDecoder,
       predictor: {
         heads: config.heads,
         feedForwardDim: config.decoder_hidden,
         layers: config.decoder_layers,
         selfAttentionBlocks: config.blocks,
-        level: 2,
         recomputeLayers: recompute,
       },
       featureStride: 8,
@@ -125,14 +134,14 @@ export function buildStep(variant: StepVariant): Step {
       queries: "masked",
     },
   );
-  const { multiScale, maskFeatures } = pixelFeatures(online.root, noisy, pixelDecoder);
+  const { multiScale, maskFeatures } = decode(online.root, noisy, encoder);
   const outputs: Record<string, Tensor> = {
     target: features,
     stride8: toTokens(multiScale[2]),
     prediction: prediction!,
     mask_features: maskFeatures,
-    "loss/recon": report.get("reconstruction")!,
-    [denoiseTarget === "image" ? "loss/denoise_image" : "loss/denoise"]: report.get("denoising")!,
+    "loss/recon": reconstruction!,
+    [denoiseTarget === "image" ? "loss/denoise_image" : "loss/denoise"]: denoising!,
     "loss/total": loss,
   };
   for (const [name, tensor] of Object.entries(outputs)) graph.output(name, tensor);

@@ -2,8 +2,8 @@
 
 import { writeSampleData } from "../../src/data/sample-data.js";
 import type { Target } from "../../src/data/targets.js";
+import { finetunerOptions } from "../../src/finetune/composition.js";
 import { Finetuner } from "../../src/finetune/finetuner.js";
-import { criterionOptions, describeModel } from "../../src/finetune/model-description.js";
 import type { FinetuneSettings } from "../../src/finetune/settings.js";
 import { resolveSettings } from "../../src/finetune/settings-resolution.js";
 import { freshWeights } from "../../src/finetune/starting-weights.js";
@@ -47,27 +47,11 @@ export async function writeScenes(dir: string, images: number): Promise<void> {
 
 /** A finetuner of those settings for `classes` classes, from the seed's weights. */
 export function createFinetuner(runtime: Runtime, settings: FinetuneSettings, classes = 3): Promise<Finetuner> {
-  const named = Array.from({ length: classes }, (_, i) => ({
-    id: i + 1,
-    name: `class ${i}`,
-    isThing: true,
-    color: [0, 0, 0] as const,
-  }));
-  const { run, data, optim } = settings;
   return Finetuner.create(
     runtime,
-    {
-      architecture: describeModel(settings, named).architecture,
-      criterion: criterionOptions(settings),
-      optim,
-      steps: run.steps as number,
-      seed: run.seed,
-      batch: run.batch,
-      microBatch: run.microBatch,
-      size: data.crop,
-    },
+    finetunerOptions(settings, classes, settings.run.steps as number),
     async (declared) => ({
-      model: freshWeights(declared, run.seed).weights,
+      model: freshWeights(declared, settings.run.seed).weights,
       target: new Map(),
       optimizer: new Map(),
     }),

@@ -3,13 +3,15 @@
 import type { JsonObject } from "../../src/checkpoint/checkpoint.js";
 import { saveCheckpoint } from "../../src/checkpoint/run-state.js";
 import type { TensorData } from "../../src/core/tensor-data.js";
+import { type Architecture, familyOf } from "../../src/families/families.js";
+import { segment } from "../../src/families/family.js";
 import { Graph } from "../../src/graph/graph.js";
 import type { Task } from "../../src/masks/segmentation.js";
-import { type Mask2FormerOptions, mask2former } from "../../src/models/mask2former.js";
 import { asInputs, initialValue, Parameters } from "../../src/nn/scope.js";
 import type { ModelDescription } from "../../src/predict/trained-model.js";
 
-const ARCHITECTURE: Mask2FormerOptions = {
+const ARCHITECTURE: Architecture = {
+  family: "mask2former",
   backbone: {
     kind: "resnet50",
     stemChannels: 8,
@@ -32,7 +34,6 @@ const ARCHITECTURE: Mask2FormerOptions = {
 /** Every query is kept, however unsure, so that random weights give pictures. */
 export function tinyModel(task: Task): ModelDescription {
   return {
-    kind: "mask2former",
     task,
     classes: ["sky", "ground", "tree", "cone"].map((name, i) => ({
       id: 10 * (i + 1),
@@ -49,7 +50,7 @@ export function tinyModel(task: Task): ModelDescription {
 export function tinyWeights(seed = 0): Map<string, TensorData<"float32">> {
   const graph = new Graph("tiny");
   const { root, declarations } = new Parameters(asInputs(graph));
-  mask2former(root, graph.input("image", "float32", [1, 3, 32, 32]), ARCHITECTURE);
+  segment(familyOf(ARCHITECTURE), root, graph.input("image", "float32", [1, 3, 32, 32]), ARCHITECTURE);
   const weights = new Map(
     Array.from(declarations, ([name, declared]) => [name, initialValue(declared, seed)] as const),
   );

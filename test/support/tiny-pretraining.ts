@@ -1,8 +1,13 @@
 /** @file A pretraining that takes well under a second: the whole architecture at its smallest, and images for it. */
 
 import { RandomStream } from "../../src/core/random.js";
+import { pretrainerOptions, weightsOptions } from "../../src/pretrain/composition.js";
+import { Pretrainer } from "../../src/pretrain/pretrainer.js";
 import type { PretrainSettings } from "../../src/pretrain/settings.js";
 import { resolveSettings } from "../../src/pretrain/settings-resolution.js";
+import { startingWeights } from "../../src/pretrain/starting-weights.js";
+import type { Runtime } from "../../src/runtime/contract.js";
+import type { TrainingState } from "../../src/train/training-state.js";
 
 /** One layer of every decoder, 64 x 64 pixels, batches of 2. */
 const DECODERS = [
@@ -52,3 +57,16 @@ export function randomImages({ run, data }: PretrainSettings, step: number): Flo
 export function randomImagesOf(count: number, step: number): Float32Array {
   return new RandomStream({ seed: 17, purpose: "test images", step }).fillNormal(new Float32Array(count));
 }
+
+/** A pretrainer of those settings over a run of `steps`, from a state or from the seed. */
+export function createPretrainer(
+  runtime: Runtime,
+  settings: PretrainSettings,
+  steps: number,
+  state?: TrainingState,
+): Promise<Pretrainer> {
+  const start = state ?? ((declared: Declarations) => startingWeights(weightsOptions(settings), declared));
+  return Pretrainer.create(runtime, pretrainerOptions(settings, steps), start);
+}
+
+type Declarations = Parameters<typeof startingWeights>[1];

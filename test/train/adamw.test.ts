@@ -181,7 +181,8 @@ test("both layouts give the same bits for parameters that span many segments", a
     optimizer.dispose();
   }
   const [segments, separate] = results;
-  expect(segments.norms.map((norm, i) => Math.abs(norm / separate.norms[i] - 1) < 1e-5)).toEqual([true, true]);
+  // Apart by the rounding of a float32 sum over 2.6 M squares.
+  expect(segments.norms.map((norm, i) => Math.abs(norm / separate.norms[i] - 1) < 1e-4)).toEqual([true, true]);
   segments.state.forEach((tensors, role) => {
     expect(bitsOf(tensors)).toEqual(bitsOf(separate.state[role]));
   });

@@ -1,0 +1,146 @@
+/** @file Supervised segmentation as an objective of the trainer: two halves of a step, and the criterion between them. */
+
+import type { Target } from "../data/targets.js";
+import { dropPathOf, KEEP } from "../families/drop-path.js";
+import { type Architecture, sizesOf } from "../families/families.js";
+import { toOnnx } from "../onnx/emit.js";
+import type { Program, Runtime } from "../runtime/contract.js";
+import { LaneBuffers } from "../train/lane-buffers.js";
+import type { Lane, MicroBatch, MicroBatchReport, Objective, StepWeights } from "../train/objective.js";
+import type { TensorMap } from "../train/parameter-layout.js";
+import { Criterion, type CriterionPrograms, compileCriterion, type OutputLosses } from "./criterion.js";
+import type { CriterionOptions, CriterionShape, Normalisers, PointDraws } from "./criterion-options.js";
+import { buildTraining, GRADIENT_PREFIX, IMAGES, STATISTICS, type TrainingGraphs } from "./programs.js";
+
+export interface SegmentationOptions {
+  readonly architecture: Architecture;
+  readonly criterion: CriterionOptions;
+  /** Images of one forward and backward pass. */
+  readonly microBatch: number;
+  /** Network input, multiples of 32. */
+  readonly size: readonly [height: number, width: number];
+}
+
+export interface LabelledBatchOnDevice {
+  /** [batch, 3, H, W] */
+  readonly images: Float32Array;
+  /** Objects of each image. */
+  readonly targets: readonly (readonly Target[])[];
+  readonly normalisers: Normalisers;
+  /** The points of the micro-batch whose first image has this number. */
+  readonly draws: (first: number) => PointDraws;
+}
+
+/** Compiled once, shared by all lanes. */
+interface Programs {
+  readonly forward: Program;
+  readonly backward: Program;
+  readonly criterion: CriterionPrograms;
+}
+
+export class Segmentation implements Objective<LabelledBatchOnDevice> {
+  readonly reduction = "sum";
+  readonly dropPath;
+
+  private constructor(
+    private readonly runtime: Runtime,
+    private readonly options: SegmentationOptions,
+    private readonly graphs: TrainingGraphs,
+    private readonly programs: Programs,
+    private readonly shape: CriterionShape,
+  ) {
+    this.dropPath = dropPathOf(options.architecture);
+  }
+
+  static async create(runtime: Runtime, options: SegmentationOptions): Promise<Segmentation> {
+    const { architecture, criterion, microBatch, size } = options;
+    const graphs = buildTraining(architecture, microBatch, size);
+    const shape: CriterionShape = { images: microBatch, ...sizesOf(architecture), size, maskSize: graphs.maskSize };
+    const programs: Programs = {
+      forward: await runtime.compile(toOnnx(graphs.forward), { name: graphs.forward.name }),
+      backward: await runtime.compile(toOnnx(graphs.backward), { name: graphs.backward.name }),
+      criterion: await compileCriterion(runtime, shape, graphs.outputs.length, criterion),
+    };
+    return new Segmentation(runtime, options, graphs, programs, shape);
+  }
+
+  get weights() {
+    return this.graphs.weights;
+  }
+
+  /** The weight of each reported loss in the one that is minimised. */
+  get lossWeights(): ReadonlyMap<string, number> {
+    const { weights } = this.options.criterion;
+    return named(this.graphs.outputs.map(({ suffix }) => ({ suffix, ...weights })));
+  }
+
+  openLane(): Lane<LabelledBatchOnDevice> {
+    return new SegmentationLane(this.runtime, this.options, this.graphs, this.programs, this.shape);
+  }
+
+  dispose(): void {
+    const { forward, backward, criterion } = this.programs;
+    for (const program of [forward, backward, ...Object.values(criterion)]) program.dispose();
+  }
+}
+
+class SegmentationLane implements Lane<LabelledBatchOnDevice> {
+  private readonly buffers: LaneBuffers;
+  private readonly criterion: Criterion;
+
+  constructor(
+    runtime: Runtime,
+    private readonly options: SegmentationOptions,
+    { forward, backward, weights, outputs }: TrainingGraphs,
+    private readonly programs: Programs,
+    shape: CriterionShape,
+  ) {
+    const elsewhere = (name: string) => weights.declarations.has(name) || name.startsWith(GRADIENT_PREFIX);
+    this.buffers = new LaneBuffers(runtime, [forward, backward], elsewhere);
+    const supervised = outputs.map(({ suffix, logits, masks, logitsGradient, masksGradient }) => ({
+      suffix,
+      logits: this.buffers.get(logits),
+      masks: this.buffers.get(masks),
+      logitsGradient: this.buffers.get(logitsGradient),
+      masksGradient: this.buffers.get(masksGradient),
+    }));
+    this.criterion = new Criterion(runtime, programs.criterion, shape, supervised, options.criterion);
+  }
+
+  async run(
+    { batch, first, keep }: MicroBatch<LabelledBatchOnDevice>,
+    { online }: StepWeights,
+    gradients: TensorMap,
+  ): Promise<MicroBatchReport> {
+    const { buffers } = this;
+    const { forward, backward } = this.programs;
+    const { microBatch, size } = this.options;
+    const perImage = 3 * size[0] * size[1];
+    const weightOf = (name: string) => online.get(name);
+    await buffers.write(IMAGES, batch.images.subarray(first * perImage, (first + microBatch) * perImage));
+    if (keep) await buffers.write(KEEP, keep);
+    await forward.run(buffers.bind(forward.inputs, weightOf), buffers.bind(forward.outputs));
+    const targets = batch.targets.slice(first, first + microBatch);
+    const losses = await this.criterion.run(targets, batch.normalisers, batch.draws(first));
+    const fetches = Object.fromEntries([...gradients].map(([name, tensor]) => [GRADIENT_PREFIX + name, tensor]));
+    await backward.run(buffers.bind(backward.inputs, weightOf), fetches);
+    return {
+      losses: named(losses),
+      ...(buffers.has(STATISTICS) && { statistics: await buffers.read(STATISTICS) }),
+    };
+  }
+
+  dispose(): void {
+    this.buffers.dispose();
+    this.criterion.dispose();
+  }
+}
+
+/** The losses by the reference's names: "loss_ce", "loss_mask_3". */
+function named(outputs: readonly OutputLosses[]): Map<string, number> {
+  const ofMasks = outputs.flatMap(({ suffix, mask, dice }) => [
+    [`loss_mask${suffix}`, mask] as const,
+    [`loss_dice${suffix}`, dice] as const,
+  ]);
+  return new Map([...ofMasks, ...outputs.map((output) => [`loss_ce${output.suffix}`, output.class] as const)]);
+}

@@ -1,0 +1,67 @@
+/** @file From the settings of a pretraining run to the options of its parts. Below this file nobody sees a settings object. */
+
+import { encoderArchitecture } from "../run/architecture.js";
+import { maskGrid } from "./draws.js";
+import type { DryRunOptions } from "./dry-run.js";
+import type { HeldOutOptions } from "./held-out.js";
+import type { PretrainerOptions } from "./pretrainer.js";
+import type { StepOptions } from "./programs.js";
+import type { PretrainSettings } from "./settings.js";
+import type { WeightsOptions } from "./starting-weights.js";
+
+export function stepOptions({ model, pretrain, backbone, data, run }: PretrainSettings): StepOptions {
+  return {
+    encoder: encoderArchitecture(model, run.recompute),
+    method: {
+      predictor: {
+        heads: model.heads,
+        feedForwardDim: model.decoderFfn,
+        layers: model.decoderLayers,
+        selfAttentionBlocks: pretrain.selfAttentionBlocks,
+        recomputeLayers: run.recompute.includes("decoder-layers"),
+      },
+      featureStride: pretrain.featureStride,
+      reconstruction: pretrain.reconstruction,
+      denoising: pretrain.denoising,
+      denoiseTarget: pretrain.denoiseTarget,
+      queries: pretrain.queries,
+    },
+    channels: model.hiddenDim,
+    mask: maskGrid(data.size / pretrain.featureStride, pretrain.maskPatch, pretrain.maskRatio),
+    noise: { sigma: pretrain.sigma, block: pretrain.noiseBlock },
+    images: run.microBatch,
+    size: data.size,
+    frozenBackbone: backbone.frozen,
+  };
+}
+
+/** `steps`: length of the whole run. */
+export function pretrainerOptions(settings: PretrainSettings, steps: number): PretrainerOptions {
+  const { pretrain, optim, run } = settings;
+  return {
+    step: stepOptions(settings),
+    average: { start: pretrain.emaStart, end: pretrain.emaEnd },
+    optim,
+    steps,
+    seed: run.seed,
+    batch: run.batch,
+  };
+}
+
+export const heldOutOptions = (settings: PretrainSettings): HeldOutOptions => ({
+  step: stepOptions(settings),
+  seed: settings.run.seed,
+});
+
+export const weightsOptions = ({ model, backbone, run }: PretrainSettings): WeightsOptions => ({
+  encoder: encoderArchitecture(model, run.recompute),
+  file: backbone.weights,
+  seed: run.seed,
+});
+
+export const dryRunOptions = (settings: PretrainSettings): DryRunOptions => ({
+  step: stepOptions(settings),
+  optim: settings.optim,
+  batch: settings.run.batch,
+  evaluated: settings.data.heldOut > 0,
+});
