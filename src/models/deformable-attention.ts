@@ -2,7 +2,7 @@
 
 import { floats } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
-import { recompute } from "../graph/differentiate.js";
+import { withGradient } from "../graph/differentiate.js";
 import type { Tensor } from "../graph/graph.js";
 import { type Initialiser, xavierUniform, zeros } from "../nn/init.js";
 import { linear } from "../nn/layers.js";
@@ -19,10 +19,7 @@ export interface DeformableOptions {
   points: number;
   /** Sample again for the gradient instead of keeping the sampled rows. */
   recomputeRows?: boolean;
-  /**
-   * Sample at most so many bytes of rows at a time, about what a core's cache holds. Not for graphs with a gradient, which
-   * would scatter into all values once for each piece.
-   */
+  /** Sample at most so many bytes of rows at a time, about what a core's cache holds. */
   rowBytes?: number;
 }
 
@@ -154,16 +151,68 @@ export function sampleRows({ values, x, y, weights }: Samples, options: Deformab
   }
   const indices = g.cast(g.concat(cornerRows, 1), "int64");
   const rowWeights = g.reshape(g.concat(cornerWeights, 1), [n * lq * heads, 1, 4 * perHead]);
-  const gatherAndSum = () => {
-    const table = g.reshape(values, [n * tokens * heads, c / heads]);
-    const count = indices.shape[0];
-    const bytesOfOne = 4 * 4 * perHead * (c / heads);
-    const atOnce = Math.max(1, Math.min(count, Math.floor(rowBytes / bytesOfOne)));
-    const pieces = Array.from({ length: Math.ceil(count / atOnce) }, (_, i) => {
-      const part = (t: Tensor) => g.slice(t, 0, i * atOnce, Math.min((i + 1) * atOnce, count));
-      return g.matMul(part(rowWeights), g.gather(table, part(indices)));
+  const sampled = { indices, rowWeights, values: g.reshape(values, [n * tokens * heads, c / heads]) };
+  const sums = recomputeRows
+    ? weighRowsAgain(sampled, Math.min(rowBytes, TRAINING_BYTES))
+    : weighRows(sampled, rowBytes);
+  return g.reshape(sums, [n, lq, c]);
+}
+
+/** Rows that are sampled at a time where they are sampled again for the gradient: what a core's cache holds. */
+const TRAINING_BYTES = 2 ** 22;
+
+interface WeightedRows {
+  /** Rows of `values` that each query and head samples: int64 [M, R]. */
+  indices: Tensor;
+  /** [M, 1, R] */
+  rowWeights: Tensor;
+  /** [rows, D] */
+  values: Tensor;
+}
+
+/** The same weighted rows in pieces whose sampled rows take at most `bytes`. */
+function piecesOf({ indices, rowWeights, values }: WeightedRows, bytes: number): WeightedRows[] {
+  const [count, rows] = indices.shape;
+  const atOnce = Math.max(1, Math.min(count, Math.floor(bytes / (4 * rows * values.shape[1]))));
+  return Array.from({ length: Math.ceil(count / atOnce) }, (_, i) => {
+    const part = (t: Tensor) => g.slice(t, 0, i * atOnce, Math.min((i + 1) * atOnce, count));
+    return { indices: part(indices), rowWeights: part(rowWeights), values };
+  });
+}
+
+/** Weighted sum of the rows that each query and head samples: [M, 1, D]. */
+function weighRows(sampled: WeightedRows, bytes: number): Tensor {
+  const sums = piecesOf(sampled, bytes).map(({ indices, rowWeights, values }) =>
+    g.matMul(rowWeights, g.gather(values, indices)),
+  );
+  return g.concat(sums, 0);
+}
+
+/**
+ * The same, and in its gradient the rows are sampled again instead of being kept. With y = sum of w_r v_r, dw_r = <dy, v_r>, and
+ * each row gets w_r dy: the pieces are scattered one after another into the same memory.
+ */
+function weighRowsAgain(sampled: WeightedRows, bytes: number): Tensor {
+  const { graph } = sampled.values;
+  const forward = () => [weighRows(sampled, bytes)];
+  const [y] = withGradient(graph, forward, ([dy], into) => {
+    if (!dy) return;
+    const { values, rowWeights } = sampled;
+    const pieces = piecesOf(sampled, bytes);
+    const dys = g.split(
+      dy,
+      0,
+      pieces.map(({ indices }) => indices.shape[0]),
+    );
+    const dWeights = pieces.map(({ indices }, i) => g.matMul(dys[i], g.gather(values, indices), { transB: true }));
+    const dRows = pieces.map((piece, i) => g.matMul(piece.rowWeights, dys[i], { transA: true }));
+    let dValues = g.zerosLike(values);
+    pieces.forEach(({ indices }, i) => {
+      const rows = g.reshape(indices, [-1, 1]);
+      dValues = g.scatterND(dValues, rows, g.reshape(dRows[i], [-1, values.shape[1]]), "add");
     });
-    return [g.reshape(g.concat(pieces, 0), [n, lq, c])];
-  };
-  return (recomputeRows ? recompute(graph, gatherAndSum) : gatherAndSum())[0];
+    into.accumulate(rowWeights, g.concat(dWeights, 0));
+    into.accumulate(values, dValues);
+  });
+  return y;
 }

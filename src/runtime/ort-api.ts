@@ -51,6 +51,9 @@ export const ORT_FUNCTIONS = {
   AddSessionConfigEntry: fallible(130, POINTER, TEXT, TEXT),
   CreateAllocator: fallible(131, POINTER, POINTER, POINTER),
   ReleaseAllocator: release(132),
+  CreateAndRegisterAllocator: fallible(144, POINTER, POINTER, POINTER),
+  CreateArenaCfg: fallible(156, "size_t", "int", "int", "int", POINTER),
+  ReleaseArenaCfg: release(157),
   SessionOptionsAppendExecutionProvider_CUDA_V2: fallible(204, POINTER, POINTER),
   CreateCUDAProviderOptions: fallible(205, POINTER),
   ReleaseCUDAProviderOptions: release(208),
@@ -71,5 +74,10 @@ export const ORT = {
   OPTIMIZE_NONE: 0,
   OPTIMIZE_ALL: 99,
   DEVICE_ALLOCATOR: 0,
+  ARENA_ALLOCATOR: 1,
   MEMORY_DEFAULT: 0,
+  /** An arena grows by what is asked for, not to the next power of two. */
+  EXTEND_AS_REQUESTED: 1,
+  /** Leaves a number of the arena's to the library. */
+  ARENA_DEFAULT: -1,
 } as const;

@@ -19,6 +19,7 @@ export interface SessionSettings {
 const CONFIG = {
   "session.intra_op.allow_spinning": "0",
   "session.inter_op.allow_spinning": "0",
+  "session.use_env_allocators": "1",
   "optimization.disable_specified_optimizers": "CommonSubexpressionElimination;SkipLayerNormFusion",
   ...RECORD_PLACEMENT,
 };

@@ -105,6 +105,7 @@ function deformableModule({ graph, golden, variant, input }: Frame): Outputs {
     heads: golden.setting("n_heads"),
     points: golden.setting("n_points"),
     recomputeRows: variant.recomputeRows,
+    rowBytes: variant.rowBytes,
   };
   const value = input("input_flatten");
   const padded = golden.hyper.padding_mask
@@ -172,6 +173,7 @@ export const PLAIN: Variant = { name: "as it is" };
 const BLOCKS: Variant = { name: "blocks recomputed", recomputeBlocks: true };
 const ROWS: Variant = { name: "sampled rows recomputed", recomputeRows: true };
 const PIECES: Variant = { name: "rows sampled in pieces", rowBytes: 50_000 };
+const ROWS_IN_PIECES: Variant = { name: "sampled rows recomputed in pieces", recomputeRows: true, rowBytes: 2 ** 14 };
 const LAYERS: Variant = { name: "layers recomputed", recomputeLayers: true };
 const LAYERS_AND_ROWS: Variant = { ...LAYERS, ...ROWS, name: "layers and sampled rows recomputed" };
 const tiles = (tileBytes: number): Variant => ({ name: `attention in tiles of ${tileBytes} bytes`, tileBytes });
@@ -188,10 +190,10 @@ export const MODELS: readonly GoldenModel[] = [
   { name: "02_swin_tiny_64x96", build: swinOf, variants: [PLAIN], large: true },
   { name: "02_swin_tiny_70x101_patchpad", build: swinOf, variants: [PLAIN], large: true },
   { name: "02_swin_tiny_72x104", build: swinOf, variants: [PLAIN, BLOCKS], large: true },
-  { name: "03_msdeform_core", build: deformableCore, variants: [PLAIN, ROWS, PIECES] },
-  { name: "03_msdeform_module", build: deformableModule, variants: [PLAIN, ROWS] },
-  { name: "03_msdeform_module_padmask", build: deformableModule, variants: [PLAIN, ROWS] },
-  { name: "03_msdeform_module_ref4", build: deformableModule, variants: [PLAIN, ROWS] },
+  { name: "03_msdeform_core", build: deformableCore, variants: [PLAIN, ROWS, PIECES, ROWS_IN_PIECES] },
+  { name: "03_msdeform_module", build: deformableModule, variants: [PLAIN, ROWS_IN_PIECES] },
+  { name: "03_msdeform_module_padmask", build: deformableModule, variants: [PLAIN, ROWS_IN_PIECES] },
+  { name: "03_msdeform_module_ref4", build: deformableModule, variants: [PLAIN, ROWS_IN_PIECES] },
   {
     name: "04_pixel_decoder_r50",
     build: pixelDecoderOf,
