@@ -152,7 +152,7 @@ describe.each(LAYOUTS)("in %s", (_, layoutOf) => {
 
 test("both layouts give the same bits for parameters that span many segments", async () => {
   const parameters: UpdatedTensor[] = [
-    { name: "wide", shape: [3, 40_000], group: 0, averaged: true },
+    { name: "wide", shape: [80, 32_768], group: 0, averaged: true },
     { name: "small", shape: [5], group: 0, averaged: true },
     { name: "long", shape: [70_001], group: 1, averaged: false },
   ];
