@@ -176,8 +176,17 @@ describe("bin/mask-jepa.js", () => {
   });
 });
 
-test("a closed pipe ends nothing, other faults of a stream are thrown", () => {
-  const fault = (code: string) => Object.assign(new Error(code), { code });
-  expect(process.stdout.emit("error", fault("EPIPE"))).toBe(true);
-  expect(() => process.stdout.emit("error", fault("EIO"))).toThrow("EIO");
-});
+test.skipIf(process.platform !== "linux")(
+  "output that nobody reads is no fault, output that cannot be kept is one",
+  () => {
+    const shell = (line: string) => spawnSync("bash", ["-c", line], { encoding: "utf8" });
+    const version = `"${process.execPath}" bin/mask-jepa.js --version`;
+    const unread = shell(`${version} | true; echo "\${PIPESTATUS[0]}"`);
+    expect([unread.stdout, unread.stderr]).toEqual(["0\n", ""]);
+    const full = shell(`${version} > /dev/full`);
+    expect([full.status, full.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^error: standard output: .*ENOSPC[^\n]*\n$/),
+    ]);
+  },
+);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { decode as decodePng } from "fast-png";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -12,6 +12,8 @@ import { CLASSES } from "../src/data/scenes/classes.js";
 import { renderScene } from "../src/data/scenes/render.js";
 import { folderSource } from "../src/data/source.js";
 import { decode } from "../src/io/image-file.js";
+import { completeCommand } from "./support/command-line.js";
+import { recordedReporter } from "./support/recorded-reporter.js";
 
 const SIZE = 64;
 const COUNT = 10;
@@ -154,6 +156,34 @@ describe("the data set", () => {
     await writeFile(join(precious, "thesis.tex"), "");
     await expect(writeSampleData({ ...again, dir: precious, overwrite: true })).rejects.toThrow(InputError);
     expect(await readdir(precious)).toEqual(["thesis.tex"]);
+  });
+
+  it("is the same on any number of cores, and the command shows how far it is", async () => {
+    const filesOf = async (folder: string) => {
+      const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+      const hashed = names.map(async (entry) => {
+        const bytes = await readFile(join(entry.parentPath, entry.name));
+        return [relative(folder, join(entry.parentPath, entry.name)), createHash("sha256").update(bytes).digest("hex")];
+      });
+      return Object.fromEntries(await Promise.all(hashed)) as Record<string, string>;
+    };
+    const flags = ["--images", String(COUNT), "--size", String(SIZE), "--seed", "3", "--cores"];
+    const output = await completeCommand(["sample-data", join(root, "threads"), ...flags, "3"]);
+    expect(output).toContain(`8 training and 2 validation scenes: ${join(root, "threads")}`);
+    expect(await filesOf(join(root, "threads"))).toEqual(await filesOf(dir));
+
+    const reporter = recordedReporter();
+    await writeSampleData({ dir: join(root, "shown"), images: 3, size: 16, seed: 0, reporter });
+    expect(reporter.tasks).toEqual([{ what: "Rendering scenes", total: 3, done: 3, ended: true }]);
+  });
+
+  it("takes the place of one that was interrupted", async () => {
+    const options = { dir: join(root, "interrupted"), images: 2, size: 16, seed: 0 };
+    await writeSampleData(options);
+    await rm(join(options.dir, "annotations", "instances_val.json"));
+    await writeFile(join(options.dir, "images", "train", "000007.jpg.part"), "");
+    await writeSampleData(options);
+    expect(await readdir(join(options.dir, "images", "train"))).toEqual(["000000.jpg", "000001.jpg"]);
   });
 
   it.each([{ images: 0 }, { size: 8 }, { size: 33.5 }, { seed: -1 }])("refuses %o", async (wrong) => {

@@ -1,6 +1,6 @@
 /** @file Weights from the Hugging Face hub: found, downloaded in pieces that can be resumed, verified, and kept in a cache. */
 
-import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
+import { open, readFile, rename, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { z } from "zod";
@@ -8,6 +8,7 @@ import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT, type Task } from "../core/reporter.js";
 import { exists, requireSpace, writeFileAtomic } from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
+import { makeFolder } from "../io/folder.js";
 import { lockDirectory } from "../io/lock-file.js";
 import { digestFile } from "./safetensors.js";
 
@@ -198,7 +199,7 @@ export async function fetchFromHub(text: string, reporter: Reporter = SILENT): P
   const path = join(folder, revision.commit, file.name);
   if (!(await exists(path))) await download(location, revision, file, { path, reporter });
   const memory: Remembered = { commit: revision.commit, file: file.name };
-  await mkdir(join(folder, "refs"), { recursive: true });
+  await makeFolder(join(folder, "refs"));
   await writeFileAtomic(memoryOf(folder, location), JSON.stringify(memory));
   return path;
 }
@@ -213,11 +214,7 @@ async function download(
 ): Promise<void> {
   const name = file.name.split("/").map(encodeURIComponent).join("/");
   const url = `${endpoint()}/${repository}/resolve/${commit}/${name}`;
-  try {
-    await mkdir(dirname(path), { recursive: true });
-  } catch (error) {
-    throw fileFault(error, dirname(path), "a cache folder that can be written (MASK_JEPA_CACHE names another)");
-  }
+  await makeFolder(dirname(path), `${dirname(path)} (MASK_JEPA_CACHE names another cache)`);
   const release = await lockDirectory(dirname(path));
   try {
     if (await exists(path)) return; // another process was faster

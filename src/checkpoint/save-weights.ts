@@ -1,11 +1,10 @@
 /** @file Canonical weights under the names, and in the files, of other implementations. */
 
-import { mkdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { InputError } from "../core/errors.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
-import { fileFault } from "../io/file-fault.js";
+import { makeFolder } from "../io/folder.js";
 import type { JsonObject } from "./checkpoint.js";
 import { type SavedModel, writeNumpyPickle, writeTorch } from "./formats/torch-writer.js";
 import {
@@ -125,11 +124,7 @@ async function saveFolder(
   options: SaveOptions,
 ): Promise<string[]> {
   const texts = options.to === "huggingface" ? configurations(tensors, options) : [];
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw fileFault(error, path, "a folder that can be written");
-  }
+  await makeFolder(path);
   const weights = join(path, "model.safetensors");
   await writeSafetensors(weights, result, { format: "pt" }); // transformers asks for that word
   for (const [name, text] of texts) await writeFileAtomic(join(path, name), text);

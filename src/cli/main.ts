@@ -1,15 +1,15 @@
 /** @file The command line: commands, and how faults become messages and exit codes. */
 
 import { Command, CommanderError } from "commander";
-import { InputError } from "../core/errors.js";
 import { manifest } from "../core/manifest.js";
-import { memoryFault } from "../core/out-of-memory.js";
+import { errorCode, fileFault } from "../io/file-fault.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { addConvert } from "./convert.js";
 import { addData } from "./data.js";
 import { addDoctor } from "./doctor.js";
 import { addEvaluate } from "./evaluate.js";
 import { addExport } from "./export.js";
+import { explain } from "./faults.js";
 import { addFinetune } from "./finetune.js";
 import { addPredict } from "./predict.js";
 import { addPretrain } from "./pretrain.js";
@@ -49,20 +49,25 @@ function createProgram(): Command {
 
 function report(error: unknown, debug: boolean): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed it
-  const known = error instanceof InputError || !(error instanceof Error);
-  const fault = known ? error : memoryFault(error, "this command");
-  if (fault instanceof InputError) console.error(`error: ${debug ? fault.stack : fault.message}`);
-  else console.error("unexpected error:", error);
+  const explained = explain(error);
+  if (explained) console.error(`error: ${debug ? (error as Error).stack : explained.message}`);
+  else console.error("unexpected error, a fault of mask-jepa:", error);
   return 1;
 }
 
-/** Who closes our output early (`| head`) has seen enough; that must not end a training run. */
-function ignoreClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-    });
-  }
+let outputFailed = false;
+
+/**
+ * Who closes our output early (`| head`), or the terminal, has seen enough; that must not end a training run. Where output
+ * was to be kept and cannot be (a full disk), the run goes on as well, and the command has failed.
+ */
+function surviveOutput(): void {
+  process.stderr.on("error", () => {});
+  process.stdout.on("error", (error) => {
+    if (outputFailed || ["EPIPE", "EIO"].includes(errorCode(error) ?? "")) return;
+    outputFailed = true;
+    process.exitCode = report(fileFault(error, "standard output", "a place that can be written"), false);
+  });
 }
 
 /**
@@ -72,12 +77,17 @@ function ignoreClosedPipes(): void {
  */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
   const program = createProgram();
+  const onUncaught = (error: unknown) => process.exit(report(error, false));
+  process.on("uncaughtException", onUncaught);
   try {
     await program.parseAsync(argv, { from: "user" });
-    return process.exitCode === INTERRUPTED ? INTERRUPTED : 0;
+    if (process.exitCode === INTERRUPTED) return INTERRUPTED;
+    return outputFailed ? 1 : 0;
   } catch (error) {
     return report(error, program.opts<{ debug?: boolean }>().debug === true);
+  } finally {
+    process.off("uncaughtException", onUncaught);
   }
 }
 
-ignoreClosedPipes();
+surviveOutput();

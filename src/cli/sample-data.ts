@@ -8,6 +8,7 @@ interface Flags {
   images: number;
   size: number;
   seed: number;
+  cores: number;
   overwrite?: boolean;
 }
 
@@ -15,10 +16,10 @@ const EXAMPLES = `
 Example:
   mask-jepa sample-data scenes --images 200 --size 256`;
 
-async function sampleData(dir: string, { images, size, seed, overwrite = false }: Flags): Promise<void> {
+async function sampleData(dir: string, { overwrite = false, ...flags }: Flags): Promise<void> {
   const { writeSampleData } = await import("../data/sample-data.js");
   const reporter = openTerminal();
-  const { train, val } = await writeSampleData({ dir, images, size, seed, overwrite, reporter });
+  const { train, val } = await writeSampleData({ dir, ...flags, overwrite, reporter });
   reporter.say(`${train} training and ${val} validation scenes: ${dir}`);
 }
 
@@ -30,6 +31,7 @@ export function addSampleData(program: Command): void {
     .option("--images <n>", "number of images", wholeNumber(1), 200)
     .option("--size <pixels>", "side of the square images", wholeNumber(16), 256)
     .option("--seed <n>", "seed of the scenes", wholeNumber(0), 0)
+    .option("--cores <n>", "CPU cores to use, 0 for all; the files do not depend on it", wholeNumber(0), 0)
     .option("--overwrite", "replace what the folder holds")
     .addHelpText("after", EXAMPLES)
     .action(sampleData);

@@ -5,13 +5,15 @@
 
 import { InputError } from "./errors.js";
 
-/** Of ONNX Runtime and the C++ library below it, of GPU drivers, of the system, of JavaScript's own arrays. */
+/** Of ONNX Runtime and the C++ library below it, of GPU drivers, of the system, of JavaScript's own arrays, of Node. */
 const REFUSALS = [
   /\bbad[ _]alloc/i,
   /failed to allocate memory/i,
   /(^|[^a-z])out[ _]of[ _](host_|device_|device )?memory\b/i,
   /cannot allocate memory|\bENOMEM\b/i,
   /^Array buffer allocation failed|^Invalid (typed array|array buffer) length: \d|^Invalid array buffer length$/,
+  /^Invalid string length$|^Cannot create a (string longer|Buffer larger) than /,
+  /^Worker terminated due to reaching memory limit/,
 ];
 
 const FIX =

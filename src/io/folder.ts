@@ -1,6 +1,6 @@
-/** @file Folders for what is written. */
+/** @file Folders for what is written, which go again when nothing was. */
 
-import { access, constants, mkdir, stat } from "node:fs/promises";
+import { access, constants, mkdir, rmdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { InputError } from "../core/errors.js";
 import { errorCode, fileFault } from "./file-fault.js";
@@ -34,8 +34,8 @@ async function makeOne(path: string): Promise<void> {
  * @throws InputError with the reason: no permission, a read-only file system, a file in the way, ...
  */
 export async function makeFolder(path: string, where = path): Promise<string | undefined> {
+  const missing: string[] = [];
   try {
-    const missing: string[] = [];
     let place = resolve(path);
     let kind = await kindOf(place);
     while (kind === "nothing" && dirname(place) !== place) {
@@ -52,6 +52,17 @@ export async function makeFolder(path: string, where = path): Promise<string | u
     await access(path, constants.W_OK | constants.X_OK);
     return missing[0];
   } catch (error) {
+    for (const folder of missing.reverse()) await rmdir(folder).catch(() => {}); // not all of them were made
     throw fileFault(error, where, EXPECTED);
+  }
+}
+
+/** Removes a folder and those above it up to `first`, which `makeFolder` returned, as far as they are empty. */
+export async function removeMadeFolders(path: string, first: string | undefined): Promise<void> {
+  if (first === undefined) return;
+  try {
+    for (let place = resolve(path); place.startsWith(first); place = dirname(place)) await rmdir(place);
+  } catch {
+    // Somebody uses it, or it is gone.
   }
 }

@@ -1,6 +1,6 @@
 /** @file The first thing to try: generated scenes, a short pretraining, fine-tuning with and without it, and one report. */
 
-import { copyFile, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { formatDuration } from "../core/duration.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
@@ -53,13 +53,14 @@ export async function runQuickstart(options: QuickstartOptions): Promise<LoopOut
   const pretrained = await pretrain(run, folders, options);
   const report = join(out, RUN_FILES.report);
   if (pretrained.interrupted) return pretrained;
-  if (data === undefined) await copyFile(join(run, RUN_FILES.report), report);
-  else {
+  if (!pretrained.report) throw new Error("quickstart: the pretraining has no report");
+  let page = pretrained.report;
+  if (data !== undefined) {
     const compared = await compareFinetuning(run, data, options);
     if (!compared) return { ...pretrained, interrupted: true };
-    if (!pretrained.report) throw new Error("quickstart: the pretraining has no report");
-    await writeFileAtomic(report, renderReport(quickstartReport(pretrained.report, compared)));
+    page = quickstartReport(page, compared);
   }
+  await writeFileAtomic(report, renderReport(page));
   reporter.say(`Finished in ${formatDuration((performance.now() - started) / 1000)}. Open the report: ${report}`);
   return pretrained;
 }

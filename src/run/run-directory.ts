@@ -1,12 +1,12 @@
 /** @file The folder of a run: what it holds, and whether a run may begin or go on in it. */
 
-import { readdir, readFile, rm, rmdir } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { removeLeftovers } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { exists, isTemporary, writeFileAtomic } from "../io/atomic-file.js";
 import { fileFault } from "../io/file-fault.js";
-import { makeFolder } from "../io/folder.js";
+import { makeFolder, removeMadeFolders } from "../io/folder.js";
 import { isLocked, LOCK_NAME, lockDirectory } from "../io/lock-file.js";
 import { RUN_FILES, SETTINGS_HEADING } from "./run-files.js";
 
@@ -32,11 +32,11 @@ export async function inRunDirectory<T>(
   work: (directory: RunDirectory) => Promise<T>,
 ): Promise<T> {
   if (start !== "resume") await refuseForeignFiles(out, start);
-  const firstMade = await makeFolder(out, `--out ${out}`);
+  const firstMade = await makeFolder(out, `--${start === "resume" ? "resume" : "out"} ${out}`);
   try {
     return await whileLocked(out, start, work);
   } catch (error) {
-    if (firstMade !== undefined) await removeEmpty(resolve(out), firstMade);
+    await removeMadeFolders(out, firstMade);
     throw error;
   }
 }
@@ -69,16 +69,6 @@ async function whileLocked<T>(out: string, start: Start, work: (directory: RunDi
 async function removeRun(out: string): Promise<void> {
   const { settings, ...others } = RUN_FILES;
   for (const name of [...Object.values(others), settings]) await rm(join(out, name), { recursive: true, force: true });
-}
-
-/** Removes a folder and those above it up to `last`, as far as they are empty. */
-async function removeEmpty(folder: string, last: string): Promise<void> {
-  try {
-    await rmdir(folder);
-  } catch {
-    return; // somebody uses it
-  }
-  if (folder !== last) await removeEmpty(dirname(folder), last);
 }
 
 /** Whether the run in a folder got to its first checkpoint. */

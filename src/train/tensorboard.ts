@@ -8,6 +8,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { openAppendFile } from "../io/append-file.js";
+import { fileFault } from "../io/file-fault.js";
 
 export interface EventLog {
   /** Appends the scalars of one step under their tags, e.g. `loss/recon`. Throws `InputError` when the disk is full. */
@@ -85,7 +86,11 @@ function fileName(): string {
  * @throws InputError when the file cannot be written
  */
 export function openEventLog(directory: string, lastStep: number): EventLog {
-  mkdirSync(directory, { recursive: true });
+  try {
+    mkdirSync(directory, { recursive: true });
+  } catch (error) {
+    throw fileFault(error, directory, "a folder that can be written");
+  }
   const file = openAppendFile(join(directory, fileName()));
   file.append(event(0, version));
   if (lastStep > 0) file.append(event(lastStep + 1, sessionStart));

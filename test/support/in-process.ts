@@ -22,6 +22,7 @@ export async function runMain(...argv: readonly string[]): Promise<Printed> {
     vi.spyOn(console, "log").mockImplementation(collect("out", "\n")),
     vi.spyOn(console, "error").mockImplementation(collect("err", "\n")),
   ];
+  process.stdout.setMaxListeners(0); // every command opens a terminal
   try {
     return { code: await main(argv), ...printed };
   } finally {

@@ -27,7 +27,7 @@ export const KIND = "mask-jepa predictions";
  */
 export async function openOutput(out: string, images: readonly string[], overwrite: boolean): Promise<() => void> {
   const earlier = await refuseForeignFiles(out, overwrite);
-  await makeFolder(out);
+  await makeFolder(out, `--out ${out}`);
   await refuseAmongImages(out, images);
   const release = await lockDirectory(out);
   try {
