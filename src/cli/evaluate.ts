@@ -29,7 +29,7 @@ async function evaluate({ data, dataRoot, checkpoint: checkpoints, ...flags }: F
     throw new InputError({ where: "--checkpoint", expected: "one checkpoint, or two to compare", found });
   }
   const { runEvaluation } = await import("../predict/evaluation/run.js");
-  const { modelWarnings, summaryTable } = await import("../predict/evaluation/summary.js");
+  const { imageCounts, modelWarnings, summaryTable } = await import("../predict/evaluation/summary.js");
   const reporter = openTerminal();
   const { evaluations, files } = await runEvaluation({
     data,
@@ -38,10 +38,9 @@ async function evaluate({ data, dataRoot, checkpoint: checkpoints, ...flags }: F
     ...flags,
     reporter,
   });
-  const [{ task, images, skipped }] = evaluations;
   for (const warning of modelWarnings(evaluations)) reporter.warn(warning);
-  const unused = skipped.length > 0 ? `, ${skipped.length} more could not be used` : "";
-  reporter.say(`${task}, ${data} ${flags.split}, ${images.length} images${unused}`);
+  const [first] = evaluations;
+  reporter.say(`${first.task}, ${data} ${flags.split}, ${imageCounts(first, flags.split)}`);
   if (checkpoints.length > 1) reporter.say(`A: ${checkpoints[0]}\nB: ${checkpoints[1]}`);
   reporter.say(`${summaryTable(evaluations)}\n${files.json}\n${files.page}`);
 }

@@ -2,6 +2,7 @@
 
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { evaluate } from "../predict/evaluation/evaluate.js";
+import { imageCounts } from "../predict/evaluation/summary.js";
 import { groupByPaddedSize, Predictor } from "../predict/predictor.js";
 import type { ModelDescription } from "../predict/trained-model.js";
 import type { Measurement } from "../run/training-loop.js";
@@ -34,12 +35,13 @@ export class Validation {
   async measure(step: number, limit: number): Promise<Measurement> {
     const { source, predictor, order } = this;
     const indices = order.filter((index) => limit === 0 || index < limit);
-    const { deciding, scores } = await evaluate({
+    const evaluation = await evaluate({
       source,
       indices,
       predict: (image, forms) => predictor.predict(image, forms),
       underWay: predictor.concurrency + 1,
     });
+    const { deciding, scores } = evaluation;
     const known = Object.entries(scores).filter((entry): entry is [string, number] => entry[1] !== null);
     const metrics = Object.fromEntries(known.map(([name, value]) => [`val-${name}`, value]));
     const { metric, value } = deciding;
@@ -47,7 +49,7 @@ export class Validation {
     return {
       metrics,
       save: true,
-      messages: [`step ${step}: ${metric.toUpperCase()} ${percent} on ${indices.length} validation images`],
+      messages: [`step ${step}: ${metric.toUpperCase()} ${percent} on ${imageCounts(evaluation, "val")}`],
       ...(value !== null && { score: { metric, value, goal: "max" } }),
     };
   }

@@ -35,22 +35,25 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Runs `produce` on a new temporary name beside `path`, and removes what it left there when it fails. */
-async function viaTemporary(
-  path: string,
-  expected: string,
-  produce: (temporary: string) => Promise<void>,
-): Promise<void> {
+/** Runs `use` with a new temporary name beside `path`, and removes what is there when it ends. */
+export async function withTemporary<T>(path: string, use: (temporary: string) => Promise<T>): Promise<T> {
   const temporary = resolve(temporaryBeside(path));
   inProgress.add(temporary);
   try {
-    await produce(temporary);
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true }).catch(() => {}); // the first error says more
-    throw fileFault(error, path, expected);
+    return await use(temporary);
   } finally {
+    await rm(temporary, { recursive: true, force: true }).catch(() => {}); // an error of `use` says more
     inProgress.delete(temporary);
   }
+}
+
+/** Runs `produce` on a new temporary name beside `path`; its system errors are the path's. */
+function viaTemporary(path: string, expected: string, produce: (temporary: string) => Promise<void>): Promise<void> {
+  return withTemporary(path, (temporary) =>
+    produce(temporary).catch((error: unknown) => {
+      throw fileFault(error, path, expected);
+    }),
+  );
 }
 
 /**

@@ -35,6 +35,8 @@ export interface Segment {
   readonly area: number;
   /** A region of several objects that were not separated. */
   readonly crowd: boolean;
+  /** Of a predicted one, 0 to 1. */
+  readonly score?: number;
 }
 
 /** Segments that do not overlap. */

@@ -79,18 +79,28 @@ async function shareOut(
   return { owner, inside, claimed };
 }
 
-/** Segments 1, 2, ... in the order of the queries; all stuff of a class is one segment; 0 is void. */
+export interface PanopticPrediction {
+  /** Segments 1, 2, ... in the order of the queries; all stuff of a class is one segment, of the best of its scores; 0 is void. */
+  readonly map: PanopticMap;
+  /**
+   * Of the queries above the threshold the largest share of claimed pixels that one owns, what the overlap threshold is
+   * compared with; 0 when none of them has a pixel, undefined when there is no such query.
+   */
+  readonly keptShare?: number;
+}
+
+/** Confident queries share the pixels out; those that are left too little of what they claim are dropped. */
 export async function panopticMap(
   enlarger: MaskEnlarger,
   output: NetworkOutput,
   sizes: ImageSizes,
   classes: readonly SegmentationClass[],
   { objectThreshold, overlapThreshold }: PanopticThresholds,
-): Promise<PanopticMap> {
+): Promise<PanopticPrediction> {
   const { width, height } = sizes.original;
   const ids = new Uint32Array(width * height);
   const candidates = candidatesOf(output, objectThreshold);
-  if (candidates.length === 0) return { width, height, ids, segments: [] };
+  if (candidates.length === 0) return { map: { width, height, ids, segments: [] } };
   const { owner, inside, claimed } = await shareOut(enlarger, output, sizes, candidates);
   const owned = new Float64Array(candidates.length);
   const kept = new Float64Array(candidates.length);
@@ -100,18 +110,21 @@ export async function panopticMap(
   }
   const segments: { -readonly [K in keyof Segment]: Segment[K] }[] = [];
   const stuff = new Map<number, number>();
-  const idOf = candidates.map(({ label }, k) => {
-    if (kept[k] === 0 || claimed[k] === 0 || owned[k] / claimed[k] < overlapThreshold) return 0;
+  const shares = candidates.map((_, k) => (kept[k] === 0 ? 0 : owned[k] / claimed[k]));
+  const idOf = candidates.map(({ label, score }, k) => {
+    if (shares[k] === 0 || shares[k] < overlapThreshold) return 0;
     const known = stuff.get(label);
     if (known !== undefined) {
-      segments[known - 1].area += kept[k];
+      const segment = segments[known - 1];
+      segment.area += kept[k];
+      segment.score = Math.max(segment.score ?? 0, score);
       return known;
     }
     const id = segments.length + 1;
-    segments.push({ id, label, area: kept[k], crowd: false });
+    segments.push({ id, label, area: kept[k], crowd: false, score });
     if (!classes[label].isThing) stuff.set(label, id);
     return id;
   });
   for (let p = 0; p < ids.length; p++) if (inside[p] === 1) ids[p] = idOf[owner[p]];
-  return { width, height, ids, segments };
+  return { map: { width, height, ids, segments }, keptShare: Math.min(1, Math.max(...shares)) };
 }

@@ -19,7 +19,7 @@ import { highestObjectScore, panopticMap } from "./panoptic.js";
 import { createProgramCache, type OpenProgram, type ProgramCache } from "./program-cache.js";
 import { createSemanticScorer, type ScoreOrder, type SemanticScorer, semanticMap } from "./semantic.js";
 import type { ModelDescription } from "./trained-model.js";
-import { checkForms, cutOut, networkSize, ownInstances, type SeenAs, windowsOf } from "./windows.js";
+import { checkForms, cutOut, networkSize, ownInstances, type SeenAs, type Window, windowsOf } from "./windows.js";
 
 export type FixedWeights = ReadonlyMap<string, TensorData>;
 export type LiveWeights = ReadonlyMap<string, DeviceTensor<"float32">>;
@@ -51,6 +51,8 @@ export interface Prediction {
   readonly instances?: readonly ScoredInstance[];
   /** The highest probability that any query gives to a class that is its first choice; 0 when all choose "no object". */
   readonly confidence: number;
+  /** See `PanopticPrediction.keptShare`. */
+  readonly keptShare?: number;
 }
 
 const DEFAULT_PROGRAMS = 2;
@@ -114,8 +116,8 @@ export class Predictor {
     checkForms(forms, inference);
     const size = networkSize(image, inference);
     const windows = windowsOf(image, inference);
-    if (windows.length === 1) return this.predictWhole(image, size, forms);
-    const parts = await Promise.all(windows.map((window) => this.predictWhole(cutOut(image, window), size, forms)));
+    if (windows.length === 1) return this.predictWindow(image, windows[0], size, forms);
+    const parts = await Promise.all(windows.map((window) => this.predictWindow(image, window, size, forms)));
     const instances = parts.flatMap(({ instances = [] }, i) => ownInstances(instances, windows[i], image));
     return {
       instances: instances.sort((a, b) => b.score - a.score),
@@ -123,8 +125,15 @@ export class Predictor {
     };
   }
 
-  private predictWhole(image: RgbImage, size: TestSize, forms: ReadonlySet<Task>): Promise<Prediction> {
+  /** A window is cut out when its turn comes: all of them together hold the image's pixels more than once. */
+  private predictWindow(
+    whole: RgbImage,
+    window: Window,
+    size: TestSize,
+    forms: ReadonlySet<Task>,
+  ): Promise<Prediction> {
     return this.gate(async () => {
+      const image = cutOut(whole, window);
       const input = testInput(image, size);
       const padded = { width: input.paddedWidth, height: input.paddedHeight };
       return this.networks.with(padded, async (open) => {
@@ -162,11 +171,12 @@ export class Predictor {
     const { classes, inference, task } = this.model;
     const enlarger = () => (this.enlarger ??= createMaskEnlarger(this.runtime));
     const instances = { topK: inference.topK, thingsOnly: task === "panoptic" };
+    const panoptic = forms.has("panoptic")
+      ? await panopticMap(await enlarger(), output, sizes, classes, inference)
+      : undefined;
     return {
       ...(forms.has("semantic") && { semantic: await semanticMap(await this.scorer(output, sizes), output, sizes) }),
-      ...(forms.has("panoptic") && {
-        panoptic: await panopticMap(await enlarger(), output, sizes, classes, inference),
-      }),
+      ...(panoptic && { panoptic: panoptic.map, keptShare: panoptic.keptShare }),
       ...(forms.has("instance") && {
         instances: await scoredInstances(await enlarger(), output, sizes, classes, instances),
       }),

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
 import type { Reporter } from "../core/reporter.js";
+import { plural } from "../core/text.js";
 import type { BadFile } from "../data/source.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
 import { NonFiniteError } from "../train/non-finite.js";
@@ -129,7 +130,8 @@ export async function runTrainingLoop<B extends NamedBatch, R extends StepOutcom
     await loader.dispose();
   }
   if (log.skippedCount > 0) {
-    reporter.say(`${log.skippedCount} images could not be used; they are listed in ${join(out, RUN_FILES.skipped)}.`);
+    const unused = `${plural(log.skippedCount, "image")} could not be used`;
+    reporter.say(`${unused}; listed in ${join(out, RUN_FILES.skipped)}.`);
   }
   return { step, steps, interrupted: step < steps };
 }

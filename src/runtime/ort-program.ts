@@ -5,6 +5,7 @@ import { encodeModel, type OnnxModel, type OnnxNode, type OnnxValue } from "../o
 import { aliasChecker } from "./alias.js";
 import type { Bindings, CompileOptions, Device, Program } from "./contract.js";
 import type { Gate } from "./gate.js";
+import { releaseFreedMemory } from "./native-heap.js";
 import { ort } from "./ort-library.js";
 import { hostOperators } from "./ort-placement.js";
 import { openSession, type SessionSettings } from "./ort-session.js";
@@ -121,6 +122,7 @@ export async function compileProgram(
   function dispose(): void {
     if (inFlight.size > 0) throw new Error(`${name}: disposed of while ${inFlight.size} runs are in flight`);
     ort().release("ReleaseSession", session);
+    releaseFreedMemory();
   }
 
   return { inputs, outputs, hostOperators: hostOperators(session), run, dispose };

@@ -127,14 +127,18 @@ describe("a run", () => {
     );
   });
 
-  test("skips an image whose label is damaged, and lists it", async () => {
+  test("skips an image whose label is damaged, lists it, and quotes scores over the images that were scored", async () => {
     const broken = join(folder, "broken");
     await writeScenes(broken, 10);
-    const label = join(broken, "panoptic", "train", "000001.png");
-    writeFileSync(label, readFileSync(label).subarray(0, 60));
+    for (const name of ["train/000001.png", "val/000009.png"]) {
+      const label = join(broken, "panoptic", name);
+      writeFileSync(label, readFileSync(label).subarray(0, 60));
+    }
     const out = join(folder, "broken-run");
     const settings = settingsOf({ "data.path": broken, "data.task": "panoptic" }, ...SMALLEST_MODEL, "run.steps=2");
-    await runFinetuning({ settings, out, start: "new" });
+    const reporter = recordedReporter();
+    await runFinetuning({ settings, out, start: "new", reporter });
+    expect(reporter.lines.join("\n")).toMatch(/step 2: PQ \S+ on 1 validation image, 1 could not be used/);
     const skipped = readMetrics(join(out, "skipped.jsonl"));
     expect(skipped).toHaveLength(1);
     expect(`${skipped[0].file} ${skipped[0].reason}`).toContain("000001");

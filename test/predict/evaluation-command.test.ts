@@ -36,7 +36,10 @@ test("evaluate scores a checkpoint on a described data set and says what it wrot
   expect(json.models[0].images).toHaveLength(4);
   expect(json.models[0].skipped).toEqual([{ file: expect.stringContaining("004.png"), reason: expect.any(String) }]);
   expect(json.models[0].scores.miou).toBe(25); // half of the ground's union is right, and no sky
-  expect(printed).toContain("4 images, 1 more could not be used");
+  expect(printed).toContain("4 validation images, 1 could not be used");
+  expect(json.data).toMatchObject({ images: 4, unusable: 1, splitImages: 5 });
+  const page = readFileSync(join(run, "evaluation-val", "evaluation.html"), "utf8");
+  expect(page).toContain("4 validation images, 1 could not be used");
   expect(printed).toMatch(/^mIoU +25\.0$/m);
   expect(printed).toContain(join(run, "evaluation-val", "evaluation.html"));
 });

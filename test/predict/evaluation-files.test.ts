@@ -49,7 +49,7 @@ describe("the files of one model", () => {
   test("JSON has the model, the data, every class and every image", async () => {
     const { json } = await evaluated({ task: "panoptic", models: [modelOf("runs/b", "panoptic", TRUTHS)] });
     expect(json).toMatchObject({ kind: "mask-jepa evaluation", version: expect.any(String) });
-    expect(json.data).toEqual({ path: "scenes.yaml", split: "val", images: 3 });
+    expect(json.data).toEqual({ path: "scenes.yaml", split: "val", images: 3, unusable: 0, splitImages: 3 });
     const [model] = json.models;
     expect(model).toMatchObject({ checkpoint: "runs/b", step: 30, task: "panoptic", inference, scores: { pq: 100 } });
     expect(model.classes[2]).toMatchObject({ id: 11, name: "cat", isThing: true, scores: { pq: 100, tp: 1 } });

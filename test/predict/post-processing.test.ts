@@ -132,7 +132,8 @@ describe.each(cases)("$name", (golden) => {
 
     test.runIf(expected("panoptic_seg"))("panoptic segments", async () => {
       const thresholds = { objectThreshold: hyper.object_mask_threshold, overlapThreshold: hyper.overlap_threshold };
-      const { ids, segments } = await panopticMap(enlarger, output, sizes, classes, thresholds);
+      const { map } = await panopticMap(enlarger, output, sizes, classes, thresholds);
+      const { ids, segments } = map;
       check({ panoptic_seg: BigInt64Array.from(ids, BigInt) });
       const counts = new Map<number, number>();
       for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
@@ -159,4 +160,29 @@ describe.each(cases)("$name", (golden) => {
       });
     });
   });
+});
+
+test("of queries that lose their pixels to each other the most that one keeps is told, and each segment's score", async () => {
+  const [width, height] = [64, 32];
+  const grid = { width: width / 4, height: height / 4 };
+  const sizes = { original: { width, height }, input: { width, height }, padded: { width, height } };
+  // Both claim the whole image; the first is surer of three quarters of it, the second of the last quarter.
+  const masks = Float32Array.from({ length: 2 * grid.width * grid.height }, (_, i) => {
+    const first = i < grid.width * grid.height;
+    return first === i % grid.width < 12 ? 9 : 2;
+  });
+  const logits = Float32Array.of(8, 0, 0, 0, 8, 0);
+  const output = { queries: 2, classes: 2, logits, masks };
+  const classes = ["a", "b"].map((name, id): SegmentationClass => ({ id, name, isThing: true, color: [0, 0, 0] }));
+  const runtime = await createRuntime({ device: "cpu", cores: 1 });
+  const enlarger = await createMaskEnlarger(runtime);
+  const at = (overlapThreshold: number, objectThreshold = 0.5) =>
+    panopticMap(enlarger, output, sizes, classes, { objectThreshold, overlapThreshold });
+  const { map, keptShare } = await at(0.5);
+  expect(keptShare).toBe(0.75);
+  expect(map.segments).toEqual([{ id: 1, label: 0, area: 48 * 32, crowd: false, score: expect.closeTo(0.9993, 3) }]);
+  expect(await at(0.8)).toMatchObject({ map: { segments: [] }, keptShare: 0.75 });
+  expect((await at(0.8, 1)).keptShare).toBeUndefined();
+  enlarger.dispose();
+  runtime.dispose();
 });

@@ -101,7 +101,7 @@ describe("the network", async () => {
 describe("a predictor", () => {
   test.each(TASKS)("of a %s model segments in every form, at the image's own size", async (task) => {
     const predictor = await Predictor.create(runtime, tinyModel(task), { weights: tinyWeights() });
-    const { semantic, panoptic, instances, confidence } = await predictor.predict(photo(70, 45), ALL);
+    const { semantic, panoptic, instances, confidence, keptShare } = await predictor.predict(photo(70, 45), ALL);
     for (const map of [semantic!, panoptic!]) expect([map.width, map.height]).toEqual([70, 45]);
     expect(semantic!.labels.length).toBe(70 * 45);
     expect(semantic!.labels.includes(IGNORED)).toBe(false);
@@ -114,7 +114,11 @@ describe("a predictor", () => {
       if (task === "panoptic") expect(label).toBeGreaterThanOrEqual(2);
     }
     expect(confidence).toBeGreaterThan(0.2);
-    expect(await predictor.predict(photo(70, 45), new Set(["panoptic"] as const))).toEqual({ panoptic, confidence });
+    expect(await predictor.predict(photo(70, 45), new Set(["panoptic"] as const))).toEqual({
+      panoptic,
+      confidence,
+      keptShare,
+    });
     await predictor.dispose();
   });
 

@@ -144,7 +144,7 @@ describe("images that cannot be used", () => {
     const sets = ["data.heldOut=2", "run.batch=8", "run.steps=5", `run.seed=${seed}`];
     const { code, printed } = await pretrain(...newRun(run, ...sets, `data.images=[${broken}]`).slice(2));
     expect(code, printed).toBe(0);
-    expect(printed).toContain(`3 images could not be used; they are listed in ${join(run, "skipped.jsonl")}.`);
+    expect(printed).toContain(`3 images could not be used; listed in ${join(run, "skipped.jsonl")}.`);
     const skipped = readMetrics(join(run, "skipped.jsonl"));
     expect(skipped.map(({ file }) => file).sort()).toEqual([...bad, join(broken, "photo.heic")].sort());
     for (const { file, reason } of skipped) expect(printed.split(`Skipped ${file}: ${reason}`)).toHaveLength(2);

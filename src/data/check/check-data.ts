@@ -2,6 +2,7 @@
 
 import { InputError } from "../../core/errors.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
+import { plural } from "../../core/text.js";
 import { type SegmentationClass, TASKS, type Task } from "../../masks/segmentation.js";
 import { FAULT_KINDS } from "../datasets/data-fault.js";
 import type { DataSet } from "../datasets/data-set.js";
@@ -10,7 +11,7 @@ import type { LabelledSplit } from "../datasets/split.js";
 import { nothingToLearn } from "../datasets/subset.js";
 import { examineSplit, type Fault, type SplitFindings } from "./examine-split.js";
 import { type Fingerprint, findLeaks, isTraining, type Leak } from "./leaks.js";
-import { absentClasses, leakWarnings, namesOf, notesOf, plural } from "./remarks.js";
+import { absentClasses, leakWarnings, namesOf, notesOf } from "./remarks.js";
 
 export interface CheckOptions {
   /** The data's folder, in place of the one that the YAML file names. */

@@ -1,16 +1,11 @@
 /** @file What is worth saying about data without being a fault of it. */
 
 import { basename } from "node:path";
+import { plural } from "../../core/text.js";
 import type { SegmentationClass } from "../../masks/segmentation.js";
 import { someOf } from "../datasets/data-fault.js";
 import type { SplitFindings } from "./examine-split.js";
 import { findRepeats, type Leak } from "./leaks.js";
-
-/** `1 image`, `2 images`, `2 classes`. */
-export function plural(count: number, noun: string): string {
-  const ending = noun.endsWith("s") ? "es" : "s";
-  return `${count} ${noun}${count === 1 ? "" : ending}`;
-}
 
 /** The first few files by their names. */
 export function namesOf(files: readonly string[]): string {

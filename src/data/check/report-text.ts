@@ -1,20 +1,11 @@
 /** @file A report of `data check` for a person: aligned tables, faults by kind, one line at the end. */
 
+import { alignedRows, plural } from "../../core/text.js";
 import type { DataReport, TaskReport } from "./check-data.js";
 import type { Fault, SplitFindings } from "./examine-split.js";
-import { plural } from "./remarks.js";
 
-type Row = readonly string[];
-
-/** Columns aligned, the first to the left and the others to the right. */
-function table(rows: readonly Row[], indent = "  "): string[] {
-  const columns = rows.reduce((most, row) => Math.max(most, row.length), 0);
-  const widths = Array.from({ length: columns }, (_, c) => Math.max(...rows.map((row) => (row[c] ?? "").length)));
-  return rows.map((row) => {
-    const cells = row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c])));
-    return (indent + cells.join("  ")).trimEnd();
-  });
-}
+/** Indented rows of aligned columns. */
+const table = (rows: readonly (readonly string[])[]) => alignedRows(rows).map((row) => `  ${row}`);
 
 const count = (n: number) => n.toLocaleString("en-US");
 

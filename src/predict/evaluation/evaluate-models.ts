@@ -68,6 +68,7 @@ export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedM
     const evaluation = await evaluate({
       source,
       predict,
+      rules: description.inference,
       underWay,
       indices: ordered,
       progress: (done) => task.update(done),

@@ -5,6 +5,7 @@ import type { LabelledSource } from "../../data/labelled-source.js";
 import type { BadFile } from "../../data/source.js";
 import { decode, type RgbImage } from "../../io/image-file.js";
 import type { Task } from "../../masks/segmentation.js";
+import { type Rules, watchNothingKept } from "../nothing-kept.js";
 import {
   DECIDING,
   type EvaluatedClass,
@@ -19,6 +20,8 @@ import { scorersOf } from "./scorers.js";
 export interface EvaluationOptions {
   readonly source: LabelledSource;
   readonly predict: Predict;
+  /** By what the model drops segments, for the warnings. */
+  readonly rules?: Rules;
   /** The images to take, in the order in which the model should see them; all of the source if absent. */
   readonly indices?: readonly number[];
   /**
@@ -47,14 +50,14 @@ type Outcome = { readonly truth: Truth; readonly prediction: Prediction } | Inpu
  * @throws InputError when more than half of the images cannot be used
  */
 export async function evaluate(options: EvaluationOptions): Promise<Evaluation> {
-  const { source, predict, underWay = 2, progress, signal } = options;
+  const { source, predict, rules, underWay = 2, progress, signal } = options;
   const indices = options.indices ?? Array.from({ length: source.length }, (_, i) => i);
   const scorers = scorersOf(source);
   const forms = new Set(scorers.map(({ form }) => form));
   const needs = new Set(scorers.map((one) => one.needs));
   const images: ImageScore[] = [];
   const skipped: BadFile[] = [];
-  const blank = { images: 0, confidence: 0 };
+  const nothingKept = watchNothingKept("evaluate", rules);
   const outcomes = inOrder(indices, underWay, async (index): Promise<Outcome> => {
     const sample = await readSample(source, index, forms, needs);
     if (sample instanceof InputError) return sample;
@@ -67,25 +70,13 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
     else {
       const { truth, prediction } = result;
       images.push({ index, name, score: addTo(scorers, name, truth, prediction) });
-      if (prediction.panoptic?.segments.length === 0) {
-        blank.images++;
-        blank.confidence = Math.max(blank.confidence, prediction.confidence ?? 0);
-      }
+      nothingKept.add(prediction);
     }
     progress?.(images.length + skipped.length, indices.length);
   }
   requireEnough(source, images, skipped);
   images.sort((a, b) => a.index - b.index);
-  return { ...resultOf(source, scorers), images, skipped, warnings: blankWarnings(blank, images.length) };
-}
-
-/** Of panoptic maps without a segment: a threshold above what the model dares to say explains a score of 0. */
-function blankWarnings(blank: { images: number; confidence: number }, total: number): string[] {
-  if (blank.images === 0) return [];
-  return [
-    `The model keeps no segment of ${blank.images} of ${total} images. Its surest query there has a score of ` +
-      `${blank.confidence.toFixed(2)}: the threshold may be too high for how long it was trained.`,
-  ];
+  return { ...resultOf(source, scorers), images, skipped, warnings: nothingKept.warnings() };
 }
 
 /** Works on the items, `underWay` at once, and hands out the results in their order. The first failure ends it. */

@@ -72,7 +72,15 @@ export async function writeEvaluation(
     inference,
     ...evaluation,
   }));
-  const content = { kind: KIND, formatVersion: FORMAT_VERSION, version: manifest().version, data, models };
+  const [{ evaluation }] = runs;
+  const counts = { images: evaluation.images.length, unusable: evaluation.skipped.length, splitImages: data.images };
+  const content = {
+    kind: KIND,
+    formatVersion: FORMAT_VERSION,
+    version: manifest().version,
+    data: { ...data, ...counts },
+    models,
+  };
   const paths = { json: join(out, EVALUATION_FILES.json), page: join(out, EVALUATION_FILES.page) };
   await writeFileAtomic(paths.json, `${JSON.stringify(content, null, 2)}\n`);
   await writeFileAtomic(paths.page, page);

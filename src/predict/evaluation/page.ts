@@ -1,5 +1,6 @@
 /** @file The page of an evaluation: scores, classes, pictures beside their ground truth, and what could not be used. */
 
+import { plural } from "../../core/text.js";
 import { skippedNotes } from "../../data/skipped-notes.js";
 import type { BadFile } from "../../data/source.js";
 import type { StepRecord } from "../../viz/metric-curves.js";
@@ -7,7 +8,7 @@ import type { GalleryRow, Report, Section } from "../../viz/report.js";
 import { type Column, formatNumber, type Table } from "../../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
 import { metric, sortedMetrics } from "./metrics.js";
-import { letterOf, modelWarnings } from "./summary.js";
+import { imageCounts, letterOf, modelWarnings } from "./summary.js";
 import { trainingSection } from "./training-curves.js";
 
 /** One evaluated model and what the page calls it. */
@@ -48,7 +49,8 @@ export interface EvaluationPage {
 export function evaluationReport({ data, runs, galleries, facts }: EvaluationPage): Report {
   const [{ evaluation }] = runs;
   const { label } = metric(evaluation.deciding.metric);
-  const used = evaluation.images.length;
+  const { images, skipped } = evaluation;
+  const counts = imageCounts(evaluation, data.split);
   const training = trainingSection(
     runs.map(({ log = [] }) => log),
     evaluation.deciding.metric,
@@ -62,12 +64,12 @@ export function evaluationReport({ data, runs, galleries, facts }: EvaluationPag
       runs.length > 1
         ? `Two models compared: ${evaluation.task} segmentation`
         : `Evaluation: ${evaluation.task} segmentation`,
-    summary: `${label} ${runs.map((run) => formatNumber(run.evaluation.deciding.value)).join(" and ")} on ${used} images of ${data.path}, ${data.split}.`,
+    summary: `${label} ${runs.map((run) => formatNumber(run.evaluation.deciding.value)).join(" and ")} on ${counts} (${data.path}, ${data.split}).`,
     warnings: [...warningsOf(data, evaluation), ...modelWarnings(runs.map((run) => run.evaluation))],
     facts: [
       ...names,
       ["Data", `${data.path}, ${data.split}`],
-      ["Images", used === data.images ? `${used}` : `${used} of ${data.images}`],
+      ["Images", images.length + skipped.length === data.images ? counts : `${counts}, of the split's ${data.images}`],
       ["Classes", classCounts(evaluation)],
       ...facts,
     ],
@@ -83,7 +85,7 @@ export function evaluationReport({ data, runs, galleries, facts }: EvaluationPag
 
 function warningsOf({ faults = [] }: EvaluatedData, { skipped, images }: Evaluation): string[] {
   const unread = `${skipped.length} of ${skipped.length + images.length} images could not be used; the notes name them.`;
-  const unlisted = `${faults.length} files are at fault and keep images out of the split; the notes name them.`;
+  const unlisted = `${plural(faults.length, "file")} at fault: images are kept out of the split; the notes name them.`;
   return [...(skipped.length > 0 ? [unread] : []), ...(faults.length > 0 ? [unlisted] : [])];
 }
 

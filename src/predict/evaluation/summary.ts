@@ -1,5 +1,6 @@
 /** @file One or two models in a few lines: a table for the terminal, and what explains poor scores. */
 
+import { alignedRows, plural } from "../../core/text.js";
 import { formatNumber } from "../../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
 import { sortedMetrics } from "./metrics.js";
@@ -15,11 +16,13 @@ export function summaryTable(evaluations: readonly Evaluation[]): string {
     return [label, ...cells, ...(change === undefined ? [] : [formatNumber(change, { difference: true })])];
   });
   const head = second ? [["", "A", "B", "B - A"]] : [];
-  const table = [...head, ...rows];
-  const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
-  const line = (row: string[]) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[i] + 2))).join("");
-  return table.map(line).join("\n");
+  return alignedRows([...head, ...rows]).join("\n");
+}
+
+/** `1 validation image, 1 could not be used`: of how many images a score is. */
+export function imageCounts({ images, skipped }: Pick<Evaluation, "images" | "skipped">, split: string): string {
+  const used = plural(images.length, `${split === "val" ? "validation" : split} image`);
+  return skipped.length > 0 ? `${used}, ${skipped.length} could not be used` : used;
 }
 
 /** "A" and "B" of two models. */

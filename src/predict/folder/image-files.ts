@@ -5,6 +5,7 @@ import { InputError } from "../../core/errors.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
 import { encodeJpeg, encodePng, type RgbImage, resizeImage } from "../../io/image-file.js";
 import { encodeGreyPng, encodeIdPng } from "../../io/label-png.js";
+import { maskArea } from "../../masks/run-lengths.js";
 import { IGNORED, type SegmentationClass, type SemanticMap, type Task } from "../../masks/segmentation.js";
 import { overlay, type Segmentation } from "../../viz/overlay.js";
 import type { EncodedPicture, GalleryCell } from "../../viz/report.js";
@@ -45,7 +46,7 @@ export interface WrittenImage {
 export interface WriteOptions {
   readonly out: string;
   readonly classes: readonly SegmentationClass[];
-  /** Instances below this score are neither drawn nor written. */
+  /** Instances below this score, and those without a pixel, are neither drawn nor written. */
   readonly scoreThreshold: number;
   /** Whether the page shows the image. */
   readonly shown: boolean;
@@ -63,7 +64,8 @@ export async function writeImage(
   { out, classes, scoreThreshold, shown }: WriteOptions,
 ): Promise<WrittenImage> {
   const { width, height } = image;
-  const kept = instances?.filter(({ score }) => score >= scoreThreshold);
+  // A query whose mask is empty has the score 0 for every class.
+  const kept = instances?.filter(({ score, mask }) => score >= scoreThreshold && maskArea(mask) > 0);
   const drawn = new Map<Task, Segmentation>();
   if (semantic) drawn.set("semantic", semantic);
   if (panoptic) drawn.set("panoptic", panoptic);

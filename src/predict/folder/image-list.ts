@@ -2,6 +2,7 @@
 
 import { extname, relative } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { type Reporter, SILENT } from "../../core/reporter.js";
 import { type BadFile, type FolderSource, folderSource } from "../../data/source.js";
 import { imageSize } from "../../io/image-file.js";
 import type { Size } from "../network-output.js";
@@ -25,12 +26,19 @@ export interface ImageList {
   readonly images: readonly ListedImage[];
   /** Positions in `images`, those of one padded size together. */
   readonly order: readonly number[];
+  /** How many padded sizes there are. */
+  readonly sizes: number;
   readonly skipped: readonly BadFile[];
 }
 
 /** Looks at the header of every image. @throws InputError when there is none that can be read */
-export async function listImages(folders: readonly string[], seenAs: SeenAs): Promise<ImageList> {
+export async function listImages(
+  folders: readonly string[],
+  seenAs: SeenAs,
+  reporter: Reporter = SILENT,
+): Promise<ImageList> {
   const source = await folderSource(folders);
+  const looking = reporter.begin("Looking at images", source.length);
   const skipped = [...source.faults];
   const indices: number[] = [];
   const sizes: Size[] = [];
@@ -42,12 +50,15 @@ export async function listImages(folders: readonly string[], seenAs: SeenAs): Pr
       if (!(error instanceof InputError)) throw error;
       skipped.push({ file: source.name(index), reason: error.problem.found });
     }
+    looking.update(index + 1);
   }
+  looking.end();
   if (indices.length === 0) throw noneReadable(folders, skipped);
   const stems = uniqueStems(indices.map((index) => shortName(source.name(index), folders)));
   const ids = idsOf(stems);
   const images = indices.map((index, i) => ({ index, id: ids[i], file: source.name(index), stem: stems[i] }));
-  return { source, images, order: groupByPaddedSize(sizes, seenAs).flat(), skipped };
+  const groups = groupByPaddedSize(sizes, seenAs);
+  return { source, images, order: groups.flat(), sizes: groups.length, skipped };
 }
 
 export function noneReadable(folders: readonly string[], skipped: readonly BadFile[]): InputError {

@@ -4,7 +4,7 @@ import { readdir, readFile, realpath, rm } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { exists, removeStaleTemporaries, writeFileAtomic } from "../../io/atomic-file.js";
-import { makeFolder } from "../../io/folder.js";
+import { makeFolder, removeMadeFolders } from "../../io/folder.js";
 import { LOCK_NAME, lockDirectory } from "../../io/lock-file.js";
 
 /** Everything that predictions consist of. `summary` says whose folder it is. */
@@ -21,27 +21,54 @@ export const PREDICTION_FILES = {
 /** Says whose file the summary is. */
 export const KIND = "mask-jepa predictions";
 
+export interface OutputOptions {
+  /** Places of the images, none of which may hold the folder. */
+  readonly images: readonly string[];
+  readonly overwrite: boolean;
+}
+
 /**
- * Makes the folder ready and locks it; call the result to unlock. Overwriting removes earlier predictions, nothing else.
+ * Makes the folder ready, locks it and does the work in it. Overwriting removes earlier predictions, nothing else. When the
+ * work fails before anything is predicted, nothing stays that would stand in the way of the next try.
+ * @param work is handed a function to call when there is something to keep
  * @throws InputError when it holds predictions (unless they may be overwritten) or anything else, or lies among the images
  */
-export async function openOutput(out: string, images: readonly string[], overwrite: boolean): Promise<() => void> {
+export async function inOutputDirectory<T>(
+  out: string,
+  { images, overwrite }: OutputOptions,
+  work: (keep: () => void) => Promise<T>,
+): Promise<T> {
   const earlier = await refuseForeignFiles(out, overwrite);
-  await makeFolder(out, `--out ${out}`);
-  await refuseAmongImages(out, images);
-  const release = await lockDirectory(out);
+  const firstMade = await makeFolder(out, `--out ${out}`);
+  let kept = false;
   try {
-    if (earlier) {
-      for (const name of Object.values(PREDICTION_FILES)) await rm(join(out, name), { recursive: true, force: true });
+    await refuseAmongImages(out, images);
+    const release = await lockDirectory(out);
+    try {
+      if (earlier) await removePredictions(out);
+      await removeStaleTemporaries(out);
+      // From the first moment the folder says what it is, so that an interrupted run can be repeated.
+      await writeFileAtomic(
+        join(out, PREDICTION_FILES.summary),
+        `${JSON.stringify({ kind: KIND, complete: false })}\n`,
+      );
+      return await work(() => {
+        kept = true;
+      });
+    } catch (error) {
+      if (!kept) await removePredictions(out).catch(() => {}); // the first error says more
+      throw error;
+    } finally {
+      release();
     }
-    await removeStaleTemporaries(out);
-    // From the first moment the folder says what it is, so that an interrupted run can be repeated.
-    await writeFileAtomic(join(out, PREDICTION_FILES.summary), `${JSON.stringify({ kind: KIND, complete: false })}\n`);
   } catch (error) {
-    release();
+    if (!kept) await removeMadeFolders(out, firstMade);
     throw error;
   }
-  return release;
+}
+
+async function removePredictions(out: string): Promise<void> {
+  for (const name of Object.values(PREDICTION_FILES)) await rm(join(out, name), { recursive: true, force: true });
 }
 
 /** Whether the folder holds earlier predictions. */

@@ -2,21 +2,25 @@
 
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { type Reporter, type Task as Shown, SILENT } from "../../core/reporter.js";
+import { type Reporter, SILENT } from "../../core/reporter.js";
+import { plural } from "../../core/text.js";
 import type { BadFile } from "../../data/source.js";
 import { makeFolder } from "../../io/folder.js";
 import { decode } from "../../io/image-file.js";
+import { withSpool } from "../../io/spool.js";
 import type { Task } from "../../masks/segmentation.js";
 import { listenForStop } from "../../run/stop-request.js";
 import type { Device } from "../../runtime/contract.js";
 import { createRuntime } from "../../runtime/create-runtime.js";
-import { type Prediction, Predictor } from "../predictor.js";
+import { type NothingKept, watchNothingKept } from "../nothing-kept.js";
+import { Predictor } from "../predictor.js";
 import { type InferenceSettings, loadTrainedModel, type TrainedModel } from "../trained-model.js";
 import { checkForms } from "../windows.js";
-import { LABELS, OVERLAYS, type WrittenImage, writeImage } from "./image-files.js";
+import { LABELS, OVERLAYS, writeImage } from "./image-files.js";
 import { type ImageList, listImages, noneReadable } from "./image-list.js";
-import { openOutput, PREDICTION_FILES } from "./output-directory.js";
-import { lowConfidence, writeSummary } from "./summary.js";
+import { inOutputDirectory, PREDICTION_FILES } from "./output-directory.js";
+import { Results } from "./results.js";
+import { writeSummary } from "./summary.js";
 
 /** Instances below this score are left out unless a threshold is given: a model gives `topK` of them for any image. */
 const SCORE_THRESHOLD = 0.5;
@@ -55,35 +59,48 @@ export interface FolderPrediction {
  * @throws InputError for a checkpoint, images or an output folder that cannot be used
  */
 export async function predictFolder(options: PredictOptions): Promise<FolderPrediction> {
-  const { checkpoint, images: folders, out, overwrite = false, threshold, device, cores, reporter = SILENT } = options;
+  const { checkpoint, images, out, overwrite = false, threshold, device, cores, reporter = SILENT } = options;
+  reporter.say(`Loading ${checkpoint}`);
   const model = adjusted(await loadTrainedModel(checkpoint, reporter), options);
   const forms = new Set(options.forms ?? [model.task]);
   checkForms(forms, model.inference);
-  const list = await listImages(folders, model.inference);
-  const release = await openOutput(out, folders, overwrite);
-  const stop = listenForStop(() => reporter.say("Finishing the images under way. Once more to quit at once."));
+  const list = await listImages(images, model.inference, reporter);
+  const rules = { scoreThreshold: threshold ?? SCORE_THRESHOLD, ...rulesOf(model) };
+  const runtime = await createRuntime({ device, cores });
+  const predictor = await Predictor.create(runtime, model, { weights: model.weights });
   try {
-    await makeFolders(out, forms);
-    const thresholds = { scoreThreshold: threshold ?? SCORE_THRESHOLD, ...model.inference };
-    const runtime = await createRuntime({ device, cores });
-    const predictor = await Predictor.create(runtime, model, { weights: model.weights });
-    const task = reporter.begin("Segmenting", list.images.length);
-    const work = { predictor, forms, out, stop, task, ...thresholds };
-    const { written, skipped } = await predictAll(list, work).finally(() => task.end());
+    return await inOutputDirectory(out, { images, overwrite }, (keep) =>
+      withSpool(join(out, "results"), async (spool) => {
+        await makeFolders(out, forms);
+        const results = new Results(spool);
+        const nothingKept = watchNothingKept("predict", rules);
+        const work = { predictor, forms, out, results, nothingKept, reporter, scoreThreshold: rules.scoreThreshold };
+        const { skipped, interrupted } = await predictAll(list, work);
+        const allSkipped = [...list.skipped, ...skipped];
+        if (results.count === 0 && !interrupted) throw noneReadable(images, allSkipped);
+        keep();
+        const warnings = nothingKept.warnings();
+        const complete = results.count + skipped.length === list.images.length;
+        await writeSummary(out, { checkpoint, model, forms, results, skipped: allSkipped, warnings, complete, rules });
+        return {
+          count: results.count,
+          skipped: allSkipped,
+          warnings,
+          page: join(out, PREDICTION_FILES.page),
+          interrupted,
+        };
+      }),
+    );
+  } finally {
     await predictor.dispose();
     runtime.dispose();
-    const allSkipped = [...list.skipped, ...skipped];
-    if (written.length === 0 && !stop.requested) throw noneReadable(folders, allSkipped);
-    const warnings = lowConfidence(written, thresholds);
-    const complete = written.length + skipped.length === list.images.length;
-    await writeSummary(out, { checkpoint, model, forms, written, skipped: allSkipped, warnings, complete, thresholds });
-    const page = join(out, PREDICTION_FILES.page);
-    return { count: written.length, skipped: allSkipped, warnings, page, interrupted: stop.requested };
-  } finally {
-    stop.dispose();
-    release();
   }
 }
+
+const rulesOf = ({ inference: { objectThreshold, overlapThreshold } }: TrainedModel) => ({
+  objectThreshold,
+  overlapThreshold,
+});
 
 function adjusted(model: TrainedModel, { threshold, overlap, topK }: PredictOptions): TrainedModel {
   const { objectThreshold, overlapThreshold } = model.inference;
@@ -108,8 +125,9 @@ interface Work {
   readonly forms: ReadonlySet<Task>;
   readonly out: string;
   readonly scoreThreshold: number;
-  readonly stop: { readonly requested: boolean };
-  readonly task: Shown;
+  readonly results: Results;
+  readonly nothingKept: NothingKept;
+  readonly reporter: Reporter;
 }
 
 /** Images that the page shows. */
@@ -118,42 +136,55 @@ const SHOWN = 48;
 /** Images under way besides those that are computed: being read, drawn and written. */
 const AHEAD = 1;
 
-/** All images, several at a time; results in the order of the folder. */
+/** All images, several at a time, until a signal comes. What is said of them goes to the results. */
 async function predictAll(
-  { source, images, order }: ImageList,
-  { predictor, forms, out, scoreThreshold, stop, task }: Work,
-): Promise<{ written: WrittenImage[]; skipped: BadFile[] }> {
-  const written = new Map<number, WrittenImage>();
+  { source, images, order, sizes }: ImageList,
+  { predictor, forms, out, scoreThreshold, results, nothingKept, reporter }: Work,
+): Promise<{ skipped: BadFile[]; interrupted: boolean }> {
+  const { classes, task } = predictor.model;
   const skipped: BadFile[] = [];
-  const waiting = [...order];
-  let done = 0;
-  const one = async (position: number) => {
-    const listed = images[position];
+  const one = async (place: number) => {
+    const listed = images[place];
     try {
       const image = await decode(await source.read(listed.index), listed.file);
-      const prediction: Prediction = await predictor.predict(image, forms);
-      const { classes } = predictor.model;
-      const shown = position < SHOWN;
-      const result = await writeImage(listed, image, prediction, { out, classes, scoreThreshold, shown });
-      written.set(position, result);
+      const prediction = await predictor.predict(image, forms);
+      const options = { out, classes, scoreThreshold, shown: place < SHOWN };
+      const written = await writeImage(listed, image, prediction, options);
+      const { instances, bestScore = 0 } = written.record;
+      nothingKept.add(prediction, instances === undefined ? undefined : { count: instances, bestScore });
+      await results.add(place, written);
     } catch (error) {
       if (!(error instanceof InputError) || error.problem.where !== listed.file) throw error;
       skipped.push({ file: listed.file, reason: error.problem.found });
     }
-    task.update(++done);
   };
-  const worker = async () => {
-    for (let next = waiting.shift(); next !== undefined && !stop.requested; next = waiting.shift()) await one(next);
-  };
-  const workers = Array.from({ length: predictor.concurrency + AHEAD }, () =>
-    worker().catch((error: unknown) => {
-      waiting.length = 0;
-      throw error;
-    }),
+  reporter.say(
+    `${plural(images.length, "image")} for a ${task} model, compiled once for each of ${plural(sizes, "size")}`,
   );
-  // All have ended before the first failure is reported.
-  const failed = (await Promise.allSettled(workers)).find(({ status }) => status === "rejected");
-  if (failed) throw (failed as PromiseRejectedResult).reason;
-  const results = [...written].sort(([a], [b]) => a - b).map(([, result]) => result);
-  return { written: results, skipped };
+  const shown = reporter.begin("Segmenting", images.length);
+  const stop = listenForStop(() => reporter.say("Finishing the images under way. Once more to quit at once."));
+  const waiting = [...order];
+  let done = 0;
+  const worker = async () => {
+    for (let next = waiting.shift(); next !== undefined && !stop.requested; next = waiting.shift()) {
+      shown.update(done);
+      await one(next);
+      shown.update(++done);
+    }
+  };
+  try {
+    const workers = Array.from({ length: predictor.concurrency + AHEAD }, () =>
+      worker().catch((error: unknown) => {
+        waiting.length = 0;
+        throw error;
+      }),
+    );
+    // All have ended before the first failure is reported.
+    const failed = (await Promise.allSettled(workers)).find(({ status }) => status === "rejected");
+    if (failed) throw (failed as PromiseRejectedResult).reason;
+    return { skipped, interrupted: stop.requested };
+  } finally {
+    shown.end();
+    stop.dispose();
+  }
 }
