@@ -28,6 +28,13 @@ export function share(text: string): number {
   return value;
 }
 
+/** Reads a number above 0; anything else is a usage error. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError("Expected a number above 0.");
+  return value;
+}
+
 /** `--device NAME`, the CPU by default. */
 export function deviceOption(description: string): Option {
   const parse = (name: string): Device => {

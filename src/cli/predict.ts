@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import { TASKS, type Task } from "../masks/segmentation.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import type { Device } from "../runtime/contract.js";
-import { append, deviceOption, share, wholeNumber } from "./arguments.js";
+import { append, deviceOption, positiveNumber, share, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
@@ -17,6 +17,7 @@ interface Flags {
   threshold?: number;
   overlap?: number;
   topK?: number;
+  whiteLevel?: number;
   device: Device;
   cores: number;
 }
@@ -60,6 +61,11 @@ export function addPredict(program: Command): void {
       "--overlap <share>",
       "panoptic: drop segments of which less than this is left (default: the model's)",
       share,
+    )
+    .option(
+      "--white-level <sample>",
+      "sample that is white in images of more than 8 bits (default: the model's, the file's, or the largest)",
+      positiveNumber,
     )
     .option("--top-k <n>", "instances considered of an image (default: the model's)", wholeNumber(1))
     .addOption(deviceOption("where to compute"))

@@ -1,6 +1,7 @@
 /** @file Crops, flips and normalisation: from the bytes of a photograph to the network's input. */
 import type { RandomStream } from "../core/random.js";
 import { decode, imageSize, type Region, type RgbImage } from "../io/image-file.js";
+import type { WhiteLevel } from "../io/samples.js";
 
 /** Mean and standard deviation of the ImageNet training set, 0 to 255, in RGB order. */
 export const IMAGENET_MEAN = [123.675, 116.28, 103.53] as const;
@@ -116,6 +117,8 @@ export interface ViewOptions {
   size: number;
   rule: ViewRule;
   random: RandomStream;
+  /** That of the image's source. */
+  white?: WhiteLevel;
 }
 
 /**
@@ -125,10 +128,10 @@ export interface ViewOptions {
 export async function renderView(
   bytes: Uint8Array,
   name: string,
-  { size, rule, random }: ViewOptions,
+  { size, rule, random, white }: ViewOptions,
   out: Float32Array,
 ): Promise<void> {
   const { width, height } = await imageSize(bytes, name);
   const { flip, ...region } = rule(width, height, random);
-  normalise(await decode(bytes, name, { region, size }), out, flip);
+  normalise(await decode(bytes, name, { region, size, white }), out, flip);
 }

@@ -1,7 +1,7 @@
 /** @file Batches of labelled images for training: normalised pixels, and a target for each segment. */
 import { InputError } from "../core/errors.js";
 import { RandomStream } from "../core/random.js";
-import { decode, type RgbImage } from "../io/image-file.js";
+import type { RgbImage } from "../io/image-file.js";
 import { fillGrey, normalise } from "./augment.js";
 import { imageMemory, maskMemory } from "./batch-memory.js";
 import { type BatchRecord, createBatches, type Loader } from "./batches.js";
@@ -9,7 +9,7 @@ import { jitterColors } from "./color-jitter.js";
 import type { LabelledSource } from "./labelled-source.js";
 import { type LabelledView, type LabelledViewRule, type Size, viewAxes } from "./labelled-view.js";
 import { resizeBilinear } from "./resample.js";
-import { subsetOf } from "./source.js";
+import { decodeImage, subsetOf } from "./source.js";
 import { instanceTargets, panopticTargets, semanticTargets, type Target, type TargetView } from "./targets.js";
 
 export interface LabelledBatch extends BatchRecord {
@@ -110,7 +110,7 @@ export function createLabelledLoader(options: LabelledLoaderOptions): LabelledLo
         async fill(slot, drawn) {
           const index = indices ? indices[drawn] : drawn;
           const name = source.name(index);
-          const image = await decode(await source.read(index), name);
+          const image = await decodeImage(source, index);
           const labels = await readLabels(source, index);
           if (labels.width !== image.width || labels.height !== image.height) {
             const expected = `labels of the image's size (${image.width}x${image.height})`;

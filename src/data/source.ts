@@ -3,8 +3,9 @@ import type { Dirent } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { InputError } from "../core/errors.js";
-import { READABLE_SUFFIXES } from "../io/image-file.js";
+import { type DecodeOptions, decode, READABLE_SUFFIXES, type RgbImage } from "../io/image-file.js";
 import { readPicture } from "../io/picture-file.js";
+import type { WhiteLevel } from "../io/samples.js";
 
 /** A file that was passed over, and why. */
 export interface BadFile {
@@ -22,6 +23,20 @@ export interface ImageSource {
    * @throws InputError when this image cannot be had: the loader puts another in its place. Any other error ends the run.
    */
   read(index: number): Promise<Uint8Array>;
+  /** What is white in those of its images that have more than 8 bits a sample. */
+  readonly white?: WhiteLevel;
+}
+
+/**
+ * An image of a source as the network and everybody else sees it.
+ * @throws InputError when it cannot be had or decoded
+ */
+export async function decodeImage(
+  source: ImageSource,
+  index: number,
+  part: Omit<DecodeOptions, "white"> = {},
+): Promise<RgbImage> {
+  return decode(await source.read(index), source.name(index), { ...part, white: source.white });
 }
 
 export interface FolderSource extends ImageSource {
@@ -152,9 +167,13 @@ async function requireFolder(dir: string): Promise<void> {
  * All images under one or several folders, nested or not, any case of suffix, links followed, hidden entries ignored.
  * The order is natural (img2 before img10), the same on every machine, and `name` is the path as reached from `dirs`.
  * Files are opened only by `read`.
+ * @param options.white for images of more than 8 bits a sample
  * @throws InputError when a folder does not exist or no image is found.
  */
-export async function folderSource(dirs: string | readonly string[]): Promise<FolderSource> {
+export async function folderSource(
+  dirs: string | readonly string[],
+  { white }: { white?: WhiteLevel } = {},
+): Promise<FolderSource> {
   const roots = typeof dirs === "string" ? [dirs] : dirs;
   const found: Walk = { files: [], faults: [], entered: new Set() };
   for (const root of roots) {
@@ -174,6 +193,7 @@ export async function folderSource(dirs: string | readonly string[]): Promise<Fo
   return {
     length: files.length,
     faults,
+    white,
     name: (index) => files[index],
     read: (index) => readPicture(files[index], "an image file"),
   };
@@ -182,6 +202,7 @@ export async function folderSource(dirs: string | readonly string[]): Promise<Fo
 /** Some images of a source, in the given order. */
 export function subsetOf(source: ImageSource, indices: readonly number[]): ImageSource {
   return {
+    white: source.white,
     length: indices.length,
     name: (index) => source.name(indices[index]),
     read: (index) => source.read(indices[index]),

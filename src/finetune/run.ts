@@ -11,6 +11,7 @@ import type { LabelledSplit } from "../data/datasets/split.js";
 import { labelledSubset, labelledSubsetOf, parseLabelShare, trainableImages } from "../data/datasets/subset.js";
 import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loader.js";
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
+import { warnOfDark } from "../data/sample-ranges.js";
 import { requireSpace } from "../io/atomic-file.js";
 import type { Declaration } from "../nn/scope.js";
 import { stepsOf } from "../run/optim-settings.js";
@@ -69,6 +70,7 @@ async function openData({ data, run }: FinetuneSettings, reporter: Reporter): Pr
   reporter.say(
     `Training on ${train.length} of the ${all.length} labelled images of ${dataSet.name} ${trainSplit}, ${task}`,
   );
+  await warnOfDark(train, reporter);
   const suspicion = await suspectOneClass(train);
   if (suspicion) reporter.warn(suspicion);
   if (valSplit === null) return { train };
@@ -124,7 +126,7 @@ async function train(training: Training): Promise<LoopOutcome> {
   const { train: source, val } = opened;
   const { run, data } = settings;
   const steps = stepsOf(run, source.length);
-  const model = describeModel(settings, source.classes);
+  const model = { ...describeModel(settings, source.classes), whiteLevel: source.white?.value };
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   const finetuner = await Finetuner.create(
     runtime,

@@ -3,7 +3,17 @@ import sharp, { type Sharp } from "sharp";
 import { InputError } from "../core/errors.js";
 import { type ImageFormat, imageFormat, isCutOff, strangerName } from "./image-format.js";
 import { badSize, MAX_PIXELS } from "./pixel-limit.js";
+import {
+  isSampleType,
+  needLevels,
+  type SampleType,
+  statedLevels,
+  toBytes,
+  UnknownSamples,
+  type WhiteLevel,
+} from "./samples.js";
 import { createSharedLock } from "./shared-lock.js";
+import { unknownChannels } from "./tiff-tags.js";
 
 // The loader decodes several images at once and never the same one twice soon: one thread each, no cache.
 sharp.cache(false);
@@ -30,9 +40,9 @@ export const READABLE_SUFFIXES: readonly string[] = ["jpg", "jpeg", "png", "webp
 /** What shows through transparent pixels: the ImageNet mean, which normalisation turns into (almost) zero. */
 const BACKDROP = { r: 124, g: 116, b: 104 };
 
-function undecodable(name: string, found: string, cause?: unknown): InputError {
+function undecodable(name: string, found: string, cause?: unknown, fix?: string): InputError {
   const expected = `a readable image (${READABLE_SUFFIXES.join(", ")})`;
-  return new InputError({ where: name, expected, found }, { cause });
+  return new InputError({ where: name, expected, found, fix }, { cause });
 }
 
 /** libvips keeps its messages in one buffer: what fails side by side is told another's reason, or none. */
@@ -71,41 +81,128 @@ function formatOf(bytes: Uint8Array, name: string): ImageFormat {
   return format;
 }
 
+/** What the header of an image says. */
+export interface ImageHeader {
+  /** Size of the upright image (EXIF orientation applied). */
+  readonly width: number;
+  readonly height: number;
+  /** EXIF's number: 1 for upright, 2 to 8 for turned or mirrored. */
+  readonly orientation: number;
+  readonly format: ImageFormat;
+  readonly sampleType: SampleType;
+  /** Bits of a sample in the file. */
+  readonly bits: number;
+  /** sharp's name of the colour space. */
+  readonly space: string;
+}
+
+/** sharp's names of spaces whose samples are in proportion to light or to what a screen shows. */
+const PLAIN_SPACES = ["b-w", "grey16", "rgb", "rgb16", "srgb", "scrgb"];
+
 /**
- * Size of the upright image (EXIF orientation applied), from the header alone.
- * @throws InputError naming `name` when the bytes are no image of a supported format, or one over MAX_PIXELS.
+ * The header of an image.
+ * @throws InputError naming `name` when the bytes are no image of a supported format, or one over MAX_PIXELS, or have
+ * channels or samples that have no meaning as colours
  */
-export async function imageSize(bytes: Uint8Array, name: string): Promise<{ width: number; height: number }> {
-  formatOf(bytes, name);
+export async function readHeader(bytes: Uint8Array, name: string): Promise<ImageHeader> {
+  const format = formatOf(bytes, name);
   const meta = await explained(bytes, name, () => sharp(bytes, { limitInputPixels: false }).metadata());
   const { width, height } = meta.autoOrient;
   const tooLarge = badSize(width, height);
   if (tooLarge) throw undecodable(name, tooLarge);
+  const { depth, space, orientation = 1, bitsPerSample: bits = 8 } = meta;
+  const unknown = format === "TIFF" ? unknownChannels(bytes) : undefined;
+  if (unknown) throw undecodable(name, unknown);
+  const sampleType = depth as SampleType;
+  if (!isSampleType(depth) || (sampleType === "float" && bits < 32))
+    throw undecodable(name, `${bits}-bit ${depth} samples`);
+  return { width, height, orientation, format, sampleType, bits, space };
+}
+
+/**
+ * Size of the upright image (EXIF orientation applied), from the header alone.
+ * @throws InputError as `readHeader` does
+ */
+export async function imageSize(bytes: Uint8Array, name: string): Promise<{ width: number; height: number }> {
+  const { width, height } = await readHeader(bytes, name);
   return { width, height };
+}
+
+export interface DecodeOptions {
+  /** Part of the upright image; default all. */
+  readonly region?: Region;
+  /** Side of the square to resize to; default the size that it has. */
+  readonly size?: number;
+  readonly white?: WhiteLevel;
+}
+
+/** Options of every decoding: damage is no image, and what the header says is all that is read. */
+const STRICT = { autoOrient: true, failOn: "warning", limitInputPixels: MAX_PIXELS } as const;
+
+/** The image in whatever form sharp reads it, or, where that is not what is meant, in bytes. */
+async function opened(bytes: Uint8Array, name: string, white: WhiteLevel | undefined): Promise<Sharp> {
+  const { format, sampleType, space } = await readHeader(bytes, name);
+  const stated = statedLevels(bytes, format);
+  if (!needLevels(sampleType, stated, white ?? {})) return sharp(bytes, STRICT);
+  if (!PLAIN_SPACES.includes(space)) throw undecodable(name, `${sampleType} samples in the colour space ${space}`);
+  if (sampleType === "short") await refuseNegative(bytes, name);
+  const { data, info } = await explained(bytes, name, () =>
+    sharp(bytes, { ...STRICT, ignoreIcc: true })
+      .toColourspace(space)
+      .raw({ depth: sampleType === "ushort" ? "ushort" : "float" })
+      .toBuffer({ resolveWithObject: true }),
+  );
+  const { buffer, byteOffset, byteLength } = data;
+  const samples =
+    sampleType === "ushort"
+      ? new Uint16Array(buffer, byteOffset, byteLength / 2)
+      : new Float32Array(buffer, byteOffset, byteLength / 4);
+  const { width, height, channels } = info;
+  try {
+    return sharp(toBytes(samples, sampleType, stated, white?.value), { raw: { width, height, channels } });
+  } catch (error) {
+    if (!(error instanceof UnknownSamples)) throw error;
+    const fix = `${white ? `Say what is white with ${white.setting}, or save` : "Save"} it with 8 or 16 bits a sample.`;
+    throw undecodable(name, error.message, error, fix);
+  }
 }
 
 /**
  * Pixels of a whole image, or of a region of it, optionally resized to `size` x `size`: upright, first frame of an
- * animation, any colour space and depth brought to 8-bit sRGB, transparency composited on the ImageNet mean.
- * Resizing is bilinear with antialiasing (a triangle filter as wide as the reduction) and sees no pixel outside the
- * region.
+ * animation, any colour space and depth brought to 8-bit sRGB (`samples.ts` says how), transparency composited on the
+ * ImageNet mean. Resizing is bilinear with antialiasing (a triangle filter as wide as the reduction) and sees no pixel
+ * outside the region.
  * @throws InputError naming `name` for damaged, truncated, oversized or unsupported data.
  */
 export async function decode(
   bytes: Uint8Array,
   name: string,
-  { region, size }: { region?: Region; size?: number } = {},
+  { region, size, white }: DecodeOptions = {},
 ): Promise<RgbImage> {
-  await imageSize(bytes, name);
+  const image = await opened(bytes, name, white);
   return explained(bytes, name, async () => {
-    const image = sharp(bytes, { autoOrient: true, failOn: "warning", limitInputPixels: MAX_PIXELS });
-    if (region) image.extract({ ...region });
-    if (size) image.resize(size, size, { fit: "fill", kernel: "linear", fastShrinkOnLoad: false });
-    image.flatten({ background: BACKDROP }).toColourspace("srgb").raw({ depth: "uchar" });
-    const { data, info } = await image.toBuffer({ resolveWithObject: true });
+    const part = image.clone();
+    if (region) part.extract({ ...region });
+    if (size) part.resize(size, size, { fit: "fill", kernel: "linear", fastShrinkOnLoad: false });
+    part.flatten({ background: BACKDROP }).toColourspace("srgb").raw({ depth: "uchar" });
+    const { data, info } = await part.toBuffer({ resolveWithObject: true });
     if (info.channels !== 3) throw new Error(`${info.channels} channels after conversion to sRGB`);
     return { width: info.width, height: info.height, data };
   });
+}
+
+/** sharp makes 0 of what is below it in signed 16-bit samples. */
+async function refuseNegative(bytes: Uint8Array, name: string): Promise<void> {
+  const { least, most } = await sampleRange(bytes, name);
+  if (least < 0) throw undecodable(name, `signed 16-bit samples from ${least} to ${most}: those below 0 would be lost`);
+}
+
+/** Smallest and largest sample of an image as the file holds them, transparency aside. @throws InputError */
+export async function sampleRange(bytes: Uint8Array, name: string): Promise<{ least: number; most: number }> {
+  await readHeader(bytes, name);
+  const { channels } = await explained(bytes, name, () => sharp(bytes, STRICT).stats());
+  const colours = channels.slice(0, channels.length < 3 ? 1 : 3);
+  return { least: Math.min(...colours.map(({ min }) => min)), most: Math.max(...colours.map(({ max }) => max)) };
 }
 
 function raw({ width, height, data }: RgbImage): Sharp {

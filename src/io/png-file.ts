@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { deflateSync, inflate } from "node:zlib";
 import { type DecodedPng, decode } from "fast-png";
 import { badSize } from "./pixel-limit.js";
+import { TIFF_TAGS, tiffTags } from "./tiff-tags.js";
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const HEADER_LENGTH = 13;
@@ -130,6 +131,14 @@ export async function decodePng(bytes: Uint8Array): Promise<DecodedPng> {
     throw new PngError("an interlaced PNG of less than 8 bits", "Save it without interlacing.");
   }
   const chunks = [...pngChunks(bytes)];
+  const exif = chunks.find(({ type }) => type === "eXIf");
+  const [orientation] = (exif && tiffTags(exif.data, [TIFF_TAGS.orientation]).get(TIFF_TAGS.orientation)) ?? [1];
+  if (orientation > 1) {
+    throw new PngError(
+      `a PNG that is turned or mirrored by EXIF (orientation ${orientation})`,
+      "Save it upright, without EXIF.",
+    );
+  }
   const parts = chunks.flatMap(({ type, data }) => (type === "IDAT" ? [data] : []));
   const pixels = await inflatePixels(parts, inflatedLength(header));
   const plain = [

@@ -29,6 +29,8 @@ export interface ModelDescription {
   readonly classes: readonly SegmentationClass[];
   readonly architecture: Architecture;
   readonly inference: InferenceSettings;
+  /** Sample that was white in training images of more than 8 bits, where the data's description said so. */
+  readonly whiteLevel?: number;
 }
 
 export interface TrainedModel extends ModelDescription {

@@ -46,7 +46,8 @@ export async function centreCrops(source: ImageSource, indices: readonly number[
   const crops: Float32Array[] = [];
   for (const index of indices) {
     const crop = new Float32Array(3 * size * size);
-    await renderView(await source.read(index), source.name(index), { size, rule: centreCrop, random }, crop);
+    const options = { size, rule: centreCrop, random, white: source.white };
+    await renderView(await source.read(index), source.name(index), options, crop);
     crops.push(crop);
   }
   return crops;

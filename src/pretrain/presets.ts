@@ -26,7 +26,7 @@ const PAPER_R50: PretrainSettings = {
     emaEnd: 1,
   },
   backbone: { weights: null, frozen: true },
-  data: { images: [], heldOut: 8, size: 512, cropScale: [0.35, 1], flip: true }, // [choice] augmentation
+  data: { images: [], heldOut: 8, size: 512, cropScale: [0.35, 1], flip: true, whiteLevel: null }, // [choice] augmentation
   optim: {
     lr: 1e-4,
     weightDecay: 0.05, // [choice]

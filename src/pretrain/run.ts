@@ -7,6 +7,7 @@ import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { randomResizedCrop } from "../data/augment.js";
 import { type Batch, createLoader } from "../data/loader.js";
+import { warnOfDark } from "../data/sample-ranges.js";
 import { type FolderSource, folderSource, type ImageSource, subsetOf } from "../data/source.js";
 import { requireSpace } from "../io/atomic-file.js";
 import { printEstimates } from "../run/dry-run.js";
@@ -23,7 +24,7 @@ import { usableCrops } from "./image-crops.js";
 import { collapseWarnings } from "./monitors.js";
 import { Pretrainer, type StepReport } from "./pretrainer.js";
 import { writeRunReport } from "./report.js";
-import type { PretrainSettings } from "./settings.js";
+import { type PretrainSettings, whiteOf } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
 import { startingWeights } from "./starting-weights.js";
 
@@ -54,7 +55,7 @@ export async function runPretraining(options: PretrainOptions): Promise<Pretrain
     await printEstimates(planPretraining(dryRunOptions(settings)), settings.run, print);
     return { step: 0, steps: 0, interrupted: false };
   }
-  const all = await folderSource(settings.data.images);
+  const all = await folderSource(settings.data.images, { white: whiteOf(settings) });
   const held = new Set(heldOutIndices(settings.run.seed, settings.data.heldOut, all.length));
   const training = Array.from({ length: all.length }, (_, i) => i).filter((i) => !held.has(i));
   const source = subsetOf(all, training);
@@ -94,6 +95,7 @@ async function train(training: Training): Promise<PretrainOutcome> {
     await saveCheckpoint(out, { step, keep: run.keep, tensors, state, ...(best && { best }) });
   };
   await training.directory.begin(toYaml(settings));
+  await warnOfDark(all, reporter);
   await requireSpace(out, (run.keep + 2) * checkpointBytes({ ...(await pretrainer.state()) }));
   const { images: unseen, skipped } = await usableCrops(all, held, data.size, held.length);
   const crops = unseen.map(({ crop }) => crop);

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { show, type WhereOf } from "../core/settings-file.js";
+import type { WhiteLevel } from "../io/samples.js";
 import { type Conflict, divisors, refuseConflicts } from "../run/conflicts.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";
 import { optimSection, runConflicts, runFields } from "../run/optim-settings.js";
@@ -14,6 +15,7 @@ import {
   onOff,
   orNull,
   period,
+  positive,
   setting,
   unit,
 } from "../run/settings-fields.js";
@@ -70,6 +72,11 @@ const data = z.strictObject({
     "Share of an image's area that a crop covers.",
   ),
   flip: onOff("Whether half of the crops are mirrored."),
+  whiteLevel: orNull(
+    positive(
+      "Sample that is white in images of more than 8 bits, e.g. 4095 for 12 bits stored in 16; null for what the file says, or the whole range.",
+    ),
+  ).default(null),
 });
 
 const run = z.strictObject({
@@ -94,6 +101,11 @@ export type PretrainSettings = z.output<typeof pretrainSchema>;
 
 /** Settings that may change when a run is resumed: they do not enter any number that the run computes. */
 export const RESUMABLE_SETTINGS = ["run.cores", "run.checkpointEvery", "run.logEvery", "run.keep"] as const;
+
+/** What is white in the images of a run, and how that is set. */
+export function whiteOf({ data }: PretrainSettings): WhiteLevel {
+  return { value: data.whiteLevel ?? undefined, setting: "data.whiteLevel" };
+}
 
 function* maskConflicts(settings: PretrainSettings): Generator<Conflict> {
   const { data, pretrain } = settings;

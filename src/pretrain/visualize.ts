@@ -6,8 +6,9 @@ import type { Checkpoint } from "../checkpoint/checkpoint.js";
 import { matchWeights } from "../checkpoint/match-weights.js";
 import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
-import type { Reporter } from "../core/reporter.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
 import type { Shape } from "../core/tensor-data.js";
+import { warnOfDark } from "../data/sample-ranges.js";
 import { skippedNotes } from "../data/skipped-notes.js";
 import { type BadFile, folderSource } from "../data/source.js";
 import { exists, writeFileAtomic } from "../io/atomic-file.js";
@@ -20,7 +21,7 @@ import { stepOptions } from "./composition.js";
 import { type DrawnImages, drawImages, READING_PICTURES, stripOf, uploadTensors } from "./feature-pictures.js";
 import { type NamedCrop, usableCrops } from "./image-crops.js";
 import { maskJepaGraphs } from "./mask-jepa.js";
-import type { PretrainSettings } from "./settings.js";
+import { type PretrainSettings, whiteOf } from "./settings.js";
 import { loadSettings } from "./settings-resolution.js";
 
 export interface VisualizationOptions {
@@ -55,10 +56,11 @@ export interface PredictionQuality {
  * @throws InputError when the checkpoint is missing, damaged or no pretraining's, or when no image can be read
  */
 export async function runVisualization(options: VisualizationOptions): Promise<PredictionQuality> {
-  const { checkpoint, images, out, count, reporter } = options;
+  const { checkpoint, images, out, count, reporter = SILENT } = options;
   const settings = await settingsOf(checkpoint);
   const trained = await loadTrained(checkpoint, settings, reporter);
-  const source = await folderSource(images);
+  const source = await folderSource(images, { white: whiteOf(settings) });
+  await warnOfDark(source, reporter);
   const all = Array.from({ length: source.length }, (_, i) => i);
   const usable = await usableCrops(source, all, settings.data.size, count);
   const skipped = [...source.faults, ...usable.skipped];

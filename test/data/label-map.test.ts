@@ -55,6 +55,15 @@ describe("readLabelMap", () => {
     }
   });
 
+  it("refuses a map that EXIF turns: its image is turned, and nobody can say whether it was meant", async () => {
+    const file = dataFolder(temporaryDirectory()).at("a.png");
+    const map = sharp(Uint8Array.of(1, 2, 3, 4), { raw: { width: 2, height: 2, channels: 1 } }).toColourspace("b-w");
+    writeFileSync(file, await map.clone().withMetadata({ orientation: 3 }).png().toBuffer());
+    await expect(readLabelMap(file)).rejects.toThrow(/a PNG that is turned or mirrored by EXIF \(orientation 3\)/);
+    writeFileSync(file, await map.clone().withMetadata({ orientation: 1 }).png().toBuffer());
+    expect(await ids(file)).toEqual([1, 2, 3, 4]);
+  });
+
   it("refuses a JPEG under any name, since its ids are not what was written", async () => {
     const file = dataFolder(temporaryDirectory()).at("a.png");
     await sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } })

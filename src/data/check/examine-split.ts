@@ -2,11 +2,12 @@
 
 import { createHash } from "node:crypto";
 import { InputError } from "../../core/errors.js";
-import { decode } from "../../io/image-file.js";
+import { decode, readHeader } from "../../io/image-file.js";
 import type { Task } from "../../masks/segmentation.js";
-import { DataFault, type FaultKind } from "../datasets/data-fault.js";
+import { DataFault, type FaultKind, someOf } from "../datasets/data-fault.js";
 import { oneClassRemark } from "../datasets/one-class.js";
 import type { LabelledSplit } from "../datasets/split.js";
+import { type DarkImage, darkImage, darkWarning } from "../sample-ranges.js";
 import type { Fingerprint } from "./leaks.js";
 import { addInstances, addPanoptic, addSemantic, createTally, type Tally } from "./tally.js";
 
@@ -57,10 +58,34 @@ function formsOf({ task, ownForms }: LabelledSplit): Task[] {
   return task === "panoptic" ? ["panoptic", ...[...ownForms].filter((form) => form !== task)] : [task];
 }
 
-function warningsOf(source: LabelledSplit, { counts, void: ignored }: Tally): string[] {
-  if (source.task !== "semantic" || ignored === 0) return [];
+/** Images that can be read but may not be what is meant. */
+interface Oddities {
+  looked: number;
+  readonly dark: DarkImage[];
+  /** Turned or mirrored by EXIF without a change of size, so that a label that is not would not be noticed. */
+  readonly turned: string[];
+}
+
+/** Decodes an image. @throws InputError */
+async function lookAt(bytes: Uint8Array, file: string, source: LabelledSplit, oddities: Oddities): Promise<void> {
+  const image = await decode(bytes, file, { white: source.white });
+  const dark = await darkImage(bytes, file, image);
+  if (dark) oddities.dark.push(dark);
+  const { orientation, width, height } = await readHeader(bytes, file);
+  const sameSize = orientation < 5 || width === height; // from 5 on the sides change places
+  if (orientation > 1 && sameSize) oddities.turned.push(file);
+  oddities.looked++;
+}
+
+function warningsOf(source: LabelledSplit, { counts, void: ignored }: Tally, oddities: Oddities): string[] {
+  const { dark, turned, looked } = oddities;
   const occurring = counts.flatMap(({ pixels }, label) => (pixels > 0 ? [label] : []));
-  return [oneClassRemark(source, occurring)].filter((remark) => remark !== undefined);
+  const oneClass = source.task === "semantic" && ignored > 0 ? oneClassRemark(source, occurring) : undefined;
+  const exif =
+    turned.length > 0
+      ? `the EXIF orientation of ${someOf(turned, 3)} turns or mirrors the image, and labels are taken to be of the upright one: see that they are.`
+      : undefined;
+  return [oneClass, darkWarning(dark, looked, source.white), exif].filter((text) => text !== undefined);
 }
 
 /**
@@ -75,6 +100,7 @@ export async function examineSplit(
   const tally = createTally(source.classes);
   const faults = source.faults.map((fault) => faultOf(fault, name, fault.problem.where));
   const fingerprints: Fingerprint[] = [];
+  const oddities: Oddities = { looked: 0, dark: [], turned: [] };
   const forms = formsOf(source);
 
   /** What is wrong with the image, unless it was decoded before: in another split or for another task. */
@@ -84,7 +110,7 @@ export async function examineSplit(
     try {
       const bytes = await source.read(index);
       decoded.set(file, { file, hash: createHash("sha256").update(bytes).digest("base64") });
-      await decode(bytes, file);
+      await lookAt(bytes, file, source, oddities);
       return [];
     } catch (error) {
       return [{ ...faultOf(error, name, file), kind: "unreadable image" }];
@@ -129,7 +155,7 @@ export async function examineSplit(
     length: source.length,
     tally,
     faults: [...faults, ...byImage.flat()],
-    warnings: warningsOf(source, tally).map((text) => `${name}: ${text}`),
+    warnings: warningsOf(source, tally, oddities).map((text) => `${name}: ${text}`),
     notes: source.notes,
     fingerprints,
   };

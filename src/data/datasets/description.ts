@@ -19,6 +19,8 @@ export interface Description {
   readonly root: string;
   /** Undefined: those of the JSON files. */
   readonly classes?: readonly SegmentationClass[];
+  /** Sample that is white in images of more than 8 bits. */
+  readonly whiteLevel?: number;
   /** Values of label maps that belong to no class. */
   readonly ignored: readonly number[];
   /** Whether values of label maps are places in the list of classes or the classes' ids. */
@@ -52,6 +54,11 @@ const TOP = z.object({
   format: z.enum(FORMATS).describe(`one of ${FORMATS.join(", ")}`),
   root: z.string().describe("the path of a folder"),
   ignore: ids.describe("a value of label maps or a list of them"),
+  white_level: z
+    .number()
+    .gt(0)
+    .optional()
+    .describe("a number above 0: the sample that is white in images of more than 8 bits"),
   values: z.enum(["place", "id"]).optional().describe("place or id: what values of label maps are"),
 });
 
@@ -143,12 +150,13 @@ export function readDescription(file: string, root?: string): Description {
   const classes = listed && readClasses(listed, thingByDefault(splits.values()));
   const mapped = groups.get("id_map");
   const isList = listed?.[0]?.path.length === 1;
-  const { name, format, ignore, values = isList ? "place" : "id" } = settings;
+  const { name, format, ignore, white_level: whiteLevel, values = isList ? "place" : "id" } = settings;
   return {
     file,
     name,
     format,
     root: base,
+    whiteLevel,
     classes,
     ignored: typeof ignore === "number" ? [ignore] : ignore,
     values,

@@ -26,7 +26,20 @@ const LAYOUTS: Record<Layout, { is: (root: string) => Promise<boolean>; open: (r
 const DESCRIPTIONS = ["data.yaml", "data.yml"];
 const INSIDE = "ADEChallengeData2016";
 
+/** The data set with what its description says of the samples of its images. */
+function withWhiteLevel(
+  dataSet: DataSet,
+  { whiteLevel: value, file }: Pick<Description, "whiteLevel" | "file">,
+): DataSet {
+  const white = { value, setting: `white_level in ${file}` };
+  return { ...dataSet, open: async (...which) => ({ ...(await dataSet.open(...which)), white }) };
+}
+
 async function openDescribed(description: Description): Promise<DataSet> {
+  return withWhiteLevel(await openAs(description), description);
+}
+
+async function openAs(description: Description): Promise<DataSet> {
   const { format, root, file, name } = description;
   if (format === "generic") return openGeneric(description);
   if (!(await LAYOUTS[format].is(root))) {
@@ -69,7 +82,8 @@ export async function openDataSet(data: string, { root }: { root?: string } = {}
   const folder = root ?? data;
   const places = [folder, join(folder, INSIDE)];
   for (const place of places) {
-    for (const { is, open } of Object.values(LAYOUTS)) if (await is(place)) return open(place);
+    for (const { is, open } of Object.values(LAYOUTS))
+      if (await is(place)) return withWhiteLevel(await open(place), { file: "a data.yaml with its format and root" });
   }
   throw await unknownLayout(folder);
 }

@@ -2,8 +2,8 @@
 
 import { InputError } from "../../core/errors.js";
 import type { LabelledSource } from "../../data/labelled-source.js";
-import type { BadFile } from "../../data/source.js";
-import { decode, type RgbImage } from "../../io/image-file.js";
+import { type BadFile, decodeImage } from "../../data/source.js";
+import type { RgbImage } from "../../io/image-file.js";
 import type { Task } from "../../masks/segmentation.js";
 import { type Rules, watchNothingKept } from "../nothing-kept.js";
 import {
@@ -112,7 +112,7 @@ async function readSample(
   const { cityscapes } = source;
   try {
     const [image, semantic, panoptic, instances, ignored, objects] = await Promise.all([
-      source.read(index).then((bytes) => decode(bytes, source.name(index))),
+      decodeImage(source, index),
       forms.has("semantic") ? source.semantic(index) : undefined,
       forms.has("panoptic") ? source.panoptic(index) : undefined,
       forms.has("instance") ? source.instances(index) : undefined,

@@ -1,7 +1,8 @@
 /** @file Rows of pictures for the page: an image, its ground truth, and what each model makes of it. */
 
 import type { LabelledSource } from "../../data/labelled-source.js";
-import { decode, encodeJpeg, type RgbImage, resizeImage } from "../../io/image-file.js";
+import { decodeImage } from "../../data/source.js";
+import { encodeJpeg, type RgbImage, resizeImage } from "../../io/image-file.js";
 import { shapeMask } from "../../masks/polygons.js";
 import { resizeMask, resizePanoptic, resizeSemantic } from "../../masks/resize.js";
 import type { SegmentationClass, Task } from "../../masks/segmentation.js";
@@ -79,7 +80,7 @@ function contrasts(a: Evaluation, b: Evaluation): Chosen[] {
 async function rowOf(source: LabelledSource, index: number, runs: readonly Shown[]): Promise<GalleryRow> {
   const { classes, task } = source;
   const name = source.name(index);
-  const image = await decode(await source.read(index), name);
+  const image = await decodeImage(source, index);
   const size = pictureSize(image);
   const photo = await resizeImage(image, size.width, size.height);
   const cells: GalleryCell[] = [

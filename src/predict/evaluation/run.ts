@@ -8,6 +8,7 @@ import { type Reporter, SILENT } from "../../core/reporter.js";
 import type { DataFault } from "../../data/datasets/data-fault.js";
 import { openLabelledSource } from "../../data/datasets/open-data.js";
 import type { LabelledSplit } from "../../data/datasets/split.js";
+import { warnOfDark } from "../../data/sample-ranges.js";
 import type { BadFile } from "../../data/source.js";
 import { tidyRun } from "../../run/run-directory.js";
 import { loggedMetrics } from "../../run/run-log.js";
@@ -49,6 +50,7 @@ export async function runEvaluation(options: EvaluationRunOptions): Promise<Eval
   for (const path of checkpoints) await tidyRun(runFolder(path));
   const [{ task }] = trained;
   const source = await openLabelledSource(data, { task, split, root });
+  await warnOfDark(source, reporter);
   const runtime = await createRuntime({ device, cores: cores || availableParallelism() });
   const predictors: Predictor[] = [];
   try {

@@ -5,6 +5,7 @@ import { InputError } from "../../core/errors.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
 import { type BadFile, type FolderSource, folderSource } from "../../data/source.js";
 import { imageSize } from "../../io/image-file.js";
+import type { WhiteLevel } from "../../io/samples.js";
 import type { Size } from "../network-output.js";
 import { groupByPaddedSize } from "../predictor.js";
 import type { SeenAs } from "../windows.js";
@@ -35,9 +36,9 @@ export interface ImageList {
 export async function listImages(
   folders: readonly string[],
   seenAs: SeenAs,
-  reporter: Reporter = SILENT,
+  { white, reporter = SILENT }: { white?: WhiteLevel; reporter?: Reporter } = {},
 ): Promise<ImageList> {
-  const source = await folderSource(folders);
+  const source = await folderSource(folders, { white });
   const looking = reporter.begin("Looking at images", source.length);
   const skipped = [...source.faults];
   const indices: number[] = [];

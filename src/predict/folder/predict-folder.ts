@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
 import { plural } from "../../core/text.js";
-import type { BadFile } from "../../data/source.js";
+import { warnOfDark } from "../../data/sample-ranges.js";
+import { type BadFile, decodeImage } from "../../data/source.js";
 import { makeFolder } from "../../io/folder.js";
-import { decode } from "../../io/image-file.js";
 import { withSpool } from "../../io/spool.js";
 import type { Task } from "../../masks/segmentation.js";
 import { listenForStop } from "../../run/stop-request.js";
@@ -38,6 +38,8 @@ export interface PredictOptions {
   readonly threshold?: number;
   readonly overlap?: number;
   readonly topK?: number;
+  /** Sample that is white in images of more than 8 bits; default that of the model's training. */
+  readonly whiteLevel?: number;
   readonly device: Device;
   readonly cores: number;
   readonly reporter?: Reporter;
@@ -64,7 +66,9 @@ export async function predictFolder(options: PredictOptions): Promise<FolderPred
   const model = adjusted(await loadTrainedModel(checkpoint, reporter), options);
   const forms = new Set(options.forms ?? [model.task]);
   checkForms(forms, model.inference);
-  const list = await listImages(images, model.inference, reporter);
+  const white = { value: options.whiteLevel ?? model.whiteLevel, setting: "--white-level" };
+  const list = await listImages(images, model.inference, { white, reporter });
+  await warnOfDark(list.source, reporter);
   const rules = { scoreThreshold: threshold ?? SCORE_THRESHOLD, ...rulesOf(model) };
   const runtime = await createRuntime({ device, cores });
   const predictor = await Predictor.create(runtime, model, { weights: model.weights });
@@ -146,7 +150,7 @@ async function predictAll(
   const one = async (place: number) => {
     const listed = images[place];
     try {
-      const image = await decode(await source.read(listed.index), listed.file);
+      const image = await decodeImage(source, listed.index);
       const prediction = await predictor.predict(image, forms);
       const options = { out, classes, scoreThreshold, shown: place < SHOWN };
       const written = await writeImage(listed, image, prediction, options);
