@@ -1,12 +1,8 @@
-/**
- * @file Loads ONNX Runtime's shared library from the npm package `onnxruntime-node` and calls its C API through koffi.
- */
-import { existsSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+/** @file Loads ONNX Runtime's shared library and calls its C API through koffi. */
 import koffi from "koffi";
 import { InputError } from "../core/errors.js";
 import { memoryFault } from "../core/out-of-memory.js";
+import { findLibrary, ONNXRUNTIME_VERSION } from "./find-library.js";
 import { loadLibrary } from "./foreign.js";
 import { ORT, ORT_API_VERSION, ORT_FUNCTIONS, type OrtFunction } from "./ort-api.js";
 import { forbidTelemetry } from "./telemetry.js";
@@ -34,36 +30,27 @@ export interface Ort {
   release(name: OrtFunction, pointer: bigint): void;
 }
 
-/** File name of the library: libonnxruntime.so.1, libonnxruntime.1.30.0.dylib or onnxruntime.dll. */
-const LIBRARY = /^(libonnxruntime\.so\.\d+|libonnxruntime\.[\d.]+\.dylib|onnxruntime\.dll)$/;
-
-/** Path of the library for this platform. Throws InputError when the package holds none. */
-export function findLibrary(): string {
-  const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
-  const folder = join(root, "bin", "napi-v6", process.platform, process.arch);
-  const file = existsSync(folder)
-    ? readdirSync(folder)
-        .sort()
-        .find((name) => LIBRARY.test(name))
-    : undefined;
-  if (!file) {
-    throw new InputError({
-      where: "ONNX Runtime",
-      expected: `a shared library for ${process.platform}/${process.arch} in the npm package onnxruntime-node`,
-      found: existsSync(folder) ? "none" : "no folder for this platform",
-      fix: "Supported are Linux and Windows on x64 and arm64, and macOS on arm64; run `npm ci` again on such a machine.",
-    });
+/** The library's only export. Throws InputError when the file is no library of this system, or another one. */
+function apiBase(path: string): bigint {
+  try {
+    return loadLibrary(path).func("OrtGetApiBase", "void *", [])() as bigint;
+  } catch (cause) {
+    if (cause instanceof InputError) throw cause;
+    const problem = {
+      where: path,
+      expected: "ONNX Runtime's library for this system",
+      found: `"${(cause as Error).message}"`,
+      fix: "On Linux it needs glibc 2.28 or newer and libstdc++. A damaged file comes back with a new installation.",
+    };
+    throw new InputError(problem, { cause });
   }
-  return join(folder, file);
 }
 
 function openTable(path: string): { version: string; functions: Record<OrtFunction, NativeFunction> } {
   const bind = (pointer: bigint, result: string, parameters: readonly string[]) =>
     koffi.decode(pointer, koffi.proto(result, [...parameters])) as NativeFunction;
-  const library = loadLibrary(path);
   // struct OrtApiBase { const OrtApi* (*GetApi)(uint32_t); const char* (*GetVersionString)(void); }
-  const base: bigint = library.func("OrtGetApiBase", "void *", [])();
-  const [getApi, getVersion] = koffi.decode(base, "void *", 2) as bigint[];
+  const [getApi, getVersion] = koffi.decode(apiBase(path), "void *", 2) as bigint[];
   const version = bind(getVersion, "const char *", [])() as string;
   const table = bind(getApi, "void *", ["uint32_t"])(ORT_API_VERSION) as bigint | null;
   if (table === null) {
@@ -71,7 +58,7 @@ function openTable(path: string): { version: string; functions: Record<OrtFuncti
       where: path,
       expected: `ONNX Runtime 1.${ORT_API_VERSION} or newer`,
       found: version,
-      fix: "Run `npm ci`: the lock file pins a version that fits.",
+      fix: `Install onnxruntime-node@${ONNXRUNTIME_VERSION}.`,
     });
   }
   const size = 1 + Math.max(...Object.values(ORT_FUNCTIONS).map(({ index }) => index));

@@ -1,6 +1,7 @@
 /** @file A graph compiled for a device, and its concurrent runs on libuv threads. */
 import koffi from "koffi";
-import { memoryFault, OutOfMemoryError } from "../core/out-of-memory.js";
+import { InputError } from "../core/errors.js";
+import { memoryFault } from "../core/out-of-memory.js";
 import { encodeModel, type OnnxModel, type OnnxNode, type OnnxValue } from "../onnx/protobuf.js";
 import { aliasChecker } from "./alias.js";
 import type { Bindings, CompileOptions, Device, Program } from "./contract.js";
@@ -84,7 +85,7 @@ export async function compileProgram(
 ): Promise<Program> {
   const named = (error: Error) => {
     const fault = memoryFault(error, `the graph "${name}"`);
-    return fault instanceof OutOfMemoryError ? fault : new Error(`${name}: ${error.message}`, { cause: error });
+    return fault instanceof InputError ? fault : new Error(`${name}: ${error.message}`, { cause: error });
   };
   const settings = { device, frozenWeights, threads };
   refuseRacingScatter(name, model.nodes, settings);

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findLibrary } from "../../src/runtime/ort-library.js";
+import { findLibrary } from "../../src/runtime/find-library.js";
 import { compiledModule, compileSources, LAUNCHER, node, ROOT, script } from "../support/child.js";
 import { writeImages } from "../support/image-folder.js";
 import { SMALLEST } from "../support/tiny-pretraining.js";

@@ -1,0 +1,67 @@
+/**
+ * @file `npm run release`: what is published, in release/. The package itself without a library, one package with the
+ * library alone for every platform, and between them optional dependencies, of which npm installs the one that fits.
+ */
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ONNXRUNTIME_VERSION, PLATFORMS, type Platform, platformPackage } from "../src/runtime/find-library.js";
+import { build } from "./build.js";
+import { copyLibrary, packageJson, ROOT } from "./native.js";
+
+const RELEASE = join(ROOT, "release");
+
+/** Packs a folder; returns the path of the tarball in release/. No script of the folder runs. */
+function pack(folder: string): string {
+  const options = ["pack", "--json", "--ignore-scripts", "--pack-destination", RELEASE];
+  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+  const shell = process.platform === "win32";
+  const printed = execFileSync(npm, options, { cwd: folder, encoding: "utf8", shell });
+  const [{ filename }] = JSON.parse(printed) as [{ filename: string }];
+  return join(RELEASE, filename);
+}
+
+function write(folder: string, content: object): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify(content, null, 2)}\n`);
+}
+
+function packPlatform(platform: Platform): string {
+  const folder = join(RELEASE, "stage", platform);
+  const [os, cpu] = platform.split("-");
+  copyLibrary(platform, folder);
+  write(folder, {
+    name: platformPackage(platform),
+    version: ONNXRUNTIME_VERSION,
+    description: `The shared library of ONNX Runtime for mask-jepa on ${platform}`,
+    license: "MIT",
+    os: [os],
+    cpu: [cpu],
+    ...(os === "linux" && { libc: ["glibc"] }),
+    preferUnplugged: true,
+  });
+  return pack(folder);
+}
+
+/** The package of the checkout as it is built, without what only a checkout needs. */
+function packMain(): string {
+  const folder = join(RELEASE, "stage", "main");
+  const content = packageJson(ROOT);
+  const files = content.files.filter((name) => name !== "native");
+  for (const name of new Set(files.map((pattern) => pattern.split("/")[0]))) {
+    cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  }
+  const optionalDependencies = Object.fromEntries(
+    PLATFORMS.map((name) => [platformPackage(name), ONNXRUNTIME_VERSION]),
+  );
+  write(folder, { ...content, files, optionalDependencies, scripts: undefined });
+  return pack(folder);
+}
+
+rmSync(RELEASE, { recursive: true, force: true });
+mkdirSync(RELEASE);
+build();
+const tarballs = [packMain(), ...PLATFORMS.map(packPlatform)];
+rmSync(join(RELEASE, "stage"), { recursive: true });
+for (const path of tarballs) console.log(`${(statSync(path).size / 1e6).toFixed(1).padStart(6)} MB  ${path}`);
