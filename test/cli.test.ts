@@ -181,6 +181,7 @@ test.skipIf(process.platform !== "linux")(
   () => {
     const shell = (line: string) => spawnSync("bash", ["-c", line], { encoding: "utf8" });
     const version = `"${process.execPath}" bin/mask-jepa.js --version`;
+    shell(version); // compiles, if need be
     const unread = shell(`${version} | true; echo "\${PIPESTATUS[0]}"`);
     expect([unread.stdout, unread.stderr]).toEqual(["0\n", ""]);
     const full = shell(`${version} > /dev/full`);

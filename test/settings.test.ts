@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { parseValue } from "../src/core/settings-file.js";
+import { resolveSettings as resolveFinetuning } from "../src/finetune/settings-resolution.js";
 import { stepOptions } from "../src/pretrain/composition.js";
 import { PRESET_NAMES, PRESETS } from "../src/pretrain/presets.js";
 import type { PretrainSettings } from "../src/pretrain/settings.js";
 import { loadSettings, resolveSettings, resumeSettings, toYaml } from "../src/pretrain/settings-resolution.js";
+import { recordedReporter } from "./support/recorded-reporter.js";
 
 const folder = mkdtempSync(join(tmpdir(), "settings-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -109,6 +111,22 @@ describe("precedence", () => {
       "--set run.epochs=1: expected either run.steps or run.epochs",
     );
   });
+});
+
+test("a batch that is set alone brings micro-batches that divide it, and says so", () => {
+  const said = (sets: string[], resolve: typeof resolveFinetuning | typeof resolveSettings = resolveFinetuning) => {
+    const reporter = recordedReporter();
+    const { batch, microBatch } = resolve({ sets }, reporter).run;
+    return [batch, microBatch, ...reporter.lines];
+  };
+  const note = "run.microBatch is 2, which divides --set run.batch=2; 4 does not.";
+  expect(said(["run.batch=2"])).toEqual([2, 2, note]);
+  expect(said(["run.batch=9"]).slice(0, 2)).toEqual([9, 3]);
+  expect(said(["run.batch=7"]).slice(0, 2)).toEqual([7, 1]);
+  expect(said(["run.batch=16"])).toEqual([16, 4]);
+  expect(said(["run.batch=8"], resolveSettings)).toEqual([8, 1]);
+  expect(() => said(["run.batch=2", "run.microBatch=4"])).toThrow("--set run.microBatch=4: expected");
+  expect(() => said(["run.batch=0"])).toThrow("--set run.batch=0: expected a whole number");
 });
 
 test.each([

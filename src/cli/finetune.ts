@@ -39,10 +39,11 @@ The model is that of the run given with --from. Presets:
   ${PRESET_NAMES.join("\n  ")}`;
 
 async function finetune({ preset, config, set, out, resume, overwrite, ...flags }: Flags): Promise<void> {
+  const reporter = openTerminal();
   const overrides = { file: config, sets: set, flags: settingsOf(flags, FLAGS) };
   const settings =
     resume === undefined
-      ? resolveSettings({ preset, ...overrides })
+      ? resolveSettings({ preset, ...overrides }, reporter)
       : resumeSettings(storedSettingsFile(resume, "finetune"), overrides);
   if (settings.data.path === null) {
     throw new InputError({
@@ -54,7 +55,7 @@ async function finetune({ preset, config, set, out, resume, overwrite, ...flags 
   }
   const start = startOf({ resume, overwrite });
   const { runFinetuning } = await import("../finetune/run.js");
-  const { interrupted } = await runFinetuning({ settings, out: resume ?? out, start, reporter: openTerminal() });
+  const { interrupted } = await runFinetuning({ settings, out: resume ?? out, start, reporter });
   if (interrupted) process.exitCode = INTERRUPTED;
 }
 

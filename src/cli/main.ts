@@ -3,7 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { manifest } from "../core/manifest.js";
 import { errorCode, fileFault } from "../io/file-fault.js";
-import { INTERRUPTED } from "../run/stop-request.js";
+import { heedNohup, INTERRUPTED } from "../run/stop-request.js";
 import { addConvert } from "./convert.js";
 import { addData } from "./data.js";
 import { addDoctor } from "./doctor.js";
@@ -91,3 +91,4 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
 }
 
 surviveOutput();
+heedNohup();

@@ -37,10 +37,11 @@ async function pretrain({
   dryRun = false,
   ...flags
 }: Flags): Promise<void> {
+  const reporter = openTerminal();
   const overrides = { file: config, sets: set, flags: settingsOf(flags, FLAGS) };
   const settings =
     resume === undefined
-      ? resolveSettings({ preset, ...overrides })
+      ? resolveSettings({ preset, ...overrides }, reporter)
       : resumeSettings(storedSettingsFile(resume, "pretrain"), overrides);
   if (settings.data.images.length === 0 && !dryRun) {
     throw new InputError({
@@ -51,7 +52,6 @@ async function pretrain({
     });
   }
   const start = startOf({ resume, overwrite });
-  const reporter = openTerminal();
   const { weights } = settings.backbone;
   if (start !== "resume" && weights !== null) await announceBackbone(weights, reporter);
   const { runPretraining } = await import("../pretrain/run.js");

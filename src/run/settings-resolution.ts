@@ -2,6 +2,7 @@
 
 import type { z } from "zod";
 import { InputError, suggestion } from "../core/errors.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
 import {
   type Assignment,
   changedSettings,
@@ -58,10 +59,10 @@ export interface SettingsKind<S extends z.ZodObject> {
 
 export interface SettingsResolution<T> {
   /**
-   * Settings of a new run. Paths become absolute.
+   * Settings of a new run. Paths become absolute. `reporter` is told of what follows from what was asked for.
    * @throws InputError for an unknown name or preset, a bad value, or settings that disagree
    */
-  resolve(options?: NewRun): T;
+  resolve(options?: NewRun, reporter?: Reporter): T;
   /**
    * The same settings for a person to read. Those that disagree are told as `conflict`, not refused.
    * @throws InputError for an unknown name or preset, or a bad value
@@ -90,9 +91,27 @@ function withOneLength(layer: readonly Assignment[]): readonly Assignment[] {
   return [{ path: ["run", path[1] === "steps" ? "epochs" : "steps"], value: null, where }, ...layer];
 }
 
-/** Where the settings were written that bring others with them: the backbone its sizes, a run its model. */
-function reasons(assignments: readonly Assignment[]): string {
-  const bring = assignments.filter(({ path }) => ["model.backbone", "from.run"].includes(path.join(".")));
+/** The last of the assignments of a setting. */
+const givenOf = (assignments: readonly Assignment[], name: string) =>
+  assignments.findLast(({ path }) => path.join(".") === name);
+
+/** Who sets the batch alone gets micro-batches that divide it, the largest up to those of the base; `note` says so. */
+function withMicroBatch<T extends object>(base: T, assignments: readonly Assignment[]): { base: T; note?: string } {
+  const { run } = base as unknown as { run: { microBatch: number } };
+  const batch = givenOf(assignments, "run.batch");
+  const size = Number(batch?.value);
+  if (!batch || givenOf(assignments, "run.microBatch") || !Number.isSafeInteger(size) || size < 1) return { base };
+  let { microBatch } = run;
+  while (size % microBatch !== 0) microBatch--;
+  if (microBatch === run.microBatch) return { base };
+  const note = `run.microBatch is ${microBatch}, which divides ${batch.where}; ${run.microBatch} does not.`;
+  return { base: { ...base, run: { ...run, microBatch } }, note };
+}
+
+/** Where the settings were written that bring another with them: the backbone its sizes, a run its model, a batch its parts. */
+function reasons(assignments: readonly Assignment[], name: string): string {
+  const names = name === "run.microBatch" ? ["run.batch"] : ["model.backbone", "from.run"];
+  const bring = assignments.filter(({ path }) => names.includes(path.join(".")));
   return bring.map(({ where }) => where).join(" and ");
 }
 
@@ -125,15 +144,17 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
       });
     }
     const assignments = [file.filter((assignment) => !isPreset(assignment)), ...others].flatMap(withOneLength);
-    const backbone = assignments.findLast(({ path }) => path.join(".") === "model.backbone");
     const preset = adapt ? adapt(name, presets[name], assignments) : presets[name];
-    const base = withBackbone(preset as { model: ModelSettings }, backbone?.value);
-    return { name, isDefault: asked === undefined && !inFile, base, assignments };
+    const backbone = givenOf(assignments, "model.backbone")?.value;
+    const { base, note } = withMicroBatch(withBackbone(preset as { model: ModelSettings }, backbone), assignments);
+    return { name, isDefault: asked === undefined && !inFile, base, assignments, note };
   }
 
-  function resolve(options: NewRun = {}): Settings {
-    const { name, base, assignments } = beginning(options);
-    return merged(base, assignments, `preset ${name}:`);
+  function resolve(options: NewRun = {}, reporter = SILENT): Settings {
+    const { name, base, assignments, note } = beginning(options);
+    const settings = merged(base, assignments, `preset ${name}:`);
+    if (note) reporter.say(note);
+    return settings;
   }
 
   function list(options: NewRun = {}): SettingsList {
@@ -142,7 +163,7 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     const fromOf = (name: string) => {
       const path = name.split(".");
       const ofPreset = JSON.stringify(valueAt(base, path)) === JSON.stringify(valueAt(presets[preset], path));
-      return origins.get(name) ?? (ofPreset ? `preset ${preset}` : `${reasons(assignments)}, which brings it`);
+      return origins.get(name) ?? (ofPreset ? `preset ${preset}` : `${reasons(assignments, name)}, which brings it`);
     };
     const listed = { preset, isDefault, settings: listSettings(schema, settings as object, fromOf) };
     try {
