@@ -114,13 +114,37 @@ const ARROWS: Record<string, readonly string[]> = {
 const PACKAGES: Record<string, readonly string[]> = {
   koffi: ["runtime"],
   "onnxruntime-node": ["runtime"],
-  "@bufbuild/protobuf": ["onnx", "train"], // models; TensorBoard event files
+  "@bufbuild/protobuf": ["onnx", "run"], // models; TensorBoard event files
   commander: ["cli"],
   sharp: ["io"],
   "fast-png": ["io", "data", "viz"],
   yaml: ["core", "data"], // settings; the description of a data set
   "ml-matrix": ["pretrain"],
 };
+
+/** What a browser runs: files, or folders with a slash at the end, that load nothing of Node and no native package. */
+const PURE = [
+  "core/",
+  "graph/",
+  "onnx/",
+  "nn/",
+  "models/",
+  "losses/",
+  "families/",
+  "masks/",
+  "eval/",
+  "train/",
+  "pretrain/method.ts",
+  "pretrain/programs.ts",
+  "pretrain/mask-jepa.ts",
+  "pretrain/pretrainer.ts",
+  "pretrain/monitors.ts",
+  "finetune/programs.ts",
+  "finetune/segmentation.ts",
+  "finetune/finetuner.ts",
+  "runtime/memory-plan.ts",
+];
+const IMPURE = /^(node:|koffi$|sharp$|onnxruntime-node)/;
 
 const MAX_LINES = 350;
 
@@ -136,6 +160,10 @@ interface SourceFile {
 const COMMENT = /\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm;
 const IMPORT =
   /(?:^|\n)\s*(?:import|export)\s[^"'`;]*?from\s*"([^"]+)"|(?:^|\n)\s*import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)/g;
+
+/** Imports and exports of types alone, as a whole or name by name. */
+const TYPES_ONLY =
+  /(?:^|\n)\s*(?:import|export)\s+(?:type\s[^;"]*|\{(?:\s*type\s+\w+(?:\s+as\s+\w+)?\s*,?)+\s*\}\s*)from\s*"[^"]+";/g;
 
 function importsOf(text: string): string[] {
   return [...text.replace(COMMENT, "").matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3]);
@@ -203,6 +231,33 @@ test("only the command line prints", () => {
   const printing = files.filter(({ layer, text }) => layer !== "cli" && prints.test(text.replace(COMMENT, "")));
   expect(printing.map(({ name }) => name)).toEqual([]);
   expect(files.some(({ name, text }) => name === "cli/terminal.ts" && prints.test(text))).toBe(true);
+});
+
+test("what a browser runs loads nothing of Node, not even through others", () => {
+  const byName = new Map(files.map((file) => [file.name, file]));
+  const loaded = new Map(files.map(({ name, text }) => [name, importsOf(text.replace(TYPES_ONLY, ""))]));
+  const known = new Map<string, string[] | undefined>();
+  /** The imports from a file to Node or a native package; undefined when there are none. Types are gone at run time. */
+  const wayOut = (name: string): string[] | undefined => {
+    if (known.has(name)) return known.get(name);
+    known.set(name, undefined);
+    for (const specifier of loaded.get(name) ?? []) {
+      const rest = IMPURE.test(specifier)
+        ? [specifier]
+        : isRelative(specifier) && wayOut(resolveImport(byName.get(name)!, specifier));
+      if (rest) {
+        known.set(name, [name, ...rest]);
+        break;
+      }
+    }
+    return known.get(name);
+  };
+  const pure = files.filter(({ name }) =>
+    PURE.some((entry) => (entry.endsWith("/") ? name.startsWith(entry) : name === entry)),
+  );
+  expect(pure.flatMap(({ name }) => wayOut(name)?.join(" -> ") ?? [])).toEqual([]);
+  expect(PURE.filter((entry) => !pure.some(({ name }) => name.startsWith(entry)))).toEqual([]);
+  expect(wayOut("cli/main.ts")).toBeDefined();
 });
 
 test("packages stay in their layers", () => {

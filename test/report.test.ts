@@ -8,7 +8,7 @@ import { heldOutIndices } from "../src/pretrain/held-out.js";
 import { chartSections } from "../src/pretrain/report-charts.js";
 import { factsOf } from "../src/pretrain/report-facts.js";
 import { runPretraining } from "../src/pretrain/run.js";
-import type { MetricRecord } from "../src/train/metrics-log.js";
+import type { MetricRecord } from "../src/run/metrics-log.js";
 import { truncateFile, writeImages } from "./support/image-folder.js";
 import { smallestSettings } from "./support/tiny-pretraining.js";
 

@@ -12,8 +12,8 @@ import { buildGradients } from "../src/pretrain/programs.js";
 import { runPretraining } from "../src/pretrain/run.js";
 import { startingWeights } from "../src/pretrain/starting-weights.js";
 import { runVisualization } from "../src/pretrain/visualize.js";
+import { readMetrics } from "../src/run/metrics-log.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
-import { readMetrics } from "../src/train/metrics-log.js";
 import { truncateFile, writeImages } from "./support/image-folder.js";
 import { smallestSettings } from "./support/tiny-pretraining.js";
 

@@ -1,8 +1,8 @@
 /** @file The command line: commands, and how faults become messages and exit codes. */
 
 import { Command, CommanderError } from "commander";
-import { manifest } from "../core/manifest.js";
 import { errorCode, fileFault } from "../io/file-fault.js";
+import { manifest } from "../io/manifest.js";
 import { heedNohup, INTERRUPTED } from "../run/stop-request.js";
 import { addConvert } from "./convert.js";
 import { addData } from "./data.js";

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
-import { readAssignments } from "../core/settings-file.js";
+import { readAssignments } from "../io/settings-file.js";
 import { SETTINGS_FILE } from "../run/run-files.js";
 
 /** What the runs of a command are called, a section of settings that only they have, and the flags that start one. */

@@ -1,6 +1,5 @@
 /** @file Settings from YAML files and `key=value` arguments, merged over a base and checked by a schema; every error says where. */
 
-import { readFileSync } from "node:fs";
 import { Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { InputError, nearest, suggestion } from "./errors.js";
@@ -15,8 +14,6 @@ export interface Assignment {
 
 /** Where a setting got its value, for messages about several settings at once. */
 export type WhereOf = (...names: string[]) => string;
-
-const MAX_SETTINGS_BYTES = 1 << 20;
 
 /** The value as it would be written in a settings file, cut to a readable length. */
 export function show(value: unknown): string {
@@ -65,23 +62,6 @@ export function parseAssignments(text: string, file: string): Assignment[] {
     throw new InputError({ where: `${file}:1:1`, expected: "a mapping of settings", found: show(contents.toJSON()) });
   }
   return collect(contents, [], 0, (path, offset) => `${position(offset)} ${path.join(".")}`);
-}
-
-/** The settings in a YAML file. @throws InputError when it cannot be read or is not a mapping */
-export function readAssignments(file: string): Assignment[] {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new InputError(
-      { where: file, expected: "a readable settings file", found: (cause as Error).message },
-      { cause },
-    );
-  }
-  if (text.length > MAX_SETTINGS_BYTES) {
-    throw new InputError({ where: file, expected: "a settings file under 1 MiB", found: `${text.length} characters` });
-  }
-  return parseAssignments(text, file);
 }
 
 /** A value as YAML reads it: `8`, `1e-4`, `true`, `null`, `[1, 2]`, `text`. */

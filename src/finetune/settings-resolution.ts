@@ -3,7 +3,8 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { type Assignment, mergeSettings, readAssignments } from "../core/settings-file.js";
+import { type Assignment, mergeSettings } from "../core/settings-file.js";
+import { readAssignments } from "../io/settings-file.js";
 import { type ModelSettings, modelSection } from "../run/model-settings.js";
 import { SETTINGS_FILE } from "../run/run-files.js";
 import { settingsResolution } from "../run/settings-resolution.js";

@@ -2,8 +2,8 @@
 
 import { basename } from "node:path";
 import { formatDuration } from "../core/duration.js";
+import type { MetricRecord } from "../run/metrics-log.js";
 import { countParameters } from "../run/step-estimate.js";
-import type { MetricRecord } from "../train/metrics-log.js";
 import type { Report } from "../viz/report.js";
 import { dryRunOptions } from "./composition.js";
 import { plannedStep } from "./dry-run.js";

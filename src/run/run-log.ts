@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import type { Reporter, Steps } from "../core/reporter.js";
 import type { BadFile } from "../data/source.js";
-import { type MetricRecord, openMetricsLog, readMetrics } from "../train/metrics-log.js";
-import { openEventLog } from "../train/tensorboard.js";
+import { type MetricRecord, openMetricsLog, readMetrics } from "./metrics-log.js";
 import { RUN_FILES } from "./run-files.js";
+import { openEventLog } from "./tensorboard.js";
 
 export interface LoggedStep {
   /** Finished steps. */

@@ -8,12 +8,12 @@ import {
   changedSettings,
   mergeSettings,
   parseSet,
-  readAssignments,
   settingsToYaml,
   valueAt,
   type WhereOf,
 } from "../core/settings-file.js";
 import { type ListedSetting, listSettings } from "../core/settings-list.js";
+import { readAssignments } from "../io/settings-file.js";
 import { withBackbone } from "./model-presets.js";
 import type { ModelSettings } from "./model-settings.js";
 import { SETTINGS_HEADING } from "./run-files.js";

@@ -18,7 +18,7 @@ import { runPretraining } from "../../src/pretrain/run.js";
 import { whiteOf } from "../../src/pretrain/settings.js";
 import { loadSettings, toYaml } from "../../src/pretrain/settings-resolution.js";
 import { runVisualization } from "../../src/pretrain/visualize.js";
-import { readMetrics } from "../../src/train/metrics-log.js";
+import { readMetrics } from "../../src/run/metrics-log.js";
 import { dataFolder } from "../support/data-folders.js";
 import { writeImages } from "../support/image-folder.js";
 import { recordedReporter } from "../support/recorded-reporter.js";

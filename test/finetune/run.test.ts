@@ -8,7 +8,7 @@ import { runFinetuning } from "../../src/finetune/run.js";
 import { resolveSettings } from "../../src/finetune/settings-resolution.js";
 import { loadTrainedModel } from "../../src/predict/trained-model.js";
 import { runPretraining } from "../../src/pretrain/run.js";
-import { readMetrics } from "../../src/train/metrics-log.js";
+import { readMetrics } from "../../src/run/metrics-log.js";
 import { dataFolder } from "../support/data-folders.js";
 import { recordedReporter } from "../support/recorded-reporter.js";
 import { SMALLEST_MODEL, SMALLEST_TRAINING, writeScenes } from "../support/tiny-finetuning.js";

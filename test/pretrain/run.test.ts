@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { loadCheckpoint } from "../../src/checkpoint/run-state.js";
 import { folderSource } from "../../src/data/source.js";
 import { heldOutIndices } from "../../src/pretrain/held-out.js";
-import { readMetrics } from "../../src/train/metrics-log.js";
+import { readMetrics } from "../../src/run/metrics-log.js";
 import { checkpointSteps, resultOf } from "../support/finished-run.js";
 import { truncateFile, writeImages } from "../support/image-folder.js";
 import { runMain } from "../support/in-process.js";

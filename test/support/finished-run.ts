@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readMetrics } from "../../src/train/metrics-log.js";
+import { readMetrics } from "../../src/run/metrics-log.js";
 
 /** Metrics that differ between equal runs. */
 const TIMING = ["images-per-second", "data-wait", "memory-gib"];

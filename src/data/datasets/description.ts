@@ -3,7 +3,8 @@
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { InputError, suggestion } from "../../core/errors.js";
-import { type Assignment, mergeSettings, readAssignments } from "../../core/settings-file.js";
+import { type Assignment, mergeSettings } from "../../core/settings-file.js";
+import { readAssignments } from "../../io/settings-file.js";
 import type { SegmentationClass } from "../../masks/segmentation.js";
 import { readClasses, readIdMap } from "./described-classes.js";
 import type { SplitFiles } from "./label-files.js";

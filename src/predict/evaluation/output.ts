@@ -3,9 +3,9 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { manifest } from "../../core/manifest.js";
 import { exists, removeStaleTemporaries, writeFileAtomic } from "../../io/atomic-file.js";
 import { makeFolder } from "../../io/folder.js";
+import { manifest } from "../../io/manifest.js";
 import type { InferenceSettings } from "../trained-model.js";
 import type { EvaluatedData, EvaluatedRun } from "./page.js";
 

@@ -3,13 +3,13 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
-import { manifest } from "../../core/manifest.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
 import type { DataFault } from "../../data/datasets/data-fault.js";
 import { openLabelledSource } from "../../data/datasets/open-data.js";
 import type { LabelledSplit } from "../../data/datasets/split.js";
 import { warnOfDark } from "../../data/sample-ranges.js";
 import type { BadFile } from "../../data/source.js";
+import { manifest } from "../../io/manifest.js";
 import { tidyRun } from "../../run/run-directory.js";
 import { loggedMetrics } from "../../run/run-log.js";
 import type { Device } from "../../runtime/contract.js";

@@ -1,10 +1,10 @@
 /** @file What is written of all images together: `predictions.json`, COCO's files and the page. */
 
 import { join } from "node:path";
-import { manifest } from "../../core/manifest.js";
 import { skippedNotes } from "../../data/skipped-notes.js";
 import type { BadFile } from "../../data/source.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
+import { manifest } from "../../io/manifest.js";
 import type { Task } from "../../masks/segmentation.js";
 import { renderReport } from "../../viz/report.js";
 import type { Rules } from "../nothing-kept.js";

@@ -1,10 +1,10 @@
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { InputError } from "../src/core/errors.js";
-import { openAppendFile } from "../src/io/append-file.js";
-import { openMetricsLog, readMetrics } from "../src/train/metrics-log.js";
-import { temporaryDirectory } from "./support/temporary-directory.js";
+import { InputError } from "../../src/core/errors.js";
+import { openAppendFile } from "../../src/io/append-file.js";
+import { openMetricsLog, readMetrics } from "../../src/run/metrics-log.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
 
 function logSteps(path: string, from: number, to: number): void {
   const log = openMetricsLog(path, from - 1);

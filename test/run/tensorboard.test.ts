@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { crc32c, openEventLog } from "../src/train/tensorboard.js";
-import { temporaryDirectory } from "./support/temporary-directory.js";
+import { crc32c, openEventLog } from "../../src/run/tensorboard.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
 
 /** CRC-32C bit by bit, masked as TFRecord does. */
 function maskedCrc(bytes: Uint8Array): number {
