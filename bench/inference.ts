@@ -77,10 +77,14 @@ export const inference: Job = {
   async start(problem) {
     const runtime = await createRuntime({ device: "cpu", cores: problem.cores });
     const weights = await readSafetensors(problem.weights);
-    const predictor = await Predictor.create(runtime, describeModel(cocoSettings(problem), classes), {
-      weights,
-      concurrency: 1,
-    });
+    const predictor = await Predictor.create(
+      runtime,
+      describeModel(cocoSettings(problem), { task: "panoptic", classes }),
+      {
+        weights,
+        concurrency: 1,
+      },
+    );
     let image: { width: number; height: number; data: Uint8Array };
     let panoptic: PanopticMap;
     return {

@@ -65,7 +65,12 @@ export function addFinetune(program: Command): void {
     .description("fine-tune Mask2Former on labelled images, from a pretraining run or from random weights")
     .option("--data <path>", "labelled data: a folder (ADE20K, Cityscapes, COCO, or with a data.yaml) or a YAML file")
     .option("--data-root <dir>", "the data's folder, in place of the one that the YAML file names")
-    .addOption(new Option("--task <task>", "what to learn").choices([...TASKS]))
+    .addOption(
+      new Option(
+        "--task <task>",
+        "what to learn (default: panoptic where the data has such labels, else instance, else semantic)",
+      ).choices([...TASKS]),
+    )
     .option("--from <run>", "pretraining run, or checkpoint, whose weights to start from")
     .option("--from-parts <list>", "parts of it: backbone,pixel-decoder,transformer-decoder", (text) => text.split(","))
     .option("--labels <share>", "labelled images to use: 10% or a number; the same ones for a seed (data.labelsSeed)")

@@ -1,7 +1,7 @@
 /** @file From the settings of a fine-tuning run to the options of its parts. Below this file nobody sees a settings object. */
 
 import type { Architecture } from "../families/families.js";
-import type { SegmentationClass } from "../masks/segmentation.js";
+import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import type { ModelDescription } from "../predict/trained-model.js";
 import { modelArchitecture } from "../run/architecture.js";
 import type { CriterionOptions } from "./criterion-options.js";
@@ -14,9 +14,12 @@ export function architectureOf({ model, decoder, run }: FinetuneSettings, classe
 }
 
 /** What a checkpoint says of its model. */
-export function describeModel(settings: FinetuneSettings, classes: readonly SegmentationClass[]): ModelDescription {
+export function describeModel(
+  settings: FinetuneSettings,
+  { task, classes }: { task: Task; classes: readonly SegmentationClass[] },
+): ModelDescription {
   return {
-    task: settings.data.task,
+    task,
     classes,
     architecture: architectureOf(settings, classes.length),
     inference: settings.inference,

@@ -1,5 +1,6 @@
 /** @file The presets: one table of published numbers (mask-classification reference, 5), and small ones that a CPU can train. */
 
+import type { Task } from "../masks/segmentation.js";
 import { BACKBONES, DECODERS, TINY_MODEL } from "../run/model-presets.js";
 import type { ModelSettings } from "../run/model-settings.js";
 import type { FinetuneSettings } from "./settings.js";
@@ -27,7 +28,7 @@ const BASE: Sections = {
   data: {
     path: null,
     root: null,
-    task: "semantic",
+    task: null,
     trainSplit: "train",
     valSplit: "val",
     labels: "100%",
@@ -92,8 +93,6 @@ const COCO: Differences<Sections> = {
   inference: { shortEdge: 800, longEdge: 1333 },
   run: { steps: 368_750 },
 };
-
-type Task = FinetuneSettings["data"]["task"];
 
 const RECIPES: Record<string, Record<Task, Differences<Sections>>> = {
   ade20k: { semantic: {}, instance: ADE20K_640, panoptic: ADE20K_640 },
@@ -170,7 +169,7 @@ export const PRESETS: Readonly<Record<string, FinetuneSettings>> = {
     run: { batch: 4, microBatch: 2, steps: 10_000, checkpointEvery: 500, evaluateEvery: 2500 },
   }),
   camvid: small({
-    data: { crop: [256, 320] },
+    data: { task: "semantic", crop: [256, 320] },
     run: { batch: 4, microBatch: 4, steps: 1400, checkpointEvery: 350, evaluateEvery: 350 },
   }),
   ...published,

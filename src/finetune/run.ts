@@ -3,19 +3,13 @@
 import { availableParallelism } from "node:os";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
 import { bestCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
-import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
-import { suspectOneClass } from "../data/datasets/one-class.js";
-import { openDataSet, openSplitOf } from "../data/datasets/open-data.js";
-import type { LabelledSplit } from "../data/datasets/split.js";
-import { labelledSubset, labelledSubsetOf, parseLabelShare, trainableImages } from "../data/datasets/subset.js";
 import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loader.js";
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
-import { warnOfDark } from "../data/sample-ranges.js";
 import { requireSpace } from "../io/atomic-file.js";
 import type { Declaration } from "../nn/scope.js";
 import { stepsOf } from "../run/optim-settings.js";
-import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
+import { type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
@@ -25,6 +19,7 @@ import { Finetuner, type StepReport } from "./finetuner.js";
 import type { FinetuneSettings } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
 import { describeStart, freshWeights, weightsFromPretraining } from "./starting-weights.js";
+import { identityOf, openTrainingData, type TrainingData } from "./training-data.js";
 import { Validation } from "./validation.js";
 
 export interface FinetuneOptions {
@@ -35,20 +30,14 @@ export interface FinetuneOptions {
   reporter?: Reporter;
 }
 
-interface Data {
-  /** Images to train on. */
-  train: LabelledSplit;
-  /** Undefined when the data has no such split. */
-  val?: LabelledSplit;
-}
-
 /**
  * Fine-tunes Mask2Former. Ctrl-C finishes the step, saves and returns.
  * @throws InputError for bad input, and when a loss or gradient is not finite (the state before that step is saved)
  */
 export async function runFinetuning(options: FinetuneOptions): Promise<LoopOutcome> {
-  const { settings, out, start, reporter = SILENT } = options;
-  const data = await openData(settings, reporter);
+  const { out, start, reporter = SILENT } = options;
+  const data = await openTrainingData(options.settings, reporter);
+  const settings = { ...options.settings, data: { ...options.settings.data, task: data.task } };
   return inRunDirectory(out, start, async (directory) => {
     const resumed =
       start === "resume"
@@ -57,36 +46,6 @@ export async function runFinetuning(options: FinetuneOptions): Promise<LoopOutco
     return train({ settings, out, directory, data, resumed, reporter });
   });
 }
-
-async function openData({ data, run }: FinetuneSettings, reporter: Reporter): Promise<Data> {
-  const { path, root, task, trainSplit, valSplit, labels, labelsSeed } = data;
-  if (path === null) {
-    throw new InputError({ where: "finetune", expected: "a data set", found: "none", fix: "Give one with --data." });
-  }
-  const dataSet = await openDataSet(path, root === null ? {} : { root });
-  const all = await openSplitOf(dataSet, trainSplit, task);
-  const share = labelledSubset(all, parseLabelShare(labels, "data.labels"), labelsSeed);
-  const train = labelledSubsetOf(share, await trainableImages(share));
-  reporter.say(
-    `Training on ${train.length} of the ${all.length} labelled images of ${dataSet.name} ${trainSplit}, ${task}`,
-  );
-  await warnOfDark(train, reporter);
-  const suspicion = await suspectOneClass(train);
-  if (suspicion) reporter.warn(suspicion);
-  if (valSplit === null) return { train };
-  if (!dataSet.splits.includes(valSplit)) {
-    if (run.evaluateEvery > 0) reporter.say(`No split "${valSplit}": the run is not evaluated (data.valSplit).`);
-    return { train };
-  }
-  return { train, val: await openSplitOf(dataSet, valSplit, task) };
-}
-
-/** A resumed run must see the same images and classes. */
-const identityOf = (train: LabelledSplit) =>
-  fingerprint(
-    train,
-    train.classes.map(({ name }) => name),
-  );
 
 function viewOf({ data }: FinetuneSettings): LabelledViewRule {
   const [height, width] = data.crop;
@@ -116,7 +75,7 @@ interface Training {
   settings: FinetuneSettings;
   out: string;
   directory: RunDirectory;
-  data: Data;
+  data: TrainingData;
   resumed: ResumePoint | undefined;
   reporter: Reporter;
 }
@@ -126,7 +85,7 @@ async function train(training: Training): Promise<LoopOutcome> {
   const { train: source, val } = opened;
   const { run, data } = settings;
   const steps = stepsOf(run, source.length);
-  const model = { ...describeModel(settings, source.classes), whiteLevel: source.white?.value };
+  const model = { ...describeModel(settings, source), whiteLevel: source.white?.value };
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   const finetuner = await Finetuner.create(
     runtime,

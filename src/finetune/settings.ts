@@ -49,7 +49,7 @@ const crop = multiple(32, { max: 4096 });
 const data = z.strictObject({
   path: orNull(path("The labelled data: a folder in a known layout, or a YAML file that describes one.")),
   root: orNull(path("The data's folder, in place of the one that the YAML file names.")),
-  task: choice(TASKS, "What to learn."),
+  task: orNull(choice(TASKS, "What to learn; null for the widest that the data has labels for.")),
   trainSplit: name("a split", "The split to train on."),
   valSplit: orNull(name("a split", "The split to evaluate on; null for none.")),
   labels: setting(
@@ -136,7 +136,8 @@ function* dataConflicts({ data, inference }: FinetuneSettings): Generator<Confli
     yield { names: ["data.jitter"], expected: "[low, high] with 0 < low <= high", found: show(data.jitter) };
   }
   if (inference.window > 0 && data.task !== "instance") {
-    const expected = `inference.window 0 for the task ${data.task}: only instances can be put together from windows`;
+    const task = data.task === null ? "that the data decides" : data.task;
+    const expected = `inference.window 0 for the task ${task}: only instances can be put together from windows`;
     yield { names: ["inference.window", "data.task"], expected, found: String(inference.window) };
   }
 }
