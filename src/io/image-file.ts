@@ -50,12 +50,15 @@ const decoder = createSharedLock();
 
 /** Lines of a decoder's message that say nothing of the fault. */
 const NOISE = /^(Warning treated as error|source: bad seek)/;
-const PREFIX = /^((Input buffer has corrupt header|\w+load_buffer|VipsJpeg|vipspng|\w+2vips|heif): )+/;
+/** What sharp says of an image of a known format whose beginning alone is right. */
+const NO_HEADER = /^Input buffer contains unsupported image format$/;
+const PREFIX = /^((Input buffer has corrupt header|\w+load_buffer|VipsJpeg|vipspng|\w+2vips|heif|webp):\s*)+/;
 
 function reasonOf(error: unknown): string {
   const lines = (error instanceof Error ? error.message : String(error)).trim().split(/\s*\n\s*/);
-  const told = lines.filter((line) => !NOISE.test(line)).map((line) => line.replace(PREFIX, ""));
-  return [...new Set(told)].slice(0, 2).join("; ") || "its decoder warns of damage";
+  const told = lines.map((line) => line.replace(PREFIX, "")).filter((line) => line !== "" && !NOISE.test(line));
+  const unique = [...new Set(told)].map((line) => line.replace(NO_HEADER, "its header cannot be read"));
+  return unique.slice(0, 2).join("; ") || "its decoder warns of damage";
 }
 
 /** Runs a sharp call. One that fails is run again, alone, for its own reason, which becomes an InputError. */
