@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { InputError } from "../src/core/errors.js";
 import { decode, encodeJpeg, encodePng, imageSize } from "../src/io/image-file.js";
 import { pngOf } from "./support/png-chunks.js";
+import { tiffOf } from "./support/tiff-file.js";
 
 const WIDTH = 40;
 const HEIGHT = 24;
@@ -36,6 +37,16 @@ function expectNear(found: number[], expected: number[], tolerance: number) {
 
 /** A file of some hundred bytes whose header claims `side` x `side` pixels. */
 const hugePng = (side: number) => pngOf({ width: side, height: side, colourType: 2, rows: Buffer.alloc(64) });
+
+/** A copy that claims 60000 x 60000 pixels: two numbers of 16 bits, `offset` bytes behind a marker. */
+function withSize(bytes: Buffer, marker: readonly number[], offset: number, little = false): Buffer {
+  const at = bytes.indexOf(Buffer.from(marker)) + offset;
+  for (const place of [at, at + 2]) {
+    if (little) bytes.writeUInt16LE(60_000, place);
+    else bytes.writeUInt16BE(60_000, place);
+  }
+  return bytes;
+}
 
 describe("images that are read", () => {
   it.each([
@@ -201,6 +212,21 @@ describe("images that are refused", () => {
       if (expected) expect(found).toMatch(expected);
       else expect(found).toBeUndefined();
     }
+  });
+
+  it.each([
+    ["tiff", () => tiffOf({ width: 60_000, height: 60_000, data: new Uint8Array(64) })],
+    ["jpeg", async () => withSize(await noisy().jpeg().toBuffer(), [0xff, 0xc0], 5)],
+    ["gif's frame", async () => withSize(await noisy().gif().toBuffer(), [0x2c, 0, 0, 0, 0], 5, true)],
+  ])("more pixels than the limit in the header of a %s", async (_, make) => {
+    expect(await reasonOf(await make())).toBe("60000 x 60000 pixels, more than the limit of 100 megapixels");
+  });
+
+  it("a WebP of the largest size that there is", async () => {
+    const bytes = await noisy().ensureAlpha(0.5).webp({ lossless: true }).toBuffer();
+    bytes.fill(0xff, 24, 27); // width and height of the extended header
+    bytes.fill(0xff, 27, 30);
+    expect(await reasonOf(bytes)).toMatch(/more than the limit of 100 megapixels|damaged WebP/);
   });
 
   it("a header of 60000 x 60000 pixels, without allocating them", async () => {

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
 import { bestCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
+import { badFileOf } from "../data/datasets/data-fault.js";
 import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loader.js";
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
 import { requireSpace } from "../io/atomic-file.js";
@@ -124,7 +125,7 @@ async function train(training: Training): Promise<LoopOutcome> {
       view: viewOf(settings),
       keepEmpty: data.keepEmpty,
     }),
-    faults: source.faults.map(({ problem }) => ({ file: problem.where, reason: problem.found })),
+    faults: source.faults.map(badFileOf),
     step: async (step, batch: LabelledBatch) => {
       const report = await finetuner.step(step, batch.images, batch.targets);
       return { losses: shown(report), metrics: metricsOf(report) };

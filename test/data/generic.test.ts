@@ -1,3 +1,4 @@
+import { symlinkSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { openLabelledSource } from "../../src/data/datasets/open-data.js";
 import { writeSampleData } from "../../src/data/sample-data.js";
@@ -129,6 +130,16 @@ describe("a described data set of label maps", () => {
     expect(source.faults.map(({ kind, problem }) => [kind, problem.where.replace(folder.root, "")])).toEqual([
       ["missing label", "/photos/c.jpg"],
       ["missing image", "/maps/d.png"],
+    ]);
+  });
+
+  it("says of an image that cannot be had what it is, and not that its label has none", async () => {
+    const folder = await semanticSet();
+    symlinkSync("nowhere.jpg", folder.at("photos/c.jpg"));
+    folder.labels("maps/c.png", [[0]]);
+    const { faults } = await open(folder);
+    expect(faults.map(({ kind, problem: { where, found } }) => [kind, where, found])).toEqual([
+      ["unreadable image", folder.at("photos/c.jpg"), "a broken link"],
     ]);
   });
 

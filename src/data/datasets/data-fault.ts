@@ -1,6 +1,7 @@
 /** @file What can be wrong with labelled data, as errors of a kind, so that a report can count them. */
 
 import { InputError, type Problem } from "../../core/errors.js";
+import type { BadFile } from "../source.js";
 
 export const FAULT_KINDS = [
   "missing image",
@@ -23,6 +24,11 @@ export class DataFault extends InputError {
   ) {
     super(problem, options);
   }
+}
+
+/** What a report says of a fault: its file, what was found there, and what was not. */
+export function badFileOf({ problem: { where, expected, found } }: DataFault): BadFile {
+  return { file: where, reason: `${found} in place of ${expected}` };
 }
 
 /** The size that labels must have, and whose it is: "the image". */

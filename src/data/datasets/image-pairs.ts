@@ -103,7 +103,8 @@ function labelsWithoutImages(
   labels: ReadonlyMap<string, string>,
   imageSuffix: string,
 ): DataFault[] {
-  const stems = new Set([...images.all].map((path) => stemOf(path, imageSuffix)));
+  const unreadable = images.faults.map(({ problem }) => relative(images.folder, problem.where).split(sep).join("/"));
+  const stems = new Set([...images.all, ...unreadable].map((path) => stemOf(path, imageSuffix)));
   return [...labels].flatMap(([stem, path]) => {
     if (stems.has(stem)) return [];
     const expected = `an image ${join(images.folder, `${stem}${imageSuffix}`)}.*`;

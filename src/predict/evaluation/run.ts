@@ -4,11 +4,10 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
-import type { DataFault } from "../../data/datasets/data-fault.js";
+import { badFileOf } from "../../data/datasets/data-fault.js";
 import { openLabelledSource } from "../../data/datasets/open-data.js";
 import type { LabelledSplit } from "../../data/datasets/split.js";
 import { warnOfDark } from "../../data/sample-ranges.js";
-import type { BadFile } from "../../data/source.js";
 import { manifest } from "../../io/manifest.js";
 import { tidyRun } from "../../run/run-directory.js";
 import { loggedMetrics } from "../../run/run-log.js";
@@ -97,10 +96,6 @@ async function byPaddedSize(
   }
   const order = groupByPaddedSize(known, inference).flat();
   return [...order.map((i) => known[i].index), ...unknown];
-}
-
-function badFileOf({ problem: { where, expected, found } }: DataFault): BadFile {
-  return { file: where, reason: `${found} in place of ${expected}` };
 }
 
 /** How the models were asked, for the head of the page; of two models both, where they differ. */
