@@ -53,7 +53,7 @@ describe("bad input ends with 1 and one message", () => {
     [["--steps", "x"], `error: --steps x: expected a whole number from 1 to 1,000,000,000, or null, found "x".`],
     [["--steps", "1", "--epochs", "1"], "expected either run.steps or run.epochs"],
     [["--device", "gpu"], `expected one of "cpu", "webgpu", "cuda", found "gpu". For a GPU of any maker write webgpu;`],
-    [["--size", "100"], "error: --size 100: expected a multiple of 32 from 32 to 4,096, found 100."],
+    [["--size", "100"], "error: --size 100: expected a multiple of 32 from 32 to 2,048, found 100."],
     [["--preset", "paper-r50"], "expected backbone.weights"],
     [["--config", "missing.yaml"], "error: missing.yaml: expected a readable settings file"],
     [[], "error: pretrain: expected a folder of images, found none."],

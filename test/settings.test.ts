@@ -154,7 +154,7 @@ test.each([
   ["pretrain.emaEnd=0.5", "emaStart <= pretrain.emaEnd"],
   ["backbone.frozen=true", "expected backbone.weights"],
   ["backbone={frozen: true, weights: w.safetensors}", `expected model.norm "frozen", because the backbone is frozen`],
-  ["data.size=300", "a multiple of 32 from 32 to 4,096, found 300"],
+  ["data.size=300", "a multiple of 32 from 32 to 2,048, found 300"],
   ["data.cropScale=[0.9,0.5]", "0 < low <= high <= 1, found [0.9,0.5]"],
   ["optim.milestones=[0.9,0.5]", "rising optim.milestones"],
   ["optim.lr=0", "a number above 0, found 0"],

@@ -9,6 +9,7 @@ import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loade
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
 import { requireSpace } from "../io/atomic-file.js";
 import type { Declaration } from "../nn/scope.js";
+import { requireMemory } from "../run/memory-floor.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
@@ -17,7 +18,7 @@ import { createRuntime } from "../runtime/create-runtime.js";
 import type { TrainingState } from "../train/training-state.js";
 import { describeModel, finetunerOptions } from "./composition.js";
 import { Finetuner, type StepReport } from "./finetuner.js";
-import type { FinetuneSettings } from "./settings.js";
+import { type FinetuneSettings, stepSizeOf } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
 import { describeStart, freshWeights, weightsFromPretraining } from "./starting-weights.js";
 import { identityOf, openTrainingData, type TrainingData } from "./training-data.js";
@@ -37,6 +38,7 @@ export interface FinetuneOptions {
  */
 export async function runFinetuning(options: FinetuneOptions): Promise<LoopOutcome> {
   const { out, start, reporter = SILENT } = options;
+  requireMemory("finetune", stepSizeOf(options.settings));
   const data = await openTrainingData(options.settings, reporter);
   const settings = { ...options.settings, data: { ...options.settings.data, task: data.task } };
   return inRunDirectory(out, start, async (directory) => {

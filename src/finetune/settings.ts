@@ -5,6 +5,7 @@ import { show, type WhereOf } from "../core/settings-file.js";
 import { MODEL_PARTS } from "../families/family.js";
 import { TASKS } from "../masks/segmentation.js";
 import { type Conflict, refuseConflicts } from "../run/conflicts.js";
+import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";
 import { optimSection, runConflicts, runFields } from "../run/optim-settings.js";
 import {
@@ -130,7 +131,17 @@ export type FinetuneSettings = z.output<typeof finetuneSchema>;
 /** Settings that may change when a run is resumed: they do not enter any number that training computes. */
 export const RESUMABLE_SETTINGS = ["run.cores", "run.checkpointEvery", "run.logEvery", "run.keep"] as const;
 
-function* dataConflicts({ data, inference }: FinetuneSettings): Generator<Conflict> {
+/** For the check that a step fits into memory: with the predicted masks, their gradients, and the points of the losses. */
+export function stepSizeOf({ model, run, data, decoder, criterion }: FinetuneSettings): StepSize {
+  const [height, width] = data.crop;
+  const masks = 2 * (model.decoderLayers + 1) * decoder.queries * (height / 4) * (width / 4);
+  const points = criterion.points * (2 + criterion.oversampling);
+  return { model, run, size: data.crop, extra: run.microBatch * masks + points };
+}
+
+function* dataConflicts(settings: FinetuneSettings): Generator<Conflict> {
+  const { data, inference } = settings;
+  yield* sizeConflicts(stepSizeOf(settings), "data.crop");
   const [low, high] = data.jitter;
   if (low > high) {
     yield { names: ["data.jitter"], expected: "[low, high] with 0 < low <= high", found: show(data.jitter) };

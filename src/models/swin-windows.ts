@@ -48,8 +48,8 @@ export function windowRegions(grid: Grid, size: number, shift: number): number[]
 
 /** Row of the bias table, (2 size - 1)^2 rows, for each query and key of a window [size^2, size^2]. */
 export function relativePositions(size: number): number[] {
-  const cells = range(size * size).map((i) => [Math.floor(i / size), i % size]);
-  return cells.flatMap(([y, x]) =>
-    cells.map(([keyY, keyX]) => (y - keyY + size - 1) * (2 * size - 1) + (x - keyX + size - 1)),
-  );
+  const width = 2 * size - 1;
+  const cells = range(size * size).map((i) => Math.floor(i / size) * width + (i % size));
+  const middle = (size - 1) * width + size - 1;
+  return cells.flatMap((query) => cells.map((key) => query - key + middle));
 }

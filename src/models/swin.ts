@@ -52,12 +52,14 @@ export function swin(p: Scope, images: Tensor, options: SwinOptions): Pyramid {
   const { embedDim, depths, heads, window, keep, recomputeBlocks } = options;
   const { graph } = images;
   let tokens = patchEmbedding(p.in("patch_embed"), images, embedDim);
+  const relative = relativeConstant(graph, window);
   let block = 0;
   const maps = depths.map((depth, stage) => {
     const scope = p.in("layers", stage);
-    const layouts = [0, Math.floor(window / 2)].map((shift) =>
-      windowLayout(graph, tokens, heads[stage], window, shift),
-    );
+    const layouts = [0, Math.floor(window / 2)].map((shift) => ({
+      ...windowLayout(graph, tokens, heads[stage], window, shift),
+      relative,
+    }));
     for (let i = 0; i < depth; i++, block++) {
       const { rows } = tokens;
       const dropped = branchDropper(keep, block, tokens);
@@ -103,6 +105,8 @@ interface WindowLayout {
   padded: boolean;
   heads: number;
   window: number;
+  /** Row of the bias table for each query and key of a window, [window^2, window^2]. */
+  relative: Tensor;
   /** Rows [tokens * 3 * heads, D] -> queries, keys and values, each [N, windows, heads, window^2, D]. */
   split: (qkv: Tensor) => Tensor[];
   /** [N, windows, heads, window^2, D] -> rows [N * height * width, C], without padding. */
@@ -111,7 +115,13 @@ interface WindowLayout {
   mask?: Tensor;
 }
 
-function windowLayout(graph: Graph, tokens: Tokens, heads: number, window: number, shift: number): WindowLayout {
+function windowLayout(
+  graph: Graph,
+  tokens: Tokens,
+  heads: number,
+  window: number,
+  shift: number,
+): Omit<WindowLayout, "relative"> {
   const { images, grid, rows } = tokens;
   const [count, area, size] = [windowCount(grid, window), window ** 2, grid[0] * grid[1]];
   const depth = rows.shape[1] / heads;
@@ -183,11 +193,11 @@ function branchDropper(keep: Tensor | undefined, block: number, { images }: Toke
  * before the projection, so it takes part with the projection's bias. The probabilities are computed again for the gradient.
  */
 function windowAttention(p: Scope, x: Tensor, layout: WindowLayout): Tensor {
-  const { padded, heads, window, mask } = layout;
+  const { padded, mask, heads } = layout;
   const c = x.shape[1];
   const all = padded ? g.concat([x, g.zerosLike(x, [1, c])], 0) : x;
   const [q, k, v] = layout.split(linear(p.in("qkv"), all, 3 * c));
-  const bias = relativePositionBias(p, x.graph, heads, window);
+  const bias = relativePositionBias(p, layout);
   const attended = recompute(x.graph, () => {
     const logits = g.add(g.matMul(q, k, { transB: true, alpha: Math.sqrt(heads / c) }), bias);
     return [g.matMul(g.softmax(mask ? g.add(logits, mask) : logits), v)];
@@ -195,12 +205,16 @@ function windowAttention(p: Scope, x: Tensor, layout: WindowLayout): Tensor {
   return linear(p.in("proj"), layout.join(attended), c);
 }
 
+/** `relativePositions` as a graph's constant [window^2, window^2]. */
+function relativeConstant(graph: Graph, window: number): Tensor {
+  const rows = relativePositions(window);
+  const area = window ** 2;
+  return graph.constant({ dtype: "int64", shape: [area, area], data: BigInt64Array.from(rows, BigInt) });
+}
+
 /** The learned bias of each head, query and key of a window: [heads, window^2, window^2]. */
-function relativePositionBias(p: Scope, graph: Graph, heads: number, window: number): Tensor {
+function relativePositionBias(p: Scope, { heads, window, relative }: WindowLayout): Tensor {
   const name = "relative_position_bias_table";
   const table = p.parameter(name, [(2 * window - 1) ** 2, heads], normal(0.02), { decay: false });
-  const area = window ** 2;
-  const rows = BigInt64Array.from(relativePositions(window), BigInt);
-  const biases = g.gather(table, graph.constant({ dtype: "int64", shape: [area, area], data: rows }));
-  return g.transpose(biases, [2, 0, 1]);
+  return g.transpose(g.gather(table, relative), [2, 0, 1]);
 }

@@ -11,6 +11,7 @@ import { warnOfDark } from "../data/sample-ranges.js";
 import { type FolderSource, folderSource, type ImageSource, subsetOf } from "../data/source.js";
 import { requireSpace } from "../io/atomic-file.js";
 import { printEstimates } from "../run/dry-run.js";
+import { requireMemory } from "../run/memory-floor.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
@@ -24,7 +25,7 @@ import { usableCrops } from "./image-crops.js";
 import { collapseWarnings } from "./monitors.js";
 import { Pretrainer, type StepReport } from "./pretrainer.js";
 import { writeRunReport } from "./report.js";
-import { type PretrainSettings, whiteOf } from "./settings.js";
+import { type PretrainSettings, stepSizeOf, whiteOf } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
 import { startingWeights } from "./starting-weights.js";
 
@@ -55,6 +56,7 @@ export async function runPretraining(options: PretrainOptions): Promise<Pretrain
     await printEstimates(planPretraining(dryRunOptions(settings)), settings.run, print);
     return { step: 0, steps: 0, interrupted: false };
   }
+  requireMemory("pretrain", stepSizeOf(settings));
   const all = await folderSource(settings.data.images, { white: whiteOf(settings) });
   const held = new Set(heldOutIndices(settings.run.seed, settings.data.heldOut, all.length));
   const training = Array.from({ length: all.length }, (_, i) => i).filter((i) => !held.has(i));

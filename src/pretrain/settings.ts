@@ -4,9 +4,11 @@ import { z } from "zod";
 import { show, type WhereOf } from "../core/settings-file.js";
 import type { WhiteLevel } from "../io/samples.js";
 import { type Conflict, divisors, refuseConflicts } from "../run/conflicts.js";
+import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";
 import { optimSection, runConflicts, runFields } from "../run/optim-settings.js";
 import {
+  added,
   choice,
   count,
   insideUnit,
@@ -65,18 +67,21 @@ const data = z.strictObject({
     { min: 0, max: 10_000 },
     "Images kept out of training; their masked-prediction error is logged on monitored steps.",
   ),
-  size: multiple(32, { max: 4096 }, "Side in pixels of the square crops to train on."),
+  size: multiple(32, { max: 2048 }, "Side in pixels of the square crops to train on."),
   cropScale: setting(
     z.tuple([z.number().gt(0), z.number().gt(0)]),
     "2 numbers [low, high] with 0 < low <= high <= 1",
     "Share of an image's area that a crop covers.",
   ),
   flip: onOff("Whether half of the crops are mirrored."),
-  whiteLevel: orNull(
-    positive(
-      "Sample that is white in images of more than 8 bits, e.g. 4095 for 12 bits stored in 16; null for what the file says, or the whole range.",
+  whiteLevel: added(
+    orNull(
+      positive(
+        "Sample that is white in images of more than 8 bits, e.g. 4095 for 12 bits stored in 16; null for what the file says, or the whole range.",
+      ),
     ),
-  ).default(null),
+    null,
+  ),
 });
 
 const run = z.strictObject({
@@ -106,6 +111,14 @@ export const RESUMABLE_SETTINGS = ["run.cores", "run.checkpointEvery", "run.logE
 export function whiteOf({ data }: PretrainSettings): WhiteLevel {
   return { value: data.whiteLevel ?? undefined, setting: "data.whiteLevel" };
 }
+
+/** For the check that a step fits into memory. */
+export const stepSizeOf = ({ model, run, data }: PretrainSettings): StepSize => ({
+  model,
+  run,
+  size: [data.size, data.size],
+  keptImages: data.heldOut,
+});
 
 function* maskConflicts(settings: PretrainSettings): Generator<Conflict> {
   const { data, pretrain } = settings;
@@ -165,7 +178,9 @@ function* objectiveConflicts({ pretrain, backbone, model }: PretrainSettings): G
   }
 }
 
-function* dataConflicts({ data }: PretrainSettings): Generator<Conflict> {
+function* dataConflicts(settings: PretrainSettings): Generator<Conflict> {
+  const { data } = settings;
+  yield* sizeConflicts(stepSizeOf(settings), "data.size");
   const [low, high] = data.cropScale;
   if (low > high || high > 1) {
     yield { names: ["data.cropScale"], expected: "[low, high] with 0 < low <= high <= 1", found: show(data.cropScale) };

@@ -47,7 +47,7 @@ const swin = {
   embedDim: count({ max: 2048 }, "Channels of the first stage; each further one has twice as many."),
   stageBlocks: blocks,
   stageHeads: perStage(count({ max: 1024 }), "Attention heads of each stage."),
-  window: count({ min: 2, max: 64 }, "Side of an attention window in tokens."),
+  window: count({ min: 2, max: 24 }, "Side of an attention window in tokens."),
   dropPath: belowOne(
     "Drop path while the backbone trains: rate of the last block, rising linearly from 0 in the first.",
   ),

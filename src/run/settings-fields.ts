@@ -20,6 +20,10 @@ export const orNull = <S extends z.ZodType>(schema: S): z.ZodNullable<S> => {
   return schema.nullable().meta({ ...others, description: `${description}, or null` }) as z.ZodNullable<S>;
 };
 
+/** The same, with a value for runs that were stored before there was this setting. */
+export const added = <S extends z.ZodType>(schema: S, before: z.util.NoUndefined<z.output<S>>): z.ZodDefault<S> =>
+  schema.default(before).meta(schema.meta() ?? {});
+
 const plain = (n: number) => (n === Number.MAX_SAFE_INTEGER ? "2^53 - 1" : n.toLocaleString("en-US"));
 const quoted = (names: readonly string[]) => names.map((name) => `"${name}"`).join(", ");
 

@@ -19,7 +19,7 @@ optim.lr = 0.0002
 `);
   expect(out.replace(/\n {4}/g, " ")).toContain(`or null; from ${recipe}:1:10 optim.clip`);
   expect(out.replace(/\n {4}/g, " ")).toContain("from --set model.backbone=swin, which brings it");
-  expect(out).toContain("    accepts a multiple of 32 from 32 to 4,096; from preset tiny\n");
+  expect(out).toContain("    accepts a multiple of 32 from 32 to 2,048; from preset tiny\n");
   for (const line of out.split("\n")) expect(line.replace(recipe, "").length, line).toBeLessThanOrEqual(80);
 });
 

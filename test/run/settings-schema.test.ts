@@ -92,7 +92,7 @@ it.each([
   ["model.decoderLayers=100000", "a whole number from 1 to 64"],
   ["model.stageBlocks=[3,4,6,1e6]", "4 numbers, each a whole number from 1 to 100"],
   ["model.pixelDecoderFfn=1e12", "a whole number from 1 to 65,536"],
-  ["data.size=1600000", "a multiple of 32 from 32 to 4,096"],
+  ["data.size=1600000", "a multiple of 32 from 32 to 2,048"],
   ["run.batch=1e9", "a whole number from 1 to 65,536"],
   ["run.steps=1e15", "a whole number from 1 to 1,000,000,000, or null"],
   ["run.epochs=1e300", "a number above 0, at most 1,000,000, or null"],

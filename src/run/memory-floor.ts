@@ -1,0 +1,135 @@
+/**
+ * @file The least memory that a training step takes, from the settings alone: what cannot fit is refused before anything is
+ * built. Only what is certainly there is counted, so a run that passes may still need several times as much.
+ */
+
+import { availableParallelism, totalmem } from "node:os";
+import { InputError } from "../core/errors.js";
+import type { Conflict } from "./conflicts.js";
+import type { ModelSettings, RecomputeBlock } from "./model-settings.js";
+
+/** What a step trains on. */
+export interface StepSize {
+  readonly model: ModelSettings;
+  readonly run: {
+    readonly batch: number;
+    readonly microBatch: number;
+    readonly device: string;
+    readonly cores: number;
+    readonly recompute: readonly RecomputeBlock[];
+  };
+  /** Sides of the network's input in pixels. */
+  readonly size: readonly [height: number, width: number];
+  /** Images of that size that are kept besides the batch. */
+  readonly keptImages?: number;
+  /** Numbers that a micro-batch takes besides, e.g. its predictions. */
+  readonly extra?: number;
+}
+
+const STAGES = [0, 1, 2, 3];
+const LEVELS = 3;
+const CORNERS = 4;
+const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+
+/** Cells of the maps at strides 8, 16 and 32: the tokens of the pixel decoder. */
+export const tokensOf = ([height, width]: StepSize["size"]): number => (height * width * 21) / 1024;
+
+/** Cells of the map of one stage of the backbone. */
+const cellsOf = ([height, width]: StepSize["size"], stage: number) => (height * width) / 16 / 4 ** stage;
+
+/** Numbers in the matrices of the backbone, without shortcuts, norms and biases. */
+function backboneWeights(model: ModelSettings): number {
+  if (model.backbone === "swin") {
+    return sum(STAGES.map((stage) => model.stageBlocks[stage] * 12 * (model.embedDim * 2 ** stage) ** 2));
+  }
+  const bottleneck = (channels: number) => 2 * channels * (channels / 4) + 9 * (channels / 4) ** 2;
+  return sum(STAGES.map((stage) => (model.stageBlocks[stage] - 1) * bottleneck(model.stageChannels[stage])));
+}
+
+/** Numbers in the matrices of the model, at least. */
+export function leastWeights(model: ModelSettings): number {
+  const { hiddenDim: c, heads, points, pixelDecoderLayers, pixelDecoderFfn, decoderLayers, decoderFfn } = model;
+  const encoderLayer = 2 * c * c + 3 * c * heads * LEVELS * points + 2 * c * pixelDecoderFfn;
+  const decoderLayer = 8 * c * c + 2 * c * decoderFfn;
+  return backboneWeights(model) + pixelDecoderLayers * encoderLayer + decoderLayers * decoderLayer + 10 * c * c;
+}
+
+/** Numbers that one image's backward pass reads of its forward pass, at least. */
+export function leastActivations({ model, run, size }: Pick<StepSize, "model" | "run" | "size">): number {
+  const { hiddenDim: c, points, pixelDecoderLayers, pixelDecoderFfn } = model;
+  const again = (block: RecomputeBlock) => run.recompute.includes(block);
+  const cells = (stage: number) => cellsOf(size, stage);
+  // Of a block: what comes out, and inside a bottleneck two maps of a quarter of its channels, or ten rows of a Swin block.
+  const backbone = STAGES.map((stage) => {
+    const channels = model.backbone === "swin" ? model.embedDim * 2 ** stage : model.stageChannels[stage];
+    const inside = again("backbone") ? 0 : model.backbone === "swin" ? 10 : 0.5;
+    return (model.stageBlocks[stage] - 1) * cells(stage) * channels * (1 + inside);
+  });
+  const tokens = tokensOf(size);
+  const rows = tokens * CORNERS * LEVELS * points * c;
+  const layer = tokens * (again("encoder-layers") ? c : 4 * c + pixelDecoderFfn);
+  const kept = again("encoder-layers") || again("deformable-attention") ? 0 : rows;
+  return sum(backbone) + rows + pixelDecoderLayers * (layer + kept) + 2 * cells(0) * c;
+}
+
+/** Bytes of memory of a step, at least; for a GPU only what lies in the computer's own memory. */
+export function leastMemory({ model, run, size, keptImages = 0, extra = 0 }: StepSize): number {
+  const lanes = Math.min(run.cores || availableParallelism(), run.batch / run.microBatch);
+  const weights = leastWeights(model);
+  const images = (run.batch + keptImages) * 3 * size[0] * size[1];
+  // Weights and two moments of them; in each lane the gradients and what they are computed from.
+  const lane = weights + run.microBatch * leastActivations({ model, run, size }) + extra;
+  return 4 * (weights + images + (run.device === "cpu" ? 2 * weights + lanes * lane : 0));
+}
+
+/** What this process may use: the machine's memory, or a container's share of it. */
+function machineMemory(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+/** @throws InputError when a step cannot fit into the machine's memory */
+export function requireMemory(where: string, step: StepSize, available = machineMemory()): void {
+  const needed = leastMemory(step);
+  if (needed <= available) return;
+  throw new InputError({
+    where,
+    expected: `a model and images that fit into the ${gibibytes(available)} of this machine`,
+    found: `ones that need more than ${gibibytes(needed)}`,
+    fix: "Take smaller images, run.microBatch or run.batch, fewer run.cores, or a smaller model.",
+  });
+}
+
+/** Numbers of one map of tokens: a step of what exceeds this takes hundreds of GiB. */
+const MAX_FEATURES = 2 ** 25;
+/** Rows that Swin windows are dealt out from. */
+const MAX_ROWS = 2 ** 23;
+
+const show = (n: number) => Math.ceil(n).toLocaleString("en-US");
+
+/** Micro-batches whose maps are so large that not even a dry run plans them; `name`: the setting with the images' size. */
+export function* sizeConflicts({ model, run, size }: StepSize, name: string): Generator<Conflict> {
+  const images = `run.microBatch ${run.microBatch}, ${size.join("x")} pixels`;
+  const fix = "Take smaller images, fewer of them at once, or a smaller model.";
+  const features = run.microBatch * tokensOf(size) * model.hiddenDim;
+  if (features > MAX_FEATURES) {
+    yield {
+      names: [name, "run.microBatch", "model.hiddenDim"],
+      expected: `at most ${show(MAX_FEATURES)} numbers in a map of features: images * pixels * 21/1024 * channels`,
+      found: `${show(features)} (${images}, model.hiddenDim ${model.hiddenDim})`,
+      fix,
+    };
+  }
+  if (model.backbone !== "swin") return;
+  const rows = STAGES.map((stage) => 3 * run.microBatch * cellsOf(size, stage) * model.stageHeads[stage]);
+  if (Math.max(...rows) > MAX_ROWS) {
+    yield {
+      names: [name, "run.microBatch", "model.stageHeads"],
+      expected: `at most ${show(MAX_ROWS)} rows of a stage's windows: 3 * images * tokens * heads`,
+      found: `${show(Math.max(...rows))} (${images}, model.stageHeads ${model.stageHeads.join(", ")})`,
+      fix,
+    };
+  }
+}
