@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { InputError } from "../src/core/errors.js";
@@ -9,6 +11,8 @@ import {
   settingNames,
   settingsToYaml,
 } from "../src/core/settings-file.js";
+import { readAssignments } from "../src/io/settings-file.js";
+import { temporaryDirectory } from "./support/temporary-directory.js";
 
 const schema = z.strictObject({
   model: z.strictObject({
@@ -61,7 +65,7 @@ test.each([
   ["model: 3", "a.yaml:1:1 model: expected a mapping with the keys depth, norm, found 3."],
   ["optim: { lr: { x: 1 } }", `expected a number above 0, found a mapping with the key "x".`],
   ["optim: { milestones: [0.1, x] }", `optim.milestones: expected a list of numbers, found [0.1,"x"].`],
-  ["optim:\n  lr: 1\n  lr: 2", "a.yaml:3:3: expected valid YAML, found Map keys must be unique."],
+  ["optim:\n  lr: 1\n  lr: 2", 'a.yaml:3:3: expected valid YAML, found the key "lr" twice.'],
   ["model: [", "a.yaml:1:9: expected valid YAML"],
   ["optim:\n  clip: &a 1\n  lr: *a", "a.yaml:3:7: expected valid YAML, found the alias *a."],
   ["- 1", "a.yaml:1:1: expected a mapping of settings"],
@@ -123,4 +127,17 @@ test("a section may have variants: one key says which keys it has", () => {
     "shape.radius",
     "shape.side",
   ]);
+});
+
+test("what a file costs is bounded: its size, its keys, its depth", () => {
+  const file = join(temporaryDirectory(), "large.yaml");
+  writeFileSync(file, `a: ${"x".repeat(2 ** 18)}`);
+  expect(() => readAssignments(file)).toThrow(
+    /large\.yaml: expected a settings file of at most 256 KiB, found a larger/,
+  );
+  const keys = Array.from({ length: 20000 }, (_, i) => `k${i}: 1`).join("\n");
+  expect(parseAssignments(keys, "keys.yaml").length).toBe(20000);
+  expect(() => parseAssignments(`${keys}\nk7: 2`, "keys.yaml")).toThrow(/keys\.yaml:20001:1: .*the key "k7" twice/);
+  expect(() => parseAssignments(`a: ${"[".repeat(20000)}`, "deep.yaml")).toThrow(InputError);
+  expect(() => parseAssignments("1: a\n'1': b", "types.yaml")).toThrow(/the key "1" twice/);
 });

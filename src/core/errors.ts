@@ -9,8 +9,13 @@ export interface Problem {
   fix?: string;
 }
 
+/** Characters of a part of a message: names and values of a file can be of any length. */
+const LONGEST = 1000;
+
+const cut = (text: string) => (text.length > LONGEST ? `${text.slice(0, 600)} ... ${text.slice(-300)}` : text);
+
 function sentence({ where, expected, found, fix }: Problem): string {
-  return `${where}: expected ${expected}, found ${found}.${fix ? ` ${fix}` : ""}`;
+  return `${cut(where)}: expected ${cut(expected)}, found ${cut(found)}.${fix ? ` ${fix}` : ""}`;
 }
 
 /** A fault in what the user gave (a file, a setting, a flag). The command line prints its message alone, without a stack. */
@@ -49,14 +54,20 @@ export function nearest(name: string, choices: Iterable<string>): string | undef
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.ceil(name.length / 3)) + 1;
   for (const choice of choices) {
+    if (Math.abs(name.length - choice.length) >= bestDistance) continue;
     const distance = editDistance(name.toLowerCase(), choice.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [choice, distance];
   }
   return best;
 }
 
+/** Choices that a message lists. */
+const LISTED = 100;
+
 /** `Did you mean "x"?` or the list of choices: the usual end of an unknown-name error. */
 export function suggestion(name: string, choices: readonly string[]): string {
   const near = nearest(name, choices);
-  return near ? `Did you mean "${near}"?` : `Valid choices: ${choices.join(", ")}.`;
+  if (near) return `Did you mean "${near}"?`;
+  const rest = choices.length - LISTED;
+  return `Valid choices: ${choices.slice(0, LISTED).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}.`;
 }

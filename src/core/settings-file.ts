@@ -4,6 +4,7 @@ import { Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit
 import { z } from "zod";
 import { InputError, nearest, suggestion } from "./errors.js";
 import { neededFor, variantsOf, withVariants } from "./settings-variants.js";
+import { show } from "./show.js";
 
 /** One leaf of a settings tree and where the user wrote it (`recipe.yaml:3:5 optim.lr`, `--set optim.lr=0`, `--batch 8`). */
 export interface Assignment {
@@ -14,12 +15,6 @@ export interface Assignment {
 
 /** Where a setting got its value, for messages about several settings at once. */
 export type WhereOf = (...names: string[]) => string;
-
-/** The value as it would be written in a settings file, cut to a readable length. */
-export function show(value: unknown): string {
-  const text = value === undefined ? "nothing" : typeof value === "number" ? String(value) : JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
 
 function collect(
   node: Node | null,
@@ -36,7 +31,8 @@ function collect(
 }
 
 function parse(text: string, position: (offset: number) => string, lineCounter?: LineCounter): Document.Parsed {
-  const document = parseDocument(text, { prettyErrors: false, uniqueKeys: true, lineCounter });
+  // The parser's own search for repeated keys takes the square of their number.
+  const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false, lineCounter });
   const refuse = (offset: number, found: string, fix?: string): never => {
     throw new InputError({ where: position(offset), expected: "valid YAML", found, fix });
   };
@@ -45,6 +41,15 @@ function parse(text: string, position: (offset: number) => string, lineCounter?:
   visit(document, {
     // An alias can expand a short file to billions of values.
     Alias: (_, node) => refuse(node.range?.[0] ?? 0, `the alias *${node.source}`, "Write the value out."),
+    Map: (_, { items }) => {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        const name = String(key.value);
+        if (seen.has(name)) refuse(key.range?.[0] ?? 0, `the key ${show(name)} twice`);
+        seen.add(name);
+      }
+    },
   });
   return document;
 }
@@ -105,7 +110,7 @@ function unknownKey(
   return new InputError({
     where,
     expected: "a known setting",
-    found: `"${full}"`,
+    found: show(full),
     fix: fix ?? (near ? `Did you mean "${near}"?` : suggestion(full, siblings)),
   });
 }

@@ -1,7 +1,8 @@
 /** @file Every setting of a fine-tuning run: its name, its type, what it accepts, and which settings must agree. */
 
 import { z } from "zod";
-import { show, type WhereOf } from "../core/settings-file.js";
+import type { WhereOf } from "../core/settings-file.js";
+import { show } from "../core/show.js";
 import { MODEL_PARTS } from "../families/family.js";
 import { TASKS } from "../masks/segmentation.js";
 import { type Conflict, refuseConflicts } from "../run/conflicts.js";

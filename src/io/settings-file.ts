@@ -1,25 +1,38 @@
 /** @file Settings files on disk. */
 
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { InputError } from "../core/errors.js";
 import { type Assignment, parseAssignments } from "../core/settings-file.js";
 import { fileFault } from "./file-fault.js";
 
-/** Hundreds of times what all settings take. */
-const MAX_BYTES = 2 ** 20;
+/** What the parser takes a second for at worst. A thousand classes with colours are a third of it. */
+const MAX_BYTES = 2 ** 18;
+
+/** The text of a file, of which no more than is allowed is read, whatever it is. @throws the system's error */
+function readBounded(file: string): string {
+  const handle = openSync(file, "r");
+  try {
+    const bytes = Buffer.allocUnsafe(MAX_BYTES + 1);
+    let [length, read] = [0, 1];
+    while (read > 0 && length < bytes.length) {
+      read = readSync(handle, bytes, length, bytes.length - length, null);
+      length += read;
+    }
+    if (length <= MAX_BYTES) return bytes.toString("utf8", 0, length);
+  } finally {
+    closeSync(handle);
+  }
+  const expected = `a settings file of at most ${MAX_BYTES / 2 ** 10} KiB`;
+  throw new InputError({ where: file, expected, found: "a larger one" });
+}
 
 /** The settings in a YAML file. @throws InputError when it cannot be read, is too large, or is not a mapping */
 export function readAssignments(file: string): Assignment[] {
-  const expected = "a readable settings file";
   let text: string;
   try {
-    const { size } = statSync(file);
-    if (size > MAX_BYTES) {
-      throw new InputError({ where: file, expected: "a settings file of at most 1 MiB", found: `${size} bytes` });
-    }
-    text = readFileSync(file, "utf8");
+    text = readBounded(file);
   } catch (error) {
-    throw fileFault(error, file, expected);
+    throw fileFault(error, file, "a readable settings file");
   }
   return parseAssignments(text, file);
 }

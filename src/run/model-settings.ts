@@ -1,7 +1,7 @@
 /** @file Settings of the model, the same for pretraining and fine-tuning. */
 
 import { z } from "zod";
-import { show } from "../core/settings-file.js";
+import { show } from "../core/show.js";
 import { FAMILY_NAMES } from "../families/families.js";
 import { type Conflict, divisors } from "./conflicts.js";
 import { belowOne, choice, count, multiple, perStage, setting } from "./settings-fields.js";

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { DEVICE_ADVICE, DEVICES } from "../core/devices.js";
-import { show } from "../core/settings-file.js";
+import { show } from "../core/show.js";
 import { type Conflict, divisors } from "./conflicts.js";
 import { RECOMPUTE_BLOCKS } from "./model-settings.js";
 import {

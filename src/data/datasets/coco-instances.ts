@@ -1,7 +1,7 @@
 /** @file COCO's instances: polygons, run lengths in both spellings, crowds. */
 
 import { InputError } from "../../core/errors.js";
-import { show } from "../../core/settings-file.js";
+import { show } from "../../core/show.js";
 import { type CocoMask, fromCocoMask } from "../../masks/coco-masks.js";
 import { shapeMask } from "../../masks/polygons.js";
 import { maskArea } from "../../masks/run-lengths.js";

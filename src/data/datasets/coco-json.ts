@@ -2,7 +2,7 @@
 
 import { readFile, stat } from "node:fs/promises";
 import { InputError } from "../../core/errors.js";
-import { show } from "../../core/settings-file.js";
+import { show } from "../../core/show.js";
 import { fileFault } from "../../io/file-fault.js";
 import type { SegmentationClass } from "../../masks/segmentation.js";
 import { classList } from "./class-list.js";

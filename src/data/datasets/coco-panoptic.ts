@@ -1,7 +1,7 @@
 /** @file COCO's panoptic labels: a JSON file of segments and a folder of PNG maps of their ids. */
 
 import { join } from "node:path";
-import { show } from "../../core/settings-file.js";
+import { show } from "../../core/show.js";
 import type { PanopticMap, Segment } from "../../masks/segmentation.js";
 import { type CocoAnnotation, type CocoFile, type CocoImage, groupByImage } from "./coco-json.js";
 import { DataFault, someOf } from "./data-fault.js";

@@ -1,7 +1,8 @@
 /** @file Classes as a description writes them: a list of names, a list of mappings, or a mapping from ids. */
 
 import { InputError, suggestion } from "../../core/errors.js";
-import { type Assignment, show } from "../../core/settings-file.js";
+import type { Assignment } from "../../core/settings-file.js";
+import { show } from "../../core/show.js";
 import { IGNORED, type SegmentationClass } from "../../masks/segmentation.js";
 import { type ClassEntry, classList } from "./class-list.js";
 

@@ -1,0 +1,31 @@
+import { expect, it } from "vitest";
+import { InputError, suggestion } from "../../src/core/errors.js";
+import { show } from "../../src/core/show.js";
+
+it.each([
+  [undefined, "nothing"],
+  [null, "null"],
+  [Number.NaN, "NaN"],
+  ["a\nb", '"a\\nb"'],
+  [[1, "x", null, [true]], '[1,"x",null,[true]]'],
+  [{ size: [3, 4], counts: "228" }, '{"size":[3,4],"counts":"228"}'],
+  [{ toString: 5 }, '{"toString":5}'],
+])("%j is shown as a file has it", (value, text) => {
+  expect(show(value)).toBe(text);
+});
+
+it("shows the beginning of what is long or deep", () => {
+  expect(show("x".repeat(1e6))).toBe(`"${"x".repeat(76)}...`);
+  expect(show(Array(1e6).fill(1))).toBe(`[${"1,".repeat(38)}...`);
+  const deep = JSON.parse(`${"[".repeat(1e5)}${"]".repeat(1e5)}`);
+  expect(show(deep)).toBe(`${"[".repeat(77)}...`);
+});
+
+it("messages stay readable whatever names they hold", () => {
+  const name = "n".repeat(1e5);
+  const { message } = new InputError({ where: `${name}.yaml key`, expected: "a name", found: name });
+  expect(message.length).toBeLessThan(2000);
+  expect(message).toMatch(/^n{600} \.\.\. n{291}\.yaml key: expected a name, found n{600} \.\.\. n{300}\.$/);
+  const choices = Array.from({ length: 1000 }, (_, i) => `class ${i}`);
+  expect(suggestion(name, choices)).toMatch(/class 99 and 900 more\.$/);
+});
