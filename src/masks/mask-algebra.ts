@@ -47,25 +47,33 @@ export function fromBoundaries(boundaries: ArrayLike<number>, width: number, hei
   return { width, height, counts: Uint32Array.from(changes, (change, i) => change - (i > 0 ? changes[i - 1] : 0)) };
 }
 
-/** Pixels that lie in at least `needed` of two masks. */
-function combine(a: RunLengths, b: RunLengths, needed: 1 | 2): RunLengths {
-  checkSameSize(a, b);
-  const boundaries: number[] = [];
-  let [i, j] = [0, 0];
-  let [endA, endB] = [a.counts[0], b.counts[0]];
-  let inside = false;
-  while (i < a.counts.length || j < b.counts.length) {
-    const change = Math.min(endA, endB);
-    // Of a list that has come to its end the last run goes on for ever, outside.
-    while (endA === change) endA = ++i < a.counts.length ? endA + a.counts[i] : Number.POSITIVE_INFINITY;
-    while (endB === change) endB = ++j < b.counts.length ? endB + b.counts[j] : Number.POSITIVE_INFINITY;
-    const covered = Number(i % 2 === 1 && i < a.counts.length) + Number(j % 2 === 1 && j < b.counts.length);
-    if (covered >= needed !== inside) {
-      boundaries.push(change);
-      inside = !inside;
+/** Pixels that lie in at least `needed` of the masks, of which there is at least one: a sweep over where runs begin and end. */
+function coveredBy(masks: readonly RunLengths[], needed: number): RunLengths {
+  const [{ width, height }] = masks;
+  const [starts, ends]: [number[], number[]] = [[], []];
+  for (const mask of masks) {
+    checkSameSize(masks[0], mask);
+    let at = 0;
+    for (let i = 0; i + 1 < mask.counts.length; i += 2) {
+      starts.push(at + mask.counts[i]);
+      at += mask.counts[i] + mask.counts[i + 1];
+      ends.push(at);
     }
   }
-  return fromBoundaries(boundaries, a.width, a.height);
+  const [begin, end] = [Float64Array.from(starts).sort(), Float64Array.from(ends).sort()];
+  const boundaries: number[] = [];
+  let depth = 0;
+  for (let i = 0, j = 0; j < end.length; ) {
+    // A run that begins where another ends comes first, so that the two are one.
+    if (i < begin.length && begin[i] <= end[j]) {
+      if (++depth === needed) boundaries.push(begin[i]);
+      i++;
+    } else {
+      if (depth-- === needed) boundaries.push(end[j]);
+      j++;
+    }
+  }
+  return fromBoundaries(boundaries, width, height);
 }
 
 /** The mask in a larger image, its upper left pixel at `left`, `top`. @throws InputError unless it lies within */
@@ -97,10 +105,10 @@ export function embedMask(
 }
 
 /** Pixels inside any of the masks, of which there is at least one. */
-export const unionOf = (masks: readonly RunLengths[]): RunLengths => masks.reduce((a, b) => combine(a, b, 1));
+export const unionOf = (masks: readonly RunLengths[]): RunLengths => coveredBy(masks, 1);
 
 /** Pixels inside all of the masks, of which there is at least one. */
-export const intersectionOf = (masks: readonly RunLengths[]): RunLengths => masks.reduce((a, b) => combine(a, b, 2));
+export const intersectionOf = (masks: readonly RunLengths[]): RunLengths => coveredBy(masks, masks.length);
 
 function boxOverlap([x, y, width, height]: Box, [u, v, otherWidth, otherHeight]: Box): number {
   const across = Math.min(x + width, u + otherWidth) - Math.max(x, u);

@@ -1,6 +1,7 @@
 /** @file Masks as run lengths, as COCO encodes them: column by column, beginning with the pixels outside. */
 
 import { InputError } from "../core/errors.js";
+import { show } from "../core/show.js";
 
 export interface RunLengths {
   readonly width: number;
@@ -15,10 +16,13 @@ export type Box = [x: number, y: number, width: number, height: number];
 /** A row-major image of whole numbers. */
 export type Pixels = Uint8Array | Uint8ClampedArray | Uint16Array | Uint32Array;
 
+/** Counts are 32-bit numbers. */
+const MAX_SIZE = 2 ** 32 - 1;
+
 /**
  * Run lengths from counts that somebody else made.
  * @param where names the mask in the error, for instance a file and an annotation
- * @throws InputError when a count is no whole number from 0, or they do not add up to `width * height`
+ * @throws InputError when a count is no whole number from 0, they do not add up to `width * height`, or that is too many
  */
 export function runLengths(
   width: number,
@@ -26,15 +30,23 @@ export function runLengths(
   counts: ArrayLike<number>,
   where = "run lengths",
 ): RunLengths {
+  const size = width * height;
+  if (size > MAX_SIZE) {
+    throw new InputError({ where, expected: `a mask of at most ${MAX_SIZE} pixels`, found: `${width}x${height}` });
+  }
+  // Each pixel a run, and an empty one beside each.
+  if (counts.length > 2 * size + 2) {
+    throw new InputError({ where, expected: `at most ${2 * size + 2} runs`, found: `${counts.length}` });
+  }
   let sum = 0;
   for (let i = 0; i < counts.length; i++) {
     if (!Number.isInteger(counts[i]) || counts[i] < 0) {
-      throw new InputError({ where, expected: "counts that are whole numbers from 0", found: `${counts[i]}` });
+      throw new InputError({ where, expected: "counts that are whole numbers from 0", found: show(counts[i]) });
     }
     sum += counts[i];
   }
-  if (sum !== width * height) {
-    const expected = `counts that add up to ${width * height} (${width}x${height} pixels)`;
+  if (sum !== size) {
+    const expected = `counts that add up to ${size} (${width}x${height} pixels)`;
     throw new InputError({ where, expected, found: `a sum of ${sum}`, fix: "COCO writes sizes as [height, width]." });
   }
   return { width, height, counts: Uint32Array.from(counts) };
