@@ -42,6 +42,19 @@ export type LabelledLoader = Loader<LabelledBatch>;
 /** What padding shows, in every channel. */
 const PADDING = 128;
 
+/** Memory for the masks of one view. */
+const MAX_MASK_BYTES = 2 ** 31;
+
+function tooManyObjects(count: number, { width, height }: Size, name: string): InputError {
+  const most = Math.floor(MAX_MASK_BYTES / (width * height));
+  return new InputError({
+    where: name,
+    expected: `at most ${most} objects, whose masks of ${width}x${height} take 2 GiB`,
+    found: `${count}`,
+    fix: "Cut the image into tiles, or train on a smaller crop.",
+  });
+}
+
 /** One view of an image, in planes [3, height, width] of the size that is padded to. */
 export function renderLabelledView(image: RgbImage, view: LabelledView, size: Size, out: Float32Array): void {
   const { x, y } = viewAxes(image, view);
@@ -96,7 +109,8 @@ export function createLabelledLoader(options: LabelledLoaderOptions): LabelledLo
       const planes = images.take();
       const targets: Target[][] = Array.from({ length: batch }, () => []);
       const taken: Uint8Array[] = [];
-      const takeMasks = (count: number) => {
+      const takeMasks = (count: number, name: string) => {
+        if (count * pixels > MAX_MASK_BYTES) throw tooManyObjects(count, size, name);
         const memory = masks.take(count);
         taken.push(memory);
         return memory;
@@ -117,7 +131,12 @@ export function createLabelledLoader(options: LabelledLoaderOptions): LabelledLo
             throw new InputError({ where: name, expected, found: `labels of ${labels.width}x${labels.height}` });
           }
           const view = rule.choose(image, new RandomStream({ seed, purpose: "labelled view", step, sample: slot }));
-          targets[slot] = labels.targets({ view, size, keepEmpty, takeMasks });
+          targets[slot] = labels.targets({
+            view,
+            size,
+            keepEmpty,
+            takeMasks: (count) => takeMasks(count, name),
+          });
           renderLabelledView(image, view, size, planes.subarray(3 * pixels * slot, 3 * pixels * (slot + 1)));
         },
       };

@@ -31,12 +31,20 @@ export interface Segment {
   /** Value of its pixels in the map, above 0. */
   readonly id: number;
   readonly label: number;
-  /** Pixels, as the data set's own file says it where it does (metrics use that number). */
+  /** Pixels, by which metrics measure it. */
   readonly area: number;
   /** A region of several objects that were not separated. */
   readonly crowd: boolean;
   /** Of a predicted one, 0 to 1. */
   readonly score?: number;
+}
+
+/** What is odd about a label that can be used all the same, as whoever read it saw. */
+export interface LabelRemark {
+  /** An area that is not the number of pixels; an object outside of its image; an object that is there twice. */
+  readonly kind: "area" | "outside" | "repeated";
+  /** Which entry of which file, and what it says. */
+  readonly text: string;
 }
 
 /** Segments that do not overlap. */
@@ -46,6 +54,7 @@ export interface PanopticMap {
   /** Row-major segment ids; 0 is void. */
   readonly ids: Uint32Array;
   readonly segments: readonly Segment[];
+  readonly remarks?: readonly LabelRemark[];
 }
 
 /** Outlines in pixels, [x0, y0, x1, y1, ...] each: the union of the polygons. */
@@ -56,7 +65,7 @@ export interface Polygons {
 export interface Instance {
   readonly label: number;
   readonly crowd: boolean;
-  /** Pixels, as the data set's own file says it where it does. */
+  /** Pixels, by which metrics sort it into small, medium and large: what the data set's own file says, if that is about right. */
   readonly area: number;
   readonly shape: RunLengths | Polygons;
   /** Of the data set's own file, where it has one. */
@@ -68,6 +77,8 @@ export interface InstanceSet {
   readonly width: number;
   readonly height: number;
   readonly instances: readonly Instance[];
+  /** Found out when it is asked for. */
+  readonly remarks?: readonly LabelRemark[];
 }
 
 /** Predicted objects, best score first. */

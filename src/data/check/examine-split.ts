@@ -3,11 +3,12 @@
 import { createHash } from "node:crypto";
 import { InputError } from "../../core/errors.js";
 import { decode, readHeader } from "../../io/image-file.js";
-import type { Task } from "../../masks/segmentation.js";
+import type { LabelRemark, Task } from "../../masks/segmentation.js";
 import { DataFault, type FaultKind, someOf } from "../datasets/data-fault.js";
 import { oneClassRemark } from "../datasets/one-class.js";
 import type { LabelledSplit } from "../datasets/split.js";
 import { type DarkImage, darkImage, darkWarning } from "../sample-ranges.js";
+import { RemarkCounter, type Remarks } from "./label-remarks.js";
 import type { Fingerprint } from "./leaks.js";
 import { addInstances, addPanoptic, addSemantic, createTally, type Tally } from "./tally.js";
 
@@ -29,6 +30,8 @@ export interface SplitFindings {
   readonly length: number;
   readonly tally: Tally;
   readonly faults: readonly Fault[];
+  /** What is odd about labels that can be used. */
+  readonly remarks: readonly Remarks[];
   /** What harms no run but may not be meant. */
   readonly warnings: readonly string[];
   readonly notes: readonly string[];
@@ -46,11 +49,26 @@ function faultOf(error: unknown, split: string, file: string): Fault {
   return { split, kind, file, message: `${where}: expected ${expected}, found ${found}`, fix };
 }
 
-async function addLabel(source: LabelledSplit, form: Task, index: number, tally: Tally): Promise<void> {
+/** Counts a label. Returns what is odd about it. */
+async function addLabel(
+  source: LabelledSplit,
+  form: Task,
+  index: number,
+  tally: Tally,
+): Promise<readonly LabelRemark[] | undefined> {
   const name = source.name(index);
-  if (form === "semantic") addSemantic(tally, name, await source.semantic(index));
-  else if (form === "instance") addInstances(tally, name, await source.instances(index));
-  else addPanoptic(tally, name, await source.panoptic(index));
+  if (form === "semantic") {
+    addSemantic(tally, name, await source.semantic(index));
+    return undefined;
+  }
+  if (form === "instance") {
+    const set = await source.instances(index);
+    addInstances(tally, name, set);
+    return set.remarks;
+  }
+  const map = await source.panoptic(index);
+  addPanoptic(tally, name, map);
+  return map.remarks;
 }
 
 /** The forms to read: the task's; of panoptic data, all that have files of their own. */
@@ -101,7 +119,14 @@ export async function examineSplit(
   const faults = source.faults.map((fault) => faultOf(fault, name, fault.problem.where));
   const fingerprints: Fingerprint[] = [];
   const oddities: Oddities = { looked: 0, dark: [], turned: [] };
-  const forms = formsOf(source);
+  const remarks = new RemarkCounter();
+  let forms = formsOf(source);
+  try {
+    await source.openForms();
+  } catch (error) {
+    faults.push(faultOf(error, name, error instanceof InputError ? error.problem.where : name));
+    forms = [source.task];
+  }
 
   /** What is wrong with the image, unless it was decoded before: in another split or for another task. */
   async function examineImage(file: string, index: number): Promise<Fault[]> {
@@ -124,7 +149,8 @@ export async function examineSplit(
     for (const form of forms) {
       try {
         // Only the task's labels are counted; the others are read to see that they can be.
-        await addLabel(source, form, index, form === source.task ? tally : createTally(source.classes));
+        const counts = form === source.task ? tally : createTally(source.classes);
+        remarks.add(await addLabel(source, form, index, counts));
       } catch (error) {
         const fault = faultOf(error, name, file);
         if (
@@ -155,7 +181,8 @@ export async function examineSplit(
     length: source.length,
     tally,
     faults: [...faults, ...byImage.flat()],
-    warnings: warningsOf(source, tally, oddities).map((text) => `${name}: ${text}`),
+    remarks: remarks.result(),
+    warnings: [...source.warnings, ...warningsOf(source, tally, oddities).map((text) => `${name}: ${text}`)],
     notes: source.notes,
     fingerprints,
   };

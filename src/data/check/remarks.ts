@@ -5,6 +5,7 @@ import { plural } from "../../core/text.js";
 import type { SegmentationClass } from "../../masks/segmentation.js";
 import { someOf } from "../datasets/data-fault.js";
 import type { SplitFindings } from "./examine-split.js";
+import { remarkText } from "./label-remarks.js";
 import { findRepeats, type Leak } from "./leaks.js";
 
 /** The first few files by their names. */
@@ -20,6 +21,11 @@ export function absentClasses({ name, tally }: SplitFindings, classes: readonly 
   return [
     `${name}: ${plural(absent.length, "class")} never ${absent.length === 1 ? "occurs" : "occur"}: ${someOf(absent, 8)}`,
   ];
+}
+
+/** What harms no run but may not be meant. */
+export function warningsOf({ name, warnings, remarks }: SplitFindings): string[] {
+  return [...warnings, ...remarks.map((one) => `${name}: ${remarkText(one)}`)];
 }
 
 /** What is unusual in a split, and legal. */

@@ -1,6 +1,7 @@
 /** @file Lists of classes: from names, from COCO's categories, and the things among them. */
 
-import type { SegmentationClass } from "../../masks/segmentation.js";
+import { InputError } from "../../core/errors.js";
+import { IGNORED, type SegmentationClass } from "../../masks/segmentation.js";
 
 type Color = SegmentationClass["color"];
 
@@ -27,6 +28,16 @@ export interface ClassEntry {
 
 export function classList(entries: readonly ClassEntry[]): SegmentationClass[] {
   return entries.map((entry, i) => ({ ...entry, color: entry.color ?? distinctColor(i) }));
+}
+
+/** Labels are 16-bit numbers, of which two mean something else: IGNORED, and what a table of labels does not know. */
+const MAX_CLASSES = IGNORED - 1;
+
+/** @throws InputError for more classes than labels can number */
+export function requireFewClasses(count: number, where: string): void {
+  if (count > MAX_CLASSES) {
+    throw new InputError({ where, expected: `at most ${MAX_CLASSES} classes`, found: String(count) });
+  }
 }
 
 export const thingsOf = (classes: readonly SegmentationClass[]) => classes.filter(({ isThing }) => isThing);

@@ -1,11 +1,11 @@
 /** @file COCO's JSON files: reading, and what must be true of them before anything is used. */
 
-import { readFile, stat } from "node:fs/promises";
 import { InputError } from "../../core/errors.js";
 import { show } from "../../core/show.js";
-import { fileFault } from "../../io/file-fault.js";
 import type { SegmentationClass } from "../../masks/segmentation.js";
-import { classList } from "./class-list.js";
+import { classList, requireFewClasses } from "./class-list.js";
+import { colorOf, type Fields, flagOf, idOf, isAbsent, isObject, numberedId } from "./json-fields.js";
+import { readJson, stampOf } from "./json-file.js";
 
 export interface CocoImage {
   readonly id: number | string;
@@ -14,71 +14,20 @@ export interface CocoImage {
   readonly height: number;
 }
 
-export interface CocoCategory {
-  readonly id: number;
-  readonly name: string;
-  /** Absent in files of instances, where all are things. */
-  readonly isthing?: number | boolean;
-  readonly color?: readonly [number, number, number];
-}
-
-/** Fields beyond `image_id` are looked at when an image's labels are read. */
-export interface CocoAnnotation {
+/** An annotation as the file has it. Fields beyond `image_id` are checked when an image's labels are read. */
+export interface CocoAnnotation extends Fields {
   readonly image_id: number | string;
 }
 
-export interface CocoFile<A extends CocoAnnotation> {
+export interface CocoFile {
   readonly file: string;
   readonly images: readonly CocoImage[];
-  readonly categories: readonly CocoCategory[];
-  readonly annotations: readonly A[];
+  /** Its categories, in its order; those of a file that does not say are things. */
+  readonly classes: readonly SegmentationClass[];
+  /** Ids of the categories of which the file says whether they are things. */
+  readonly sayingThings: ReadonlySet<number>;
+  readonly annotations: readonly CocoAnnotation[];
 }
-
-/** V8's longest string has 2^29 - 24 characters. */
-const MAX_BYTES = 2 ** 29 - 24;
-
-/** Size and time of the file. @throws InputError when it is missing or too large for one string */
-async function stampOf(file: string): Promise<string> {
-  const { size, mtimeMs } = await stat(file).catch((error: unknown) => {
-    throw fileFault(error, file, "a COCO JSON file");
-  });
-  if (size > MAX_BYTES) {
-    const expected = `a JSON file under ${Math.floor(MAX_BYTES / 1e6)} MB`;
-    throw new InputError({
-      where: file,
-      expected,
-      found: `${Math.round(size / 1e6)} MB`,
-      fix: "Split it into several files.",
-    });
-  }
-  return `${size} ${mtimeMs}`;
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return (await readFile(file, "utf8")).replace(/^\uFEFF/, "");
-  } catch (error) {
-    throw fileFault(error, file, "a COCO JSON file");
-  }
-}
-
-function parseJson(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const fix = /[:[,]\s*-?(NaN|Infinity)\b/.test(text)
-      ? "NaN and Infinity are no JSON: write null, or repair the numbers."
-      : undefined;
-    throw new InputError({ where: file, expected: "valid JSON", found: (cause as Error).message, fix }, { cause });
-  }
-}
-
-type Fields = Record<string, unknown>;
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const isId = (value: unknown) => Number.isSafeInteger(value) || (typeof value === "string" && value !== "");
-const isCount = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
 
 function listOf(document: Fields, key: string, file: string): Fields[] {
   const list = document[key];
@@ -98,76 +47,112 @@ function checkField(
 ) {
   const at = list.findIndex((item) => !is(item[key]));
   if (at < 0) return;
-  throw new InputError({ where: `${path}[${at}].${key}`, expected, found: show(list[at][key]) });
+  const value = list[at][key];
+  const tooLarge = typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value);
+  const fix = tooLarge ? "JSON numbers above 2^53 lose digits: write the id as a text." : undefined;
+  throw new InputError({ where: `${path}[${at}].${key}`, expected, found: show(value), fix });
 }
 
 function checkUnique(list: readonly Fields[], path: string): void {
   const seen = new Map<unknown, number>();
   list.forEach(({ id }, at) => {
-    if (seen.has(id)) {
-      const found = `${show(id)}, the id of [${seen.get(id)}] too`;
+    const key = idOf(id);
+    if (seen.has(key)) {
+      const found = `${show(id)}, the id of [${seen.get(key)}] too`;
       throw new InputError({ where: `${path}[${at}].id`, expected: "an id of its own", found });
     }
-    seen.set(id, at);
+    seen.set(key, at);
   });
 }
 
-function checkDocument(document: unknown, file: string): CocoFile<CocoAnnotation> {
+const isCount = (value: unknown) => Number.isInteger(value) && (value as number) > 0;
+const isText = (value: unknown) => typeof value === "string" && value !== "";
+const isId = (value: unknown) => idOf(value) !== undefined;
+const isAbsentOr = (is: (value: unknown) => unknown) => (value: unknown) => isAbsent(value) || is(value) !== undefined;
+
+function checkDocument(document: unknown, file: string): CocoFile {
   if (!isObject(document)) {
-    throw new InputError({
-      where: file,
-      expected: "an object with images, annotations and categories",
-      found: show(document),
-    });
+    const expected = "an object with images, annotations and categories";
+    throw new InputError({ where: file, expected, found: show(document) });
   }
   const images = listOf(document, "images", file);
   const categories = listOf(document, "categories", file);
   const annotations = listOf(document, "annotations", file);
-  checkField(images, `${file} images`, "id", "a whole number or a text", isId);
-  checkField(images, `${file} images`, "file_name", "a file's name", (name) => typeof name === "string" && name !== "");
-  for (const side of ["width", "height"]) checkField(images, `${file} images`, side, "a number of pixels", isCount);
-  checkField(categories, `${file} categories`, "id", "a whole number", Number.isSafeInteger);
-  checkField(categories, `${file} categories`, "name", "a text", (name) => typeof name === "string");
-  checkField(annotations, `${file} annotations`, "image_id", "the id of an image", isId);
-  checkUnique(images, `${file} images`);
-  checkUnique(categories, `${file} categories`);
-  // The fields that these interfaces name were checked above.
-  return { file, images, categories, annotations } as unknown as CocoFile<CocoAnnotation>;
+  const at = (key: string) => `${file} ${key}`;
+  checkField(images, at("images"), "id", "a whole number or a text", isId);
+  checkField(images, at("images"), "file_name", "a file's name", isText);
+  for (const side of ["width", "height"]) checkField(images, at("images"), side, "a number of pixels", isCount);
+  checkField(categories, at("categories"), "id", "a whole number", (id) => numberedId(id) !== undefined);
+  checkField(categories, at("categories"), "name", "a text", isText);
+  checkField(categories, at("categories"), "isthing", "0 or 1", isAbsentOr(flagOf));
+  checkField(categories, at("categories"), "color", "[red, green, blue] from 0 to 255", isAbsentOr(colorOf));
+  checkField(annotations, at("annotations"), "image_id", "the id of an image", isId);
+  checkUnique(images, at("images"));
+  checkUnique(categories, at("categories"));
+  requireFewClasses(categories.length, at("categories"));
+  const classes = categories.map(({ id, name, isthing, color }) => ({
+    id: numberedId(id)!,
+    name: name as string,
+    isThing: flagOf(isthing) ?? true,
+    color: colorOf(color),
+  }));
+  const saying = categories.filter(({ isthing }) => !isAbsent(isthing)).map(({ id }) => numberedId(id)!);
+  return {
+    file,
+    // The fields that these interfaces name were checked above.
+    images: images as unknown as CocoImage[],
+    annotations: annotations as CocoAnnotation[],
+    classes: classList(classes),
+    sayingThings: new Set(saying),
+  };
 }
 
 /** Files that somebody still uses, so that classes and labels come from one reading. */
-const opened = new Map<string, { stamp: string; document: WeakRef<CocoFile<CocoAnnotation>> }>();
+const opened = new Map<string, { stamp: string; document: WeakRef<CocoFile> }>();
 
 /**
- * Reads a file of instances or panoptic annotations and checks its images and categories; a byte order mark is passed over.
+ * Reads a file of instances or panoptic annotations and checks its images and categories.
  * @throws InputError that names the file and the element
  */
-export async function readCocoFile<A extends CocoAnnotation>(file: string): Promise<CocoFile<A>> {
+export async function readCocoFile(file: string): Promise<CocoFile> {
   const stamp = await stampOf(file);
   const known = opened.get(file);
   let document = known?.stamp === stamp ? known.document.deref() : undefined;
   if (!document) {
-    document = checkDocument(parseJson(await readText(file), file), file);
+    document = checkDocument(await readJson(file), file);
     opened.set(file, { stamp, document: new WeakRef(document) });
   }
-  return document as CocoFile<A>;
+  return document;
 }
 
-/** The file's categories as classes, in its order; `isthing` is 1 where it is not said. */
-export function classesOf({ categories }: CocoFile<CocoAnnotation>): SegmentationClass[] {
-  return classList(
-    categories.map(({ id, name, isthing = 1, color }) => ({ id, name, isThing: Boolean(isthing), color })),
-  );
+/** What a message calls the annotation at a place in the file: by its id too, where it has one. */
+export function annotationName({ file, annotations }: CocoFile, at: number): string {
+  const { id } = annotations[at];
+  return `${file} annotations[${at}]${isAbsent(id) ? "" : ` (id ${show(id)})`}`;
 }
 
-/** The annotations of each image, and how many belong to images that the file does not list. */
-export function groupByImage<A extends CocoAnnotation>({ images, annotations }: CocoFile<A>) {
-  const byImage = new Map<number | string, A[]>(images.map(({ id }) => [id, []]));
-  let homeless = 0;
-  for (const annotation of annotations) {
-    const list = byImage.get(annotation.image_id);
-    if (list) list.push(annotation);
-    else homeless++;
-  }
-  return { byImage, homeless };
+export interface AnnotationsByImage {
+  /** Places of the image's annotations in the file. */
+  of(imageId: number | string): readonly number[];
+  readonly warnings: readonly string[];
+}
+
+/** The annotations of each image by their places in the file. */
+export function groupByImage({ file, images, annotations }: CocoFile): AnnotationsByImage {
+  const byImage = new Map<number | string | undefined, number[]>(images.map(({ id }) => [idOf(id), []]));
+  const homeless: number[] = [];
+  annotations.forEach(({ image_id }, at) => {
+    (byImage.get(idOf(image_id)) ?? homeless).push(at);
+  });
+  const [first] = homeless;
+  return {
+    of: (imageId) => byImage.get(idOf(imageId)) ?? [],
+    warnings:
+      homeless.length > 0
+        ? [
+            `${file}: ${homeless.length} of ${annotations.length} annotations belong to no image of it, ` +
+              `for example annotations[${first}] with the image_id ${show(annotations[first].image_id)}`,
+          ]
+        : [],
+  };
 }

@@ -6,7 +6,7 @@ import { InputError } from "../../core/errors.js";
 import { exists } from "../../io/atomic-file.js";
 import type { SegmentationClass, Task } from "../../masks/segmentation.js";
 import { indexById, thingsFirst } from "./class-list.js";
-import { classesOf, readCocoFile } from "./coco-json.js";
+import { readCocoFile } from "./coco-json.js";
 import type { DataSet } from "./data-set.js";
 import { openLabelFiles, type SplitFiles, tasksOf } from "./label-files.js";
 import type { LabelledSplit } from "./split.js";
@@ -70,8 +70,8 @@ async function openSplit(files: SplitFiles, task: Task): Promise<LabelledSplit> 
     const found = `labels for ${tasksOf(files).join(", ")}`;
     throw new InputError({ where: files.images, expected: `labels for the task ${task}`, found });
   }
-  const classes: SegmentationClass[] = thingsFirst(classesOf(await readCocoFile(main)));
-  const meanings = { classes, values: new Map(), categories: indexById(classes), fix: () => "" };
+  const classes: SegmentationClass[] = thingsFirst((await readCocoFile(main)).classes);
+  const meanings = { classes, fromJson: true, values: new Map(), categories: indexById(classes), fix: () => "" };
   return openLabelFiles(files, meanings, task);
 }
 

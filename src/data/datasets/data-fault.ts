@@ -6,6 +6,7 @@ import type { BadFile } from "../source.js";
 export const FAULT_KINDS = [
   "missing image",
   "missing label",
+  "ambiguous name",
   "unreadable image",
   "unreadable label",
   "sizes differ",

@@ -4,7 +4,7 @@ import { InputError, suggestion } from "../../core/errors.js";
 import type { Assignment } from "../../core/settings-file.js";
 import { show } from "../../core/show.js";
 import { IGNORED, type SegmentationClass } from "../../masks/segmentation.js";
-import { type ClassEntry, classList } from "./class-list.js";
+import { type ClassEntry, classList, requireFewClasses } from "./class-list.js";
 
 const KEYS = ["id", "name", "isthing", "color"] as const;
 const EXAMPLE = "a name, or { id: 1, name: car, isthing: true }";
@@ -37,7 +37,7 @@ function readClass(entry: unknown, defaultId: number, thing: boolean | undefined
   const fields = typeof entry === "object" && entry !== null && !Array.isArray(entry) ? { ...entry } : { name: entry };
   for (const key of Object.keys(fields)) {
     if (KEYS.includes(key as (typeof KEYS)[number])) continue;
-    throw new InputError({ where, expected: "keys of a class", found: `"${key}"`, fix: suggestion(key, KEYS) });
+    throw new InputError({ where, expected: "keys of a class", found: show(key), fix: suggestion(key, KEYS) });
   }
   const { id = defaultId, name, isthing = thing, color } = fields as Record<string, unknown>;
   if (typeof name !== "string" || name === "") throw new InputError({ where, expected: EXAMPLE, found: show(entry) });
@@ -93,6 +93,7 @@ export function readClasses(assignments: readonly Assignment[], thing: boolean |
       entries.map(([key, entry]) => readClass(entry.value, wholeNumber(key, entry.where), thing, entry.where)),
     );
   }
+  requireFewClasses(classes.length, where);
   checkUnique(classes, where);
   return classes;
 }

@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { InputError, suggestion } from "../../core/errors.js";
 import { type Assignment, mergeSettings } from "../../core/settings-file.js";
+import { show } from "../../core/show.js";
 import { readAssignments } from "../../io/settings-file.js";
 import type { SegmentationClass } from "../../masks/segmentation.js";
 import { readClasses, readIdMap } from "./described-classes.js";
@@ -111,7 +112,9 @@ function groupByTop(assignments: readonly Assignment[]): Map<string, Assignment[
   const groups = new Map<string, Assignment[]>();
   for (const assignment of assignments) {
     const [top] = assignment.path;
-    groups.set(top, [...(groups.get(top) ?? []), assignment]);
+    const group = groups.get(top);
+    if (group) group.push(assignment);
+    else groups.set(top, [assignment]);
   }
   return groups;
 }
@@ -135,7 +138,7 @@ export function readDescription(file: string, root?: string): Description {
     if (!isSplit) {
       const fix = suggestion(key, [...known, "train", "val"]);
       const expected = "a known key, or a split (a mapping with images and labels)";
-      throw new InputError({ where: assignments[0].where, expected, found: `"${key}"`, fix });
+      throw new InputError({ where: assignments[0].where, expected, found: show(key), fix });
     }
     splits.set(key, readSplit(key, assignments, base));
   }

@@ -5,7 +5,7 @@ import { basename, resolve } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { IGNORED, type SegmentationClass } from "../../masks/segmentation.js";
 import { indexById, thingsFirst } from "./class-list.js";
-import { classesOf, readCocoFile } from "./coco-json.js";
+import { readCocoFile } from "./coco-json.js";
 import type { DataSet } from "./data-set.js";
 import type { Description } from "./description.js";
 import { openLabelFiles, type SplitFiles, tasksOf } from "./label-files.js";
@@ -67,6 +67,7 @@ function meaningsOf(description: Description, classes: readonly SegmentationClas
   refuseIgnoredClass(description, classes, ofClasses);
   return {
     classes,
+    fromJson: description.classes === undefined,
     categories: idMap ?? byId,
     values: new Map([...ofClasses, ...ignored.map((value) => [value, IGNORED] as const)]),
     fix: adviceOnValues(description, classes),
@@ -95,7 +96,7 @@ async function classesOfJson({ file, splits }: Description): Promise<Segmentatio
     const fix = "Write them in the order of their values, for example classes: [sky, road].";
     throw new InputError({ where: file, expected: "classes", found: "none", fix });
   }
-  return thingsFirst(classesOf(await readCocoFile(json)));
+  return thingsFirst((await readCocoFile(json)).classes);
 }
 
 export async function openGeneric(description: Description): Promise<DataSet> {

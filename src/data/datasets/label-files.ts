@@ -66,8 +66,10 @@ async function instancesFromPanoptic(
   return {
     ...set,
     read: async (path, wanted) => {
-      const { width, height, instances } = instancesOfPanoptic(await set.read(path, wanted), all.classes);
-      return { width, height, instances: instances.map((one) => ({ ...one, label: labelOf[one.label] })) };
+      const map = await set.read(path, wanted);
+      const { width, height, instances } = instancesOfPanoptic(map, all.classes);
+      const relabelled = instances.map((one) => ({ ...one, label: labelOf[one.label] }));
+      return { width, height, instances: relabelled, remarks: map.remarks };
     },
   };
 }
@@ -134,11 +136,16 @@ export async function openLabelFiles(files: SplitFiles, all: Meanings, task: Tas
       });
     });
   const { hasObjects } = main;
+  const openers = task === "panoptic" ? [openSemantic, openInstances] : [];
   return createSplit({
+    openForms: async () => {
+      for (const open of openers) await open?.();
+    },
     task,
     classes,
     images: paths.map((path) => ({ file: join(folder.folder, path), id: main.images.get(path)! })),
     faults: [...folder.faults, ...main.faults],
+    warnings: main.warnings,
     notes: main.notes,
     unused: folder.paths.filter((path) => !main.images.has(path)).map((path) => join(folder.folder, path)),
     hasObjects: hasObjects && ((index) => hasObjects(paths[index])),

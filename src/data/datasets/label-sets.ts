@@ -1,18 +1,22 @@
 /** @file Labels of one form as files hold them: which images they know, and how one is read. */
 
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { show } from "../../core/show.js";
 import type { InstanceSet, PanopticMap, SegmentationClass } from "../../masks/segmentation.js";
-import { createInstanceReader, type InstanceAnnotation } from "./coco-instances.js";
-import { type CocoAnnotation, type CocoFile, type CocoImage, readCocoFile } from "./coco-json.js";
-import { createPanopticReader, type PanopticAnnotation } from "./coco-panoptic.js";
-import { DataFault, type WantedSize } from "./data-fault.js";
+import { createInstanceReader } from "./coco-instances.js";
+import { type CocoFile, type CocoImage, readCocoFile } from "./coco-json.js";
+import { createPanopticReader } from "./coco-panoptic.js";
+import type { DataFault, WantedSize } from "./data-fault.js";
 import { type ImageFolder, pairWithLabels, type Suffixes } from "./image-pairs.js";
+import { listedImages } from "./listed-images.js";
 import type { LabelledImage } from "./split.js";
 
 /** What the numbers in files mean, as indices of `classes`. */
 export interface Meanings {
   readonly classes: readonly SegmentationClass[];
+  /** Whether the classes are those of a JSON file, so that all files must agree on their names. */
+  readonly fromJson: boolean;
   /** Values of semantic maps: index, or IGNORED. */
   readonly values: ReadonlyMap<number, number>;
   /** Categories of JSON files. */
@@ -28,27 +32,47 @@ export interface LabelSet<T> {
   /** Its images by their paths below the folder of images. */
   readonly images: ReadonlyMap<string, LabelledImage["id"]>;
   readonly faults: readonly DataFault[];
+  /** What may not be meant, and what is merely unusual. */
+  readonly warnings: readonly string[];
   readonly notes: readonly string[];
   read(path: string, wanted: WantedSize): Promise<T>;
   hasObjects?(path: string): boolean;
 }
 
-/** The images of a JSON file, by their paths below the folder. */
-function listedImages({ file, images }: CocoFile<CocoAnnotation>, folder: ImageFolder) {
-  const found = new Map<string, CocoImage>();
-  const faults: DataFault[] = [];
-  const wanted = new Set(folder.paths);
-  for (const image of images) {
-    const path = [image.file_name, basename(image.file_name)].find((name) => folder.all.has(name));
-    if (path === undefined) {
-      const where = join(folder.folder, image.file_name);
-      faults.push(
-        new DataFault("missing image", { where, expected: `the image ${image.id} of ${file}`, found: "no such file" }),
-      );
-    } else if (wanted.has(path)) found.set(path, image);
+/** Refuses a file whose categories are not the classes of the same ids: things or stuff, and by name where names are the files'. */
+function checkCategories({ file, classes, sayingThings }: CocoFile, meanings: Meanings): void {
+  for (const { id, name, isThing } of classes) {
+    const known = meanings.classes[meanings.categories.get(id) ?? -1];
+    if (!known) continue;
+    const where = `${file} category ${id} (${name})`;
+    if (sayingThings.has(id) && known.isThing !== isThing) {
+      const kind = (thing: boolean) => (thing ? "a thing" : "stuff");
+      const fix = "Make isthing of the class agree with the file.";
+      throw new InputError({ where, expected: kind(known.isThing), found: kind(isThing), fix });
+    }
+    if (meanings.fromJson && known.name !== name) {
+      const fix = "Give the files the same categories, or name the classes in a data.yaml.";
+      throw new InputError({ where, expected: `the name ${show(known.name)} of another file`, found: show(name), fix });
+    }
   }
-  return { found, faults };
 }
+
+const fold = (name: string) => name.normalize("NFC").trim().toLowerCase();
+
+/** Categories that people cannot tell apart. */
+function namesakes({ file, classes }: CocoFile): string[] {
+  const byName = new Map<string, SegmentationClass[]>();
+  for (const entry of classes) byName.set(fold(entry.name), [...(byName.get(fold(entry.name)) ?? []), entry]);
+  return [...byName.values()]
+    .filter((list) => list.length > 1)
+    .map((list) => {
+      const ids = list.map(({ id }) => id).join(" and ");
+      return `${file}: the categories ${ids} are both called ${show(list[0].name)}; they are trained as different classes`;
+    });
+}
+
+const idsOf = (found: ReadonlyMap<string, readonly CocoImage[]>) =>
+  new Map([...found].map(([path, [{ id }]]) => [path, id]));
 
 /** COCO's instances. @throws InputError */
 export async function instancesFromJson(
@@ -56,32 +80,18 @@ export async function instancesFromJson(
   folder: ImageFolder,
   meanings: Meanings,
 ): Promise<LabelSet<InstanceSet>> {
-  const document = await readCocoFile<InstanceAnnotation>(file);
-  const { found, faults } = listedImages(document, folder);
+  const document = await readCocoFile(file);
+  checkCategories(document, meanings);
+  const { found, faults, notes } = listedImages(document, folder);
   const reader = createInstanceReader(document, meanings.categories);
   return {
-    images: new Map([...found].map(([path, { id }]) => [path, id])),
+    images: idsOf(found),
     faults,
-    notes: reader.notes,
-    read: async (path) => reader.read(found.get(path)!),
-    hasObjects: (path) => reader.hasObjects(found.get(path)!.id),
+    warnings: [...namesakes(document), ...reader.warnings],
+    notes,
+    read: async (path, wanted) => reader.read(found.get(path)!, wanted),
+    hasObjects: (path) => reader.hasObjects(found.get(path)!),
   };
-}
-
-/** Refuses a JSON file that calls a class a thing which is none, or the other way round. */
-function checkThings({ file, categories }: CocoFile<CocoAnnotation>, { classes, categories: labelOf }: Meanings): void {
-  for (const { id, name, isthing } of categories) {
-    const known = classes[labelOf.get(id) ?? -1];
-    if (isthing === undefined || !known || known.isThing === Boolean(isthing)) continue;
-    const kind = (thing: boolean) => (thing ? "a thing" : "stuff");
-    const fix = "Make isthing of the class agree with the file.";
-    throw new InputError({
-      where: `${file} category ${id} (${name})`,
-      expected: kind(known.isThing),
-      found: kind(Boolean(isthing)),
-      fix,
-    });
-  }
 }
 
 /** COCO's panoptic labels. @throws InputError */
@@ -90,24 +100,23 @@ export async function panopticFromJson(
   folder: ImageFolder,
   meanings: Meanings,
 ): Promise<LabelSet<PanopticMap>> {
-  const document = await readCocoFile<PanopticAnnotation>(json);
-  checkThings(document, meanings);
-  const { found, faults } = listedImages(document, folder);
+  const document = await readCocoFile(json);
+  checkCategories(document, meanings);
+  const { found, faults, notes } = listedImages(document, folder);
   const reader = createPanopticReader(document, masks, meanings.categories);
-  const missing = [...found].filter(([, { id }]) => !reader.has(id));
-  for (const [path, { id }] of missing) {
+  for (const [path, entries] of found) {
+    const fault = reader.faultOf(entries, join(folder.folder, path));
+    if (!fault) continue;
     found.delete(path);
-    const where = join(folder.folder, path);
-    faults.push(
-      new DataFault("missing label", { where, expected: `an annotation of the image ${id} in ${json}`, found: "none" }),
-    );
+    faults.push(fault);
   }
   return {
-    images: new Map([...found].map(([path, { id }]) => [path, id])),
+    images: idsOf(found),
     faults,
-    notes: reader.notes,
-    read: (path) => reader.read(found.get(path)!),
-    hasObjects: (path) => reader.hasObjects(found.get(path)!.id, (label) => meanings.classes[label]?.isThing ?? false),
+    warnings: [...namesakes(document), ...reader.warnings],
+    notes,
+    read: (path, wanted) => reader.read(found.get(path)!, wanted),
+    hasObjects: (path) => reader.hasObjects(found.get(path)!, (label) => meanings.classes[label]?.isThing ?? false),
   };
 }
 
@@ -123,6 +132,7 @@ export async function labelMaps<T>(
   return {
     images: new Map([...labelOf.keys()].map((path) => [path, idOf(path)])),
     faults,
+    warnings: [],
     notes: [],
     read: (path, wanted) => read(labelOf.get(path)!, wanted),
   };

@@ -3,7 +3,16 @@
 import { InputError } from "../../core/errors.js";
 import { imageSize } from "../../io/image-file.js";
 import { readPicture } from "../../io/picture-file.js";
-import type { InstanceSet, PanopticMap, SegmentationClass, SemanticMap, Task } from "../../masks/segmentation.js";
+import { shapeMask } from "../../masks/polygons.js";
+import { maskArea } from "../../masks/run-lengths.js";
+import {
+  IGNORED,
+  type InstanceSet,
+  type PanopticMap,
+  type SegmentationClass,
+  type SemanticMap,
+  type Task,
+} from "../../masks/segmentation.js";
 import type { LabelledSource } from "../labelled-source.js";
 import { DataFault, requireSize, type WantedSize } from "./data-fault.js";
 import { instancesOfPanoptic, semanticOfPanoptic } from "./derived-labels.js";
@@ -29,7 +38,8 @@ export interface SplitParts extends LabelReaders {
   readonly images: readonly LabelledImage[];
   /** What was wrong with the files when the split was opened; those images are not in it. */
   readonly faults?: readonly DataFault[];
-  /** What is unusual but harmless. */
+  /** What harms no run but may not be meant, and what is merely unusual. */
+  readonly warnings?: readonly string[];
   readonly notes?: readonly string[];
   /** Images beside them in the folder that the labels do not mention. */
   readonly unused?: readonly string[];
@@ -37,11 +47,14 @@ export interface SplitParts extends LabelReaders {
   readonly hasObjects?: (index: number) => boolean;
   /** What to do when only one class occurs and all else is ignored. */
   readonly ifOneClass?: string;
+  /** Opens the files of forms that are opened on first use otherwise. */
+  readonly openForms?: () => Promise<void>;
 }
 
 /** An opened split. It is the LabelledSource that training and evaluation see, and knows more for `data check`. */
 export interface LabelledSplit extends LabelledSource {
   readonly faults: readonly DataFault[];
+  readonly warnings: readonly string[];
   readonly notes: readonly string[];
   /** Images in the same folder that are in no label file of the split. */
   readonly unused: readonly string[];
@@ -52,12 +65,21 @@ export interface LabelledSplit extends LabelledSource {
   hasObjects?(index: number): boolean;
   /** What to do when only one class occurs and all else is ignored. */
   readonly ifOneClass?: string;
+  /**
+   * Whether the image's label has a pixel of a class, an object or a segment that is no crowd, by the task.
+   * @throws InputError when the label cannot be read
+   */
+  hasTarget(index: number): Promise<boolean>;
+  /** Opens what is opened on first use otherwise, so that a fault of it ends work before it begins. @throws InputError */
+  openForms(): Promise<void>;
 }
 
 interface Sized {
   readonly width: number;
   readonly height: number;
 }
+
+type Label = SemanticMap | InstanceSet | PanopticMap;
 
 /** @throws DataFault for a fault of this image */
 async function asImageFault<T>(work: () => Promise<T>): Promise<T> {
@@ -69,13 +91,24 @@ async function asImageFault<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Whether a label has a pixel of a class, in an object or segment that is no crowd. */
+function showsTarget(label: Label): boolean {
+  if ("labels" in label) return label.labels.some((value) => value !== IGNORED);
+  if ("segments" in label) return label.segments.some(({ crowd, area }) => !crowd && area > 0);
+  const { width, height, instances } = label;
+  return instances.some(({ crowd, shape }) => !crowd && maskArea(shapeMask(shape, width, height)) > 0);
+}
+
 /**
  * A source out of its parts: labels are compared with the upright image in size, and semantic maps and instances are
  * derived from panoptic ones where a split has none of its own.
  */
 export function createSplit(parts: SplitParts): LabelledSplit {
-  const { task, classes, images, faults = [], notes = [], unused = [], hasObjects, ifOneClass, panoptic } = parts;
+  const { task, classes, images, faults = [], warnings = [], notes = [], unused = [] } = parts;
+  const { hasObjects, ifOneClass, panoptic } = parts;
   const sizes = new Map<number, Sized>();
+  /** Images whose label was read and has a target. */
+  const withTarget = new Set<number>();
   const derived = <T>(of: (map: PanopticMap) => T) =>
     panoptic && (async (...which: Parameters<LabelReader<T>>) => of(await panoptic(...which)));
   const semantic = parts.semantic ?? derived(semanticOfPanoptic);
@@ -92,7 +125,7 @@ export function createSplit(parts: SplitParts): LabelledSplit {
     return found;
   }
 
-  async function checked<T extends Sized>(index: number, form: Task, read?: LabelReader<T>): Promise<T> {
+  async function checked<T extends Label>(index: number, form: Task, read?: LabelReader<T>): Promise<T> {
     if (!read) {
       throw new InputError({
         where: images[index].file,
@@ -103,6 +136,7 @@ export function createSplit(parts: SplitParts): LabelledSplit {
     const wanted = { ...(await size(index)), of: "the image" };
     const label = await read(index, wanted);
     requireSize(label, images[index].file, wanted);
+    if (form === task && !withTarget.has(index) && showsTarget(label)) withTarget.add(index);
     return label;
   }
 
@@ -112,10 +146,16 @@ export function createSplit(parts: SplitParts): LabelledSplit {
     task,
     classes,
     faults,
+    warnings,
     notes,
     unused,
     hasObjects,
     ifOneClass,
+    openForms: parts.openForms ?? (async () => {}),
+    async hasTarget(index) {
+      if (!withTarget.has(index)) await checked<Label>(index, task, readers[task]);
+      return withTarget.has(index);
+    },
     size,
     length: images.length,
     forms: new Set(forms),
