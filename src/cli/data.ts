@@ -34,7 +34,8 @@ async function check({ data, dataRoot, task, split, report: file }: Flags): Prom
   const broken = breakage(report);
   if (broken === undefined) reporter.say(verdict(report));
   else {
-    const fix = file ? `All of them: ${file}.` : "--report FILE.json lists all of them.";
+    const passed = report.trainable.length > 0 ? " Fine-tuning passes these images over." : "";
+    const fix = (file ? `All of them: ${file}.` : "--report FILE.json lists all of them.") + passed;
     throw new InputError({ where: data, expected: "data without faults", found: broken, fix });
   }
 }

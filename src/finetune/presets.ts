@@ -1,5 +1,6 @@
 /** @file The presets: one table of published numbers (mask-classification reference, 5), and small ones that a CPU can train. */
 
+import { USUAL_SPLITS } from "../data/datasets/data-set.js";
 import type { Task } from "../masks/segmentation.js";
 import { BACKBONES, DECODERS, TINY_MODEL } from "../run/model-presets.js";
 import type { ModelSettings } from "../run/model-settings.js";
@@ -29,8 +30,8 @@ const BASE: Sections = {
     path: null,
     root: null,
     task: null,
-    trainSplit: "train",
-    valSplit: "val",
+    trainSplit: USUAL_SPLITS.train,
+    valSplit: USUAL_SPLITS.val,
     labels: "100%",
     labelsSeed: 0,
     view: "shortest-edge",

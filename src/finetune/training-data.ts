@@ -4,9 +4,10 @@ import { InputError } from "../core/errors.js";
 import type { Reporter } from "../core/reporter.js";
 import type { DataSet } from "../data/datasets/data-set.js";
 import { suspectOneClass } from "../data/datasets/one-class.js";
-import { openDataSet, openSplitOf } from "../data/datasets/open-data.js";
+import { openDataSet } from "../data/datasets/open-data.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
-import { labelledSubset, labelledSubsetOf, parseLabelShare, trainableImages } from "../data/datasets/subset.js";
+import { parseLabelShare } from "../data/datasets/subset.js";
+import { openTrainingSplits } from "../data/datasets/training-splits.js";
 import { warnOfDark } from "../data/sample-ranges.js";
 import type { Task } from "../masks/segmentation.js";
 import { fingerprint } from "../run/resume-point.js";
@@ -52,21 +53,17 @@ export async function openTrainingData({ data, run }: FinetuneSettings, reporter
   }
   const dataSet = await openDataSet(path, root === null ? {} : { root });
   const task = decideTask(dataSet, data, reporter);
-  const all = await openSplitOf(dataSet, trainSplit, task);
-  const share = labelledSubset(all, parseLabelShare(labels, "data.labels"), labelsSeed);
-  const train = labelledSubsetOf(share, await trainableImages(share));
+  const share = { share: parseLabelShare(labels, "data.labels"), seed: labelsSeed };
+  const splits = await openTrainingSplits(dataSet, { task, trainSplit, valSplit, labels: share });
+  const { train, labelled, val, notes } = splits;
   reporter.say(
-    `Training on ${train.length} of the ${all.length} labelled images of ${dataSet.name} ${trainSplit}, ${task}`,
+    `Training on ${train.length} of the ${labelled} labelled images of ${dataSet.name} ${trainSplit}, ${task}`,
   );
   await warnOfDark(train, reporter);
   const suspicion = await suspectOneClass(train);
   if (suspicion) reporter.warn(suspicion);
-  if (valSplit === null) return { task, train };
-  if (!dataSet.splits.includes(valSplit)) {
-    if (run.evaluateEvery > 0) reporter.say(`No split "${valSplit}": the run is not evaluated (data.valSplit).`);
-    return { task, train };
-  }
-  return { task, train, val: await openSplitOf(dataSet, valSplit, task) };
+  if (run.evaluateEvery > 0) for (const note of notes) reporter.say(note);
+  return { task, train, val };
 }
 
 /** A resumed run must see the same images and classes. */

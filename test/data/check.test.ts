@@ -242,7 +242,13 @@ it("objects: crowds, single pixels, many objects and images without any are coun
     "train: 102 masks of one pixel",
     "train: 1 mask without a pixel: a.png",
     "train: 1 crowd, which training leaves out",
+    'No split "val": a run is not evaluated (data.valSplit).',
     "1 image in no label file: unlisted.png",
+  ]);
+  expect(report.warnings).toEqual([
+    expect.stringMatching(
+      /^train: 1 object lies wholly outside the image: .*train\.json annotations\[102\] \(id 201\)$/,
+    ),
   ]);
 });
 
@@ -250,7 +256,7 @@ it("the command ends with 1 and a list of the faults in a file, or with 0 and th
   const folder = await healthySet();
   const healthy = await runMain("data", "check", "--data", folder.root, "--split", "val");
   expect(healthy.code).toBe(0);
-  expect(healthy.out).toMatch(/^Ready to train: semantic \(val 2\)\.\n$/m);
+  expect(healthy.out).toMatch(/^Without a fault: semantic \(val 2\)\.\n$/m);
   folder.labels("val_maps/6.png", [[0]]);
   const file = folder.at("report.json");
   const broken = await runMain("data", "check", "--data", folder.at("data.yaml"), "--report", file);

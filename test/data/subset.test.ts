@@ -48,7 +48,7 @@ it.each(["0%", "101%", "-1", "0", "ten", "1.5", "", "5 %%"])("the share %j is re
 it("images without an object are left out of training on instances, and unreadable ones are left in", async () => {
   const source = await nuclei(7);
   expect(await trainableImages(source)).toEqual([1, 2, 4, 5]);
-  const broken = { ...source, instances: (i: number) => (i === 3 ? readNothing() : source.instances(i)) };
+  const broken = { ...source, hasTarget: (i: number) => (i === 3 ? readNothing() : source.hasTarget(i)) };
   expect(await trainableImages(broken)).toEqual([1, 2, 3, 4, 5]);
 });
 

@@ -1,6 +1,7 @@
 /** @file A report of `data check` for a person: aligned tables, faults by kind, one line at the end. */
 
 import { alignedRows, plural } from "../../core/text.js";
+import type { SegmentationClass } from "../../masks/segmentation.js";
 import type { DataReport, TaskReport } from "./check-data.js";
 import type { Fault, SplitFindings } from "./examine-split.js";
 
@@ -110,27 +111,44 @@ export function breakage({ faults, closed }: DataReport): string | undefined {
   return parts.filter((part) => part !== "").join(", and ");
 }
 
-/** The last line for data without faults. */
-export function verdict({ tasks, warnings }: DataReport): string {
-  const what = tasks.map(
-    ({ task, splits }) => `${task} (${splits.map(({ name, length }) => `${name} ${length}`).join(", ")})`,
-  );
+/** The last line for data without faults: what can be trained on, and what else was looked at. */
+export function verdict({ tasks, trainable, warnings }: DataReport): string {
+  const list = (reports: readonly TaskReport[]) =>
+    reports
+      .map(({ task, splits }) => `${task} (${splits.map(({ name, length }) => `${name} ${length}`).join(", ")})`)
+      .join("; ");
+  const ready = tasks.filter(({ task }) => trainable.includes(task));
+  const others = tasks.filter(({ task }) => !trainable.includes(task));
+  const parts = [
+    ready.length > 0 ? `Ready to train: ${list(ready)}` : "",
+    others.length > 0 ? `Without a fault: ${list(others)}` : "",
+  ].filter((part) => part !== "");
   const caution =
     warnings.length > 0 ? `, but see ${warnings.length === 1 ? "the warning" : `the ${warnings.length} warnings`}` : "";
-  return `Ready to train: ${what.join("; ")}${caution}.`;
+  return `${parts.join(". ")}${caution}.`;
+}
+
+/** The classes' names, with their ids where several have one name. */
+function uniqueNames(classes: readonly SegmentationClass[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { name } of classes) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return classes.map(({ id, name }) => (counts.get(name) === 1 ? name : `${name} (${id})`));
 }
 
 /** The report as a file holds it: figures by class name, all faults, without the hashes of the images. */
 export function summaryOf(report: DataReport): object {
-  const { data, name, format, tasks, closed, faults, leaks, warnings, notes } = report;
-  const splits = tasks.flatMap(({ task, classes, splits }) =>
-    splits.map(({ name, length, tally: { counts, ...figures } }) => ({
+  const { data, name, format, tasks, closed, trainable, faults, leaks, warnings, notes } = report;
+  const splits = tasks.flatMap(({ task, classes, splits }) => {
+    const names = uniqueNames(classes);
+    return splits.map(({ name, length, remarks, tally: { counts, ...figures } }) => ({
       split: name,
       task,
       images: length,
       ...figures,
-      classes: Object.fromEntries(classes.map((entry, label) => [entry.name, { id: entry.id, ...counts[label] }])),
-    })),
-  );
-  return { data, name, format, ready: breakage(report) === undefined, faults, closed, leaks, warnings, notes, splits };
+      remarks,
+      classes: Object.fromEntries(classes.map(({ id }, label) => [names[label], { id, ...counts[label] }])),
+    }));
+  });
+  const ready = breakage(report) === undefined && trainable.length > 0;
+  return { data, name, format, ready, trainable, faults, closed, leaks, warnings, notes, splits };
 }

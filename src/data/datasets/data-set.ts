@@ -3,6 +3,9 @@
 import type { Task } from "../../masks/segmentation.js";
 import type { LabelledSplit } from "./split.js";
 
+/** The splits that a run uses unless its settings say otherwise. */
+export const USUAL_SPLITS = { train: "train", val: "val" } as const;
+
 export interface DataSet {
   readonly name: string;
   /** "ADE20K", "Cityscapes", "COCO" or "generic". */

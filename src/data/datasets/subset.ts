@@ -2,7 +2,8 @@
 
 import { InputError } from "../../core/errors.js";
 import { RandomStream } from "../../core/random.js";
-import { IGNORED, type Task } from "../../masks/segmentation.js";
+import { decode } from "../../io/image-file.js";
+import type { Task } from "../../masks/segmentation.js";
 import type { LabelledSplit } from "./split.js";
 
 /** How much of the labels is used: a share of the images, or a number of them. */
@@ -33,6 +34,7 @@ export function labelledSubsetOf(source: LabelledSplit, indices: readonly number
     read: (index) => source.read(indices[index]),
     size: (index) => source.size(indices[index]),
     imageId: (index) => source.imageId(indices[index]),
+    hasTarget: (index) => source.hasTarget(indices[index]),
     hasObjects: hasObjects && ((index) => hasObjects(indices[index])),
     semantic: (index) => source.semantic(indices[index]),
     instances: (index) => source.instances(indices[index]),
@@ -60,53 +62,64 @@ export function labelledSubset(source: LabelledSplit, share: LabelShare, seed: n
  * Indices of the images to train on: for instances those with an object that is no crowd, as the reference filters
  * (5.6); for other tasks all. JSON files say it at once; label maps have to be read, and an image whose label cannot be
  * read stays in, to be reported by whoever trains on it.
- * @throws InputError when no label that can be read has anything to predict
+ * @throws InputError when not one of them can be read and has anything to predict
  */
 export async function trainableImages(
   source: LabelledSplit,
   onProgress?: (done: number, total: number) => void,
 ): Promise<number[]> {
-  const indices = Array.from({ length: source.length }, (_, i) => i);
-  if (source.task !== "instance") {
-    await requireTarget(source);
-    return indices;
-  }
   const kept: number[] = [];
-  for (const index of indices) {
-    if ((await hasTarget(source, index)) !== false) kept.push(index);
+  for (let index = 0; index < source.length; index++) {
+    if (source.task !== "instance" || (await hasObject(source, index))) kept.push(index);
     onProgress?.(index + 1, source.length);
   }
-  if (kept.length > 0) return kept;
-  throw nothingToLearn(source.task, source.length);
+  const seen = kept.length > 0 ? await seekTarget(source, kept) : { empty: source.length, unusable: 0 };
+  if (seen) throw nothingToLearn(source.task, seen);
+  return kept;
 }
 
-/** Reads labels up to the first that has something to predict. */
-async function requireTarget(source: LabelledSplit): Promise<void> {
-  let empty = 0;
-  for (let index = 0; index < source.length; index++) {
-    const found = await hasTarget(source, index);
-    if (found) return;
-    if (found === false) empty++;
-  }
-  if (empty > 0) throw nothingToLearn(source.task, empty);
-}
-
-/** Whether an image has a pixel of a class, an object or a segment that is no crowd; undefined for an unreadable label. */
-async function hasTarget(source: LabelledSplit, index: number): Promise<boolean | undefined> {
+async function hasObject(source: LabelledSplit, index: number): Promise<boolean> {
+  if (source.hasObjects) return source.hasObjects(index);
   try {
-    switch (source.task) {
-      case "semantic":
-        return (await source.semantic(index)).labels.some((label) => label !== IGNORED);
-      case "panoptic":
-        return (await source.panoptic(index)).segments.some(({ crowd }) => !crowd);
-      case "instance":
-        if (source.hasObjects) return source.hasObjects(index);
-        return (await source.instances(index)).instances.some(({ crowd }) => !crowd);
-    }
+    return await source.hasTarget(index);
   } catch (error) {
-    if (error instanceof InputError) return undefined;
+    if (error instanceof InputError) return true;
     throw error;
   }
+}
+
+/** What there is where nothing can be predicted. */
+export interface NoTarget {
+  /** Images without anything to predict, and images that cannot be used. */
+  readonly empty: number;
+  readonly unusable: number;
+  /** Why the first of those cannot be used. */
+  readonly first?: InputError;
+}
+
+/**
+ * Looks for one image that can be read and has anything to predict: next to nothing where most have, while a source
+ * without any is read to its end.
+ * @param indices where to look
+ * @returns undefined when there is one
+ */
+export async function seekTarget(source: LabelledSplit, indices: Iterable<number>): Promise<NoTarget | undefined> {
+  let [empty, unusable] = [0, 0];
+  let first: InputError | undefined;
+  for (const index of indices) {
+    try {
+      if (await source.hasTarget(index)) {
+        await decode(await source.read(index), source.name(index), { white: source.white });
+        return undefined;
+      }
+      empty++;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      unusable++;
+      first ??= error;
+    }
+  }
+  return { empty, unusable, first };
 }
 
 const TARGETS: Record<Task, readonly [wanted: string, found: string]> = {
@@ -116,12 +129,23 @@ const TARGETS: Record<Task, readonly [wanted: string, found: string]> = {
 };
 
 /** Why labels without anything to predict cannot be trained on. */
-export function nothingToLearn(task: Task, images: number): InputError {
-  const [expected, found] = TARGETS[task];
-  return new InputError({
-    where: `the ${task} labels`,
-    expected,
-    found: `${found} in ${images} ${images === 1 ? "image" : "images"}`,
-    fix: "Check what the description of the data ignores (ignore, id_map), and that labels belong to the task.",
-  });
+export function nothingToLearn(
+  task: Task,
+  { empty, unusable, first }: NoTarget,
+  where = `the ${task} labels`,
+): InputError {
+  const [expected, nothing] = TARGETS[task];
+  const images = (count: number) => `${count} ${count === 1 ? "image" : "images"}`;
+  const found = [];
+  if (empty > 0) found.push(`${nothing} in ${images(empty)}`);
+  if (first) {
+    const { problem } = first;
+    found.push(
+      `${images(unusable)} that cannot be used (${problem.where}: ${problem.found} in place of ${problem.expected})`,
+    );
+  }
+  const fix = first
+    ? "mask-jepa data check lists what is wrong with each."
+    : "Check what the description of the data ignores (ignore, id_map), and that labels belong to the task.";
+  return new InputError({ where, expected, found: found.join(", and "), fix });
 }

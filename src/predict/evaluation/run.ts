@@ -49,6 +49,7 @@ export async function runEvaluation(options: EvaluationRunOptions): Promise<Eval
   for (const path of checkpoints) await tidyRun(runFolder(path));
   const [{ task }] = trained;
   const source = await openLabelledSource(data, { task, split, root });
+  await source.openForms();
   await warnOfDark(source, reporter);
   const runtime = await createRuntime({ device, cores: cores || availableParallelism() });
   const predictors: Predictor[] = [];
