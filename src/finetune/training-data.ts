@@ -8,7 +8,7 @@ import { openDataSet } from "../data/datasets/open-data.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { parseLabelShare } from "../data/datasets/subset.js";
 import { openTrainingSplits } from "../data/datasets/training-splits.js";
-import { warnOfDark } from "../data/sample-ranges.js";
+import { warnOfOddRanges } from "../data/sample-ranges.js";
 import type { Task } from "../masks/segmentation.js";
 import { fingerprint } from "../run/resume-point.js";
 import type { FinetuneSettings } from "./settings.js";
@@ -59,7 +59,7 @@ export async function openTrainingData({ data, run }: FinetuneSettings, reporter
   reporter.say(
     `Training on ${train.length} of the ${labelled} labelled images of ${dataSet.name} ${trainSplit}, ${task}`,
   );
-  await warnOfDark(train, reporter);
+  await warnOfOddRanges(train, reporter);
   const suspicion = await suspectOneClass(train);
   if (suspicion) reporter.warn(suspicion);
   if (run.evaluateEvery > 0) for (const note of notes) reporter.say(note);

@@ -165,8 +165,9 @@ async function opened(bytes: Uint8Array, name: string, white: WhiteLevel | undef
     return sharp(toBytes(samples, sampleType, stated, white?.value), { raw: { width, height, channels } });
   } catch (error) {
     if (!(error instanceof UnknownSamples)) throw error;
-    const fix = `${white ? `Say what is white with ${white.setting}, or save` : "Save"} it with 8 or 16 bits a sample.`;
-    throw undecodable(name, error.message, error, fix);
+    const hint = error.needsWhite && white ? ` (set ${white.setting})` : "";
+    const fix = `${hint ? `Set ${white?.setting} to the sample that is white, or save` : "Save"} it with 8 or 16 bits a sample.`;
+    throw undecodable(name, error.message + hint, error, fix);
   }
 }
 

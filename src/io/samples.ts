@@ -61,6 +61,13 @@ export interface Levels {
 /** Samples that nobody can make bytes of; the message says what was found. */
 export class UnknownSamples extends Error {
   override readonly name = "UnknownSamples";
+  constructor(
+    message: string,
+    /** Whether it helps to say what is white. */
+    readonly needsWhite = false,
+  ) {
+    super(message);
+  }
 }
 
 /** Whether samples need a decision at all: libvips brings 8 and full 16 bits to 8 by itself, colour profiles included. */
@@ -119,7 +126,7 @@ function levelsOf(samples: Samples, type: SampleType, stated: StatedLevels, valu
   if (isFloat && range.black >= -HALF_STEP && range.white <= 1 + HALF_STEP) return { black: 0, white: 1 };
   const what = isFloat ? "floating-point samples" : `samples of the type ${type}`;
   const found = `${what} from ${rounded(range.black)} to ${rounded(range.white)}`;
-  throw new UnknownSamples(`${found}, and nothing that says which of them is white`);
+  throw new UnknownSamples(`${found}, and nothing that says which of them is white`, true);
 }
 
 /**

@@ -7,7 +7,7 @@ import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { randomResizedCrop } from "../data/augment.js";
 import { type Batch, createLoader } from "../data/loader.js";
-import { warnOfDark } from "../data/sample-ranges.js";
+import { warnOfOddRanges } from "../data/sample-ranges.js";
 import { type FolderSource, folderSource, type ImageSource, subsetOf } from "../data/source.js";
 import { requireSpace } from "../io/atomic-file.js";
 import { printEstimates } from "../run/dry-run.js";
@@ -97,7 +97,7 @@ async function train(training: Training): Promise<PretrainOutcome> {
     await saveCheckpoint(out, { step, keep: run.keep, tensors, state, ...(best && { best }) });
   };
   await training.directory.begin(toYaml(settings));
-  await warnOfDark(all, reporter);
+  await warnOfOddRanges(all, reporter);
   await requireSpace(out, (run.keep + 2) * checkpointBytes({ ...(await pretrainer.state()) }));
   const { images: unseen, skipped } = await usableCrops(all, held, data.size, held.length);
   const crops = unseen.map(({ crop }) => crop);

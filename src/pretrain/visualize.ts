@@ -8,7 +8,7 @@ import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import type { Shape } from "../core/tensor-data.js";
-import { warnOfDark } from "../data/sample-ranges.js";
+import { warnOfOddRanges } from "../data/sample-ranges.js";
 import { skippedNotes } from "../data/skipped-notes.js";
 import { type BadFile, folderSource } from "../data/source.js";
 import { exists, writeFileAtomic } from "../io/atomic-file.js";
@@ -60,7 +60,7 @@ export async function runVisualization(options: VisualizationOptions): Promise<P
   const settings = await settingsOf(checkpoint);
   const trained = await loadTrained(checkpoint, settings, reporter);
   const source = await folderSource(images, { white: whiteOf(settings) });
-  await warnOfDark(source, reporter);
+  await warnOfOddRanges(source, reporter);
   const all = Array.from({ length: source.length }, (_, i) => i);
   const usable = await usableCrops(source, all, settings.data.size, count);
   const skipped = [...source.faults, ...usable.skipped];

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { checkData } from "../../src/data/check/check-data.js";
 import { verdict } from "../../src/data/check/report-text.js";
-import { warnOfDark } from "../../src/data/sample-ranges.js";
+import { warnOfOddRanges } from "../../src/data/sample-ranges.js";
 import { folderSource } from "../../src/data/source.js";
 import { runFinetuning } from "../../src/finetune/run.js";
 import { resolveSettings } from "../../src/finetune/settings-resolution.js";
@@ -49,7 +49,7 @@ beforeAll(async () => {
 });
 
 const WARNING =
-  /^Warning: Nearly black to the network: 4 of 4 images .*000\.tif \(16 bits, none above 3\d\d\d\).* set /;
+  /^Warning: Nearly black to the network: 4 of 4 images, which .*000\.tif \(16 bits, the largest 3\d\d\d\).* set /;
 
 describe("pretraining and its pictures", () => {
   it("are the same as with 8 bits, by the setting", async () => {
@@ -79,10 +79,21 @@ describe("pretraining and its pictures", () => {
 
   it("warn once without it", async () => {
     const reporter = recordedReporter();
-    await warnOfDark(await folderSource(at("deep"), { white: whiteOf(smallestSettings()) }), reporter);
+    await warnOfOddRanges(await folderSource(at("deep"), { white: whiteOf(smallestSettings()) }), reporter);
     expect(reporter.lines).toEqual([expect.stringMatching(WARNING)]);
     expect(reporter.lines[0]).toContain("If 4095 is white, set data.whiteLevel to 4095.");
-    await warnOfDark(await folderSource(at("bytes")), reporter);
+    await warnOfOddRanges(await folderSource(at("bytes")), reporter);
+    expect(reporter.lines).toHaveLength(1);
+  });
+
+  it("warn of a level that cuts off most of an image", async () => {
+    const reporter = recordedReporter();
+    const white = (value: number) => ({ value, setting: "--white-level" });
+    await warnOfOddRanges(await folderSource(at("deep"), { white: white(500) }), reporter);
+    expect(reporter.lines).toEqual([
+      expect.stringMatching(/Nearly white to the network: 4 of 4 .*to 4095 \(it is 500\)\.$/),
+    ]);
+    await warnOfOddRanges(await folderSource(at("bytes"), { white: white(500) }), reporter);
     expect(reporter.lines).toHaveLength(1);
   });
 

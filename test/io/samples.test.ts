@@ -162,7 +162,9 @@ describe("samples that are refused, with what was found", () => {
   ])("%s", async (_, make, message) => {
     expect(await refusal(make())).toMatch(message);
     if (!String(message).includes("finite"))
-      expect(await refusal(make())).toContain("with data.whiteLevel, or save it");
+      expect(await refusal(make())).toContain(
+        "(set data.whiteLevel). Set data.whiteLevel to the sample that is white, or save it",
+      );
   });
 
   it.each([

@@ -7,7 +7,7 @@ import type { LabelRemark, Task } from "../../masks/segmentation.js";
 import { DataFault, type FaultKind, someOf } from "../datasets/data-fault.js";
 import { oneClassRemark } from "../datasets/one-class.js";
 import type { LabelledSplit } from "../datasets/split.js";
-import { type DarkImage, darkImage, darkWarning } from "../sample-ranges.js";
+import { type OddImage, oddImage, oddWarnings } from "../sample-ranges.js";
 import { RemarkCounter, type Remarks } from "./label-remarks.js";
 import type { Fingerprint } from "./leaks.js";
 import { addInstances, addPanoptic, addSemantic, createTally, type Tally } from "./tally.js";
@@ -79,7 +79,8 @@ function formsOf({ task, ownForms }: LabelledSplit): Task[] {
 /** Images that can be read but may not be what is meant. */
 interface Oddities {
   looked: number;
-  readonly dark: DarkImage[];
+  /** Nearly black or white. */
+  readonly ranges: OddImage[];
   /** Turned or mirrored by EXIF without a change of size, so that a label that is not would not be noticed. */
   readonly turned: string[];
 }
@@ -87,8 +88,8 @@ interface Oddities {
 /** Decodes an image. @throws InputError */
 async function lookAt(bytes: Uint8Array, file: string, source: LabelledSplit, oddities: Oddities): Promise<void> {
   const image = await decode(bytes, file, { white: source.white });
-  const dark = await darkImage(bytes, file, image);
-  if (dark) oddities.dark.push(dark);
+  const odd = await oddImage(bytes, file, image, source.white);
+  if (odd) oddities.ranges.push(odd);
   const { orientation, width, height } = await readHeader(bytes, file);
   const sameSize = orientation < 5 || width === height; // from 5 on the sides change places
   if (orientation > 1 && sameSize) oddities.turned.push(file);
@@ -96,14 +97,14 @@ async function lookAt(bytes: Uint8Array, file: string, source: LabelledSplit, od
 }
 
 function warningsOf(source: LabelledSplit, { counts, void: ignored }: Tally, oddities: Oddities): string[] {
-  const { dark, turned, looked } = oddities;
+  const { ranges, turned, looked } = oddities;
   const occurring = counts.flatMap(({ pixels }, label) => (pixels > 0 ? [label] : []));
   const oneClass = source.task === "semantic" && ignored > 0 ? oneClassRemark(source, occurring) : undefined;
   const exif =
     turned.length > 0
       ? `the EXIF orientation of ${someOf(turned, 3)} turns or mirrors the image, and labels are taken to be of the upright one: see that they are.`
       : undefined;
-  return [oneClass, darkWarning(dark, looked, source.white), exif].filter((text) => text !== undefined);
+  return [oneClass, ...oddWarnings(ranges, looked, source.white), exif].filter((text) => text !== undefined);
 }
 
 /**
@@ -118,7 +119,7 @@ export async function examineSplit(
   const tally = createTally(source.classes);
   const faults = source.faults.map((fault) => faultOf(fault, name, fault.problem.where));
   const fingerprints: Fingerprint[] = [];
-  const oddities: Oddities = { looked: 0, dark: [], turned: [] };
+  const oddities: Oddities = { looked: 0, ranges: [], turned: [] };
   const remarks = new RemarkCounter();
   let forms = formsOf(source);
   try {

@@ -7,7 +7,7 @@ import { type Reporter, SILENT } from "../../core/reporter.js";
 import { badFileOf } from "../../data/datasets/data-fault.js";
 import { openLabelledSource } from "../../data/datasets/open-data.js";
 import type { LabelledSplit } from "../../data/datasets/split.js";
-import { warnOfDark } from "../../data/sample-ranges.js";
+import { warnOfOddRanges } from "../../data/sample-ranges.js";
 import { manifest } from "../../io/manifest.js";
 import { tidyRun } from "../../run/run-directory.js";
 import { loggedMetrics } from "../../run/run-log.js";
@@ -50,7 +50,7 @@ export async function runEvaluation(options: EvaluationRunOptions): Promise<Eval
   const [{ task }] = trained;
   const source = await openLabelledSource(data, { task, split, root });
   await source.openForms();
-  await warnOfDark(source, reporter);
+  await warnOfOddRanges(source, reporter);
   const runtime = await createRuntime({ device, cores: cores || availableParallelism() });
   const predictors: Predictor[] = [];
   try {

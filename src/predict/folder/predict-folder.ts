@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
 import { plural } from "../../core/text.js";
-import { warnOfDark } from "../../data/sample-ranges.js";
+import { warnOfOddRanges } from "../../data/sample-ranges.js";
 import { type BadFile, decodeImage } from "../../data/source.js";
 import { makeFolder } from "../../io/folder.js";
 import { withSpool } from "../../io/spool.js";
@@ -68,7 +68,7 @@ export async function predictFolder(options: PredictOptions): Promise<FolderPred
   checkForms(forms, model.inference);
   const white = { value: options.whiteLevel ?? model.whiteLevel, setting: "--white-level" };
   const list = await listImages(images, model.inference, { white, reporter });
-  await warnOfDark(list.source, reporter);
+  await warnOfOddRanges(list.source, reporter);
   const rules = { scoreThreshold: threshold ?? SCORE_THRESHOLD, ...rulesOf(model) };
   const runtime = await createRuntime({ device, cores });
   const predictor = await Predictor.create(runtime, model, { weights: model.weights });
