@@ -119,6 +119,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   sharp: ["io"],
   "fast-png": ["io", "data", "viz"],
   yaml: ["core", "data"], // settings; the description of a data set
+  tinyglobby: ["data"],
   "ml-matrix": ["pretrain"],
 };
 

@@ -1,8 +1,10 @@
 /** @file `mask-jepa predict` */
 
 import { availableParallelism } from "node:os";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
+import { alignedRows, plural } from "../core/text.js";
 import { TASKS, type Task } from "../masks/segmentation.js";
+import type { Findings } from "../predict/folder/findings.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import type { Device } from "../runtime/contract.js";
 import { append, deviceOption, positiveNumber, share, wholeNumber } from "./arguments.js";
@@ -10,7 +12,7 @@ import { openTerminal } from "./terminal.js";
 
 interface Flags {
   checkpoint: string;
-  images: string[];
+  images?: string[];
   out: string;
   overwrite?: boolean;
   task?: Task[];
@@ -23,34 +25,70 @@ interface Flags {
 }
 
 const EXAMPLES = `
-Writes overlays and label maps (PNG) of each image, panoptic.json (COCO panoptic) or instances.json (COCO results, compressed run
-lengths), predictions.json (what belongs to what) and index.html.
+Images are files, folders (searched with their subfolders) and patterns, in any mixture. Written are overlays and label maps (PNG) of
+each image, panoptic.json (COCO panoptic) or instances.json (COCO results, compressed run lengths), predictions.json (what belongs to
+what) and index.html.
 
 Examples:
-  mask-jepa predict --checkpoint runs/b --images photos --out predictions
-  mask-jepa predict --checkpoint runs/b --images photos --out predictions --task semantic panoptic --threshold 0.5
-  mask-jepa predict --checkpoint runs/b --images val2017 --out scored --task instance --threshold 0   # all, to be scored`;
+  mask-jepa predict photo.jpg --checkpoint runs/b --out predictions
+  mask-jepa predict photos 'more/*.png' --checkpoint runs/b --out predictions --task semantic panoptic --threshold 0.5
+  mask-jepa predict val2017 --checkpoint runs/b --out scored --task instance --threshold 0   # all, to be scored`;
 
-async function predict({ task, cores, ...flags }: Flags): Promise<void> {
+/** Rows of a table of findings. */
+const LISTED = 20;
+
+function taskOf(name: string, others: readonly Task[] = []): Task[] {
+  const task = TASKS.find((known) => known === name);
+  if (!task) {
+    throw new InvalidArgumentError(`Tasks are ${TASKS.join(", ")}. Images go before --task, or after --.`);
+  }
+  return [...others, task];
+}
+
+/** What was found in an image: a table a form. */
+function findingTables({ pixels, forms }: Findings): string[] {
+  return [...forms].flatMap(([form, findings]) => {
+    const rows = findings.slice(0, LISTED).map(({ name, area, score }) => {
+      return [name, String(area), ((100 * area) / pixels).toFixed(1), score?.toFixed(2) ?? "-"];
+    });
+    const rest = findings.length - rows.length;
+    const more = rest > 0 ? [`... and ${rest} more`] : [];
+    return rows.length > 0
+      ? [...alignedRows([[form, "pixels", "%", "score"], ...rows]), ...more]
+      : [`${form}: nothing above the threshold`];
+  });
+}
+
+async function predict(positional: string[], flags: Flags, command: Command): Promise<void> {
+  const { task, cores, images: named = [], ...options } = flags;
+  const images = [...positional, ...named];
+  if (images.length === 0)
+    command.error("error: predict what? Name images, folders or patterns such as 'photos/*.jpg'.");
   const { predictFolder } = await import("../predict/folder/predict-folder.js");
   const reporter = openTerminal();
-  const result = await predictFolder({ ...flags, forms: task, cores: cores || availableParallelism(), reporter });
+  const threads = cores || availableParallelism();
+  const result = await predictFolder({ ...options, images, forms: task, cores: threads, reporter });
   for (const { file, reason } of result.skipped) reporter.say(`Skipped ${file}: ${reason}`);
   for (const warning of result.warnings) reporter.warn(warning);
-  reporter.say(`${result.count} images segmented: ${result.page}`);
+  if (result.findings) for (const line of findingTables(result.findings)) reporter.say(line);
+  reporter.say(`${plural(result.count, "image")} segmented: ${result.page}`);
+  for (const [what, path] of result.places) reporter.say(`  ${what}: ${path}`);
   if (result.interrupted) process.exitCode = INTERRUPTED;
 }
 
 export function addPredict(program: Command): void {
   program
     .command("predict")
-    .description("segment a folder of images with a fine-tuned model")
+    .description("segment images with a fine-tuned model")
+    .argument("[images...]", "files, folders, and patterns such as 'photos/*.jpg'")
     .requiredOption("--checkpoint <run>", "folder of a fine-tuning run, or of one of its checkpoints")
-    .requiredOption("--images <dir>", "folder of images, searched with its subfolders (repeatable)", append)
+    .option("--images <place>", "the same as an option (repeatable)", append)
     .requiredOption("--out <dir>", "folder for the predictions")
     .option("--overwrite", "replace the predictions that --out holds")
-    .addOption(
-      new Option("--task <forms...>", "what to predict (default: what the model was trained for)").choices(TASKS),
+    .option(
+      "--task <forms...>",
+      `what to predict, some of ${TASKS.join(", ")} (default: what the model was trained for)`,
+      taskOf,
     )
     .option(
       "--threshold <score>",

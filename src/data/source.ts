@@ -3,6 +3,7 @@ import type { Dirent } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { InputError } from "../core/errors.js";
+import { someOf } from "../core/text.js";
 import { type DecodeOptions, decode, READABLE_SUFFIXES, type RgbImage } from "../io/image-file.js";
 import { readPicture } from "../io/picture-file.js";
 import type { WhiteLevel } from "../io/samples.js";
@@ -104,7 +105,17 @@ export function compareNatural(a: string, b: string): number {
   return a.length - i - (b.length - j) || (a < b ? -1 : Number(a > b));
 }
 
-interface Walk {
+/** What a suffix says of a file. */
+export function suffixKind(file: string): "image" | "unsupported image" | "other" {
+  const suffix = extname(file).slice(1).toLowerCase();
+  if (UNSUPPORTED.has(suffix)) return "unsupported image";
+  return READABLE.has(suffix) ? "image" : "other";
+}
+
+export const unsupportedReason = (file: string) => `the format ${extname(file).toLowerCase()} is not supported`;
+
+/** Images found so far. */
+export interface Walk {
   readonly files: string[];
   readonly faults: BadFile[];
   /** Real paths of the folders entered, so that a link back up does not loop. */
@@ -126,8 +137,8 @@ async function kindOf(entry: Dirent, path: string): Promise<EntryKind> {
   return target.isDirectory() ? "folder" : "other";
 }
 
-/** Walks a folder; one that cannot be read is a fault of its own. */
-async function enter(dir: string, found: Walk): Promise<void> {
+/** Adds the images of a folder and of those below it; one that cannot be read is a fault of its own. */
+export async function enter(dir: string, found: Walk): Promise<void> {
   try {
     await walk(dir, found);
   } catch (error) {
@@ -144,13 +155,13 @@ async function walk(dir: string, found: Walk): Promise<void> {
   for (const entry of entries.sort((a, b) => compareNatural(a.name, b.name))) {
     const file = join(dir, entry.name);
     const kind = await kindOf(entry, file);
-    const suffix = extname(entry.name).slice(1).toLowerCase();
+    const named = suffixKind(entry.name);
     const fault = (reason: string) => found.faults.push({ file, reason });
     if (kind === "folder") {
-      if (READABLE.has(suffix)) fault("a folder with an image's name (its content is used)");
+      if (named === "image") fault("a folder with an image's name (its content is used)");
       await enter(file, found);
-    } else if (UNSUPPORTED.has(suffix)) fault(`the format .${suffix} is not supported`);
-    else if (!READABLE.has(suffix)) continue;
+    } else if (named === "unsupported image") fault(unsupportedReason(file));
+    else if (named === "other") continue;
     else if (kind === "file") found.files.push(file);
     else fault(kind === "other" ? "neither a file nor a folder" : "a broken link");
   }
@@ -180,14 +191,18 @@ export async function folderSource(
     await requireFolder(root);
     await enter(root, found);
   }
-  const { files, faults } = found;
+  return sourceOf(found, roots, white);
+}
+
+/** The images of a walk as a source. @throws InputError when there is none */
+export function sourceOf({ files, faults }: Walk, places: readonly string[], white?: WhiteLevel): FolderSource {
   if (files.length === 0) {
     const reasons = faults.slice(0, 3).map(({ file, reason }) => `${file}: ${reason}`);
     throw new InputError({
-      where: roots.join(", "),
+      where: someOf(places, 3),
       expected: `at least one image (${READABLE_SUFFIXES.join(", ")})`,
       found: ["none", ...reasons].join("; "),
-      fix: "Point at a folder that holds photographs, directly or in folders below it.",
+      fix: "Point at photographs, or at a folder that holds some, directly or in folders below it.",
     });
   }
   return {

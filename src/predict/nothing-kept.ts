@@ -70,26 +70,29 @@ export function watchNothingKept(command: keyof typeof WORDS, rules: Rules = {})
       const sentences = [
         [
           unsure,
-          `panoptic maps are blank: no query is surer than ${rule("threshold", objectThreshold)} (the surest:`,
+          ["panoptic maps", "is", "are"],
+          `blank: no query is surer than ${rule("threshold", objectThreshold)} (the surest:`,
           "threshold",
         ],
         [
           overlapped,
-          `panoptic maps are blank: the sure queries lose too much of their masks to others for ` +
-            `${rule("overlap", overlapThreshold)} (the most that one keeps:`,
+          ["panoptic maps", "is", "are"],
+          `blank: the sure queries lose too much of their masks to others for ${rule("overlap", overlapThreshold)} ` +
+            "(the most that one keeps:",
           "overlap",
         ],
         [
           empty,
-          `images show no instance of a score of ${rule("threshold", scoreThreshold)} or more (the best:`,
+          ["images", "shows", "show"],
+          `no instance of a score of ${rule("threshold", scoreThreshold)} or more (the best:`,
           "threshold",
         ],
       ] as const;
       return sentences
         .filter(([{ count }]) => count > 0)
         .map(
-          ([{ count, best }, reason, flag]) =>
-            `${count} of ${images} ${reason} ${best.toFixed(2)}). ${lower(flag, best)}`,
+          ([{ count, best }, [what, one, many], reason, flag]) =>
+            `${count} of ${images} ${what} ${count === 1 ? one : many} ${reason} ${best.toFixed(2)}). ${lower(flag, best)}`,
         );
     },
   };

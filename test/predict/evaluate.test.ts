@@ -71,7 +71,7 @@ test("a model that finds nothing scores 0; where there is nothing to find there 
   const panoptic = await evaluate({ source: labelledImages({ task: "panoptic", drawings: [SCENE] }), predict });
   expect(panoptic.deciding.value).toBe(0);
   expect(panoptic.warnings).toEqual([
-    expect.stringMatching(/^1 of 1 panoptic maps are blank: no query is surer .* \(the surest: 0\.43\)/),
+    expect.stringMatching(/^1 of 1 panoptic maps is blank: no query is surer .* \(the surest: 0\.43\)/),
   ]);
   const instance = await evaluate({ source: labelledImages({ task: "instance", drawings: [SCENE] }), predict });
   expect(instance.deciding).toEqual({ metric: "ap", value: 0 });

@@ -190,12 +190,55 @@ describe("the command", () => {
     expect(json("command", "predictions.json").forms).toEqual(["semantic", "panoptic"]);
   });
 
+  test("tells of one image what it found, and where", async () => {
+    const out = join(folder, "one");
+    const flags = ["--checkpoint", runOf("panoptic"), "--out", out, "--threshold", "0", "--task", ...TASKS];
+    const printed = await runMain("predict", join(images, "000.png"), ...flags);
+    expect(printed.code).toBe(0);
+    expect(printed.out).toMatch(/^panoptic +pixels +% +score$/m);
+    const { segments_info: segments } = json("one", "panoptic.json").annotations[0];
+    const areas = segments.map(({ area }: { area: number }) => area).sort((a: number, b: number) => b - a);
+    const names = "(?:sky|ground|tree|cone)";
+    const listed = [...printed.out.matchAll(new RegExp(`^${names} +(\\d+) +([\\d.]+) +(0\\.\\d\\d|-)$`, "gm"))];
+    const [semantic, others] = [
+      listed.filter(([, , , score]) => score === "-"),
+      listed.filter(([, , , score]) => score !== "-"),
+    ];
+    expect(semantic.reduce((sum, [, area]) => sum + Number(area), 0)).toBe(80 * 72);
+    expect(others.slice(0, areas.length).map(([, area]) => Number(area))).toEqual(areas);
+    expect(Number(others[0][2])).toBeCloseTo((100 * areas[0]) / (80 * 72), 1);
+    expect(printed.out).toContain(`panoptic overlays: ${join(out, "panoptic", "overlays")}`);
+    expect(printed.out).toContain(`COCO instances: ${join(out, "instances.json")}`);
+  });
+
+  test("takes files, folders and patterns; two files of one name have results of their own", async () => {
+    const out = join(folder, "mixture");
+    const places = [join(images, "00?.png"), join(images, "more", "000.png"), "--images", join(images, "more")];
+    const flags = ["--checkpoint", runOf("semantic"), "--out", out, "--cores", "1"];
+    const printed = await runMain("predict", ...places, ...flags);
+    expect(printed.out).toContain("3 images segmented");
+    expect(printed.out).not.toContain("score");
+    expect(readdirSync(join(out, "semantic", "labels")).sort()).toEqual(["000-2.png", "000.png", "001.png"]);
+  });
+
   test.each([
-    ["a threshold above 1", ["--threshold", "80"]],
-    ["a form that there is not", ["--task", "depth"]],
-  ])("refuses %s", async (_, flags) => {
-    const never = ["--checkpoint", "x", "--images", images, "--out", join(folder, "never")];
-    expect((await runMain("predict", ...never, ...flags)).code).toBe(2);
+    ["a threshold above 1", [images, "--threshold", "80"], /from 0 to 1/],
+    ["a form that there is not", [images, "--task", "depth"], /semantic, instance, panoptic/],
+    ["images behind tasks", ["--task", "semantic", images], /Images go before --task, or after --\./],
+    ["no images", [], /Name images, folders or patterns/],
+  ])("refuses %s", async (_, flags, message) => {
+    const printed = await runMain("predict", ...flags, "--checkpoint", "x", "--out", join(folder, "never"));
+    expect(printed.code).toBe(2);
+    expect(printed.err).toMatch(message);
+  });
+
+  test("an image that is none is one line", async () => {
+    const file = join(folder, "page.jpg");
+    writeFileSync(file, "<html>");
+    const printed = await runMain("predict", file, "--checkpoint", runOf("semantic"), "--out", join(folder, "never"));
+    expect(printed.code).toBe(1);
+    expect(printed.err).toMatch(/page\.jpg: expected an image that can be read, found .*HTML.*\n$/);
+    expect(existsSync(join(folder, "never"))).toBe(false);
   });
 
   test("says what a pretraining run lacks", async () => {

@@ -2,9 +2,9 @@
 
 import { InputError } from "../../core/errors.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
-import { plural } from "../../core/text.js";
+import { plural, someOf } from "../../core/text.js";
 import { type SegmentationClass, TASKS, type Task } from "../../masks/segmentation.js";
-import { FAULT_KINDS, someOf } from "../datasets/data-fault.js";
+import { FAULT_KINDS } from "../datasets/data-fault.js";
 import { type DataSet, USUAL_SPLITS } from "../datasets/data-set.js";
 import { openDataSet, openSplitOf } from "../datasets/open-data.js";
 import type { LabelledSplit } from "../datasets/split.js";

@@ -2,9 +2,10 @@
 
 import { createHash } from "node:crypto";
 import { InputError } from "../../core/errors.js";
+import { someOf } from "../../core/text.js";
 import { decode, readHeader } from "../../io/image-file.js";
 import type { LabelRemark, Task } from "../../masks/segmentation.js";
-import { DataFault, type FaultKind, someOf } from "../datasets/data-fault.js";
+import { DataFault, type FaultKind } from "../datasets/data-fault.js";
 import { oneClassRemark } from "../datasets/one-class.js";
 import type { LabelledSplit } from "../datasets/split.js";
 import { type OddImage, oddImage, oddWarnings } from "../sample-ranges.js";

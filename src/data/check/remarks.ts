@@ -1,9 +1,8 @@
 /** @file What is worth saying about data without being a fault of it. */
 
 import { basename } from "node:path";
-import { plural } from "../../core/text.js";
+import { plural, someOf } from "../../core/text.js";
 import type { SegmentationClass } from "../../masks/segmentation.js";
-import { someOf } from "../datasets/data-fault.js";
 import type { SplitFindings } from "./examine-split.js";
 import { remarkText } from "./label-remarks.js";
 import { findRepeats, type Leak } from "./leaks.js";

@@ -2,9 +2,10 @@
 
 import { join, posix, win32 } from "node:path";
 import { show } from "../../core/show.js";
+import { someOf } from "../../core/text.js";
 import type { LabelRemark, PanopticMap, Segment } from "../../masks/segmentation.js";
 import { annotationName, type CocoFile, type CocoImage, groupByImage } from "./coco-json.js";
-import { DataFault, requireSize, someOf, type WantedSize } from "./data-fault.js";
+import { DataFault, requireSize, type WantedSize } from "./data-fault.js";
 import { countIds } from "./derived-labels.js";
 import { type Fields, flagOf, isAbsent, isObject, numberedId } from "./json-fields.js";
 import { type LabelMap, readColourMap } from "./label-map.js";

@@ -56,9 +56,3 @@ export function requireSize(
       : "Resize neither: find the label that belongs to the image.",
   });
 }
-
-/** The first few of a list as text: `1, 2, 3 and 7 more`. */
-export function someOf(items: readonly (string | number)[], most = 5): string {
-  const rest = items.length - most;
-  return rest > 0 ? `${items.slice(0, most).join(", ")} and ${rest} more` : items.join(", ");
-}

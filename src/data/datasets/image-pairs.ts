@@ -2,8 +2,9 @@
 
 import { join, relative, resolve, sep } from "node:path";
 import { InputError } from "../../core/errors.js";
+import { someOf } from "../../core/text.js";
 import { folderSource } from "../source.js";
-import { DataFault, someOf } from "./data-fault.js";
+import { DataFault } from "./data-fault.js";
 import { globMatcher } from "./glob.js";
 
 export interface ImageFolder {

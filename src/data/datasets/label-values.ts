@@ -1,7 +1,8 @@
 /** @file From the values of a label map to labels, by one table look-up a pixel. */
 
+import { someOf } from "../../core/text.js";
 import type { SemanticMap } from "../../masks/segmentation.js";
-import { DataFault, someOf } from "./data-fault.js";
+import { DataFault } from "./data-fault.js";
 import { countIds } from "./derived-labels.js";
 import type { LabelMap } from "./label-map.js";
 

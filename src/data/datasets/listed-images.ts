@@ -2,8 +2,9 @@
 
 import { join, posix } from "node:path";
 import { show } from "../../core/show.js";
+import { someOf } from "../../core/text.js";
 import type { CocoFile, CocoImage } from "./coco-json.js";
-import { DataFault, someOf } from "./data-fault.js";
+import { DataFault } from "./data-fault.js";
 import type { ImageFolder } from "./image-pairs.js";
 
 export interface ListedImages {

@@ -11,12 +11,9 @@ import { overlay, type Segmentation } from "../../viz/overlay.js";
 import type { EncodedPicture, GalleryCell } from "../../viz/report.js";
 import type { Prediction } from "../predictor.js";
 import { type InstanceResult, instanceResults, type SegmentInfo, segmentsInfo } from "./coco-results.js";
+import { type Findings, findingsOf } from "./findings.js";
 import type { ListedImage } from "./image-list.js";
-import { PREDICTION_FILES } from "./output-directory.js";
-
-/** Sub-folders of a form's folder. */
-export const OVERLAYS = "overlays";
-export const LABELS = "labels";
+import { LABELS, OVERLAYS, PREDICTION_FILES } from "./output-directory.js";
 
 /** An image in `predictions.json`; paths are relative to the output folder. */
 export interface ImageRecord {
@@ -41,6 +38,7 @@ export interface WrittenImage {
   readonly instances?: readonly InstanceResult[];
   /** For the page: the image and its overlays; empty where it is not shown. */
   readonly cells: readonly GalleryCell<EncodedPicture>[];
+  readonly findings?: Findings;
 }
 
 export interface WriteOptions {
@@ -50,6 +48,8 @@ export interface WriteOptions {
   readonly scoreThreshold: number;
   /** Whether the page shows the image. */
   readonly shown: boolean;
+  /** Whether a person wants to know what was found in it. */
+  readonly described: boolean;
 }
 
 /** Pixels of the longer side of pictures in the page, at most. */
@@ -61,7 +61,7 @@ export async function writeImage(
   { id, file, stem }: ListedImage,
   image: RgbImage,
   { semantic, panoptic, instances, confidence }: Prediction,
-  { out, classes, scoreThreshold, shown }: WriteOptions,
+  { out, classes, scoreThreshold, shown, described }: WriteOptions,
 ): Promise<WrittenImage> {
   const { width, height } = image;
   // A query whose mask is empty has the score 0 for every class.
@@ -99,6 +99,7 @@ export async function writeImage(
     },
     ...(panoptic && { segmentsInfo: segmentsInfo(panoptic, classes) }),
     ...(kept && { instances: instanceResults(id, kept, classes) }),
+    ...(described && { findings: findingsOf({ semantic, panoptic, instances: kept }, image, classes) }),
     cells: shown ? await Promise.all(pictures.map(([label, picture]) => cellOf(label, picture))) : [],
   };
 }

@@ -1,9 +1,11 @@
-/** @file The images of a folder, their sizes and names for what is written of them, in the order that is fastest. */
+/** @file The images to predict, their sizes and names for what is written of them, in the order that is fastest. */
 
-import { extname, relative } from "node:path";
+import { extname } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
-import { type BadFile, type FolderSource, folderSource } from "../../data/source.js";
+import { someOf } from "../../core/text.js";
+import { type ImageInputs, imageInputs } from "../../data/image-inputs.js";
+import type { BadFile } from "../../data/source.js";
 import { imageSize } from "../../io/image-file.js";
 import type { WhiteLevel } from "../../io/samples.js";
 import type { Size } from "../network-output.js";
@@ -15,15 +17,15 @@ export interface ListedImage {
   readonly index: number;
   /** Its id in COCO files. */
   readonly id: number;
-  /** As reached from the folders that were given. */
+  /** As reached from the places that were given. */
   readonly file: string;
   /** Unique, without suffix and separators. */
   readonly stem: string;
 }
 
 export interface ImageList {
-  readonly source: FolderSource;
-  /** In the order of the folder. */
+  readonly source: ImageInputs;
+  /** In the order of the places. */
   readonly images: readonly ListedImage[];
   /** Positions in `images`, those of one padded size together. */
   readonly order: readonly number[];
@@ -34,11 +36,11 @@ export interface ImageList {
 
 /** Looks at the header of every image. @throws InputError when there is none that can be read */
 export async function listImages(
-  folders: readonly string[],
+  places: readonly string[],
   seenAs: SeenAs,
   { white, reporter = SILENT }: { white?: WhiteLevel; reporter?: Reporter } = {},
 ): Promise<ImageList> {
-  const source = await folderSource(folders, { white });
+  const source = await imageInputs(places, { white });
   const looking = reporter.begin("Looking at images", source.length);
   const skipped = [...source.faults];
   const indices: number[] = [];
@@ -54,39 +56,38 @@ export async function listImages(
     looking.update(index + 1);
   }
   looking.end();
-  if (indices.length === 0) throw noneReadable(folders, skipped);
-  const stems = uniqueStems(indices.map((index) => shortName(source.name(index), folders)));
+  if (indices.length === 0) throw noneReadable(places, skipped);
+  const stems = uniqueStems(indices.map((index) => source.shortName(index)));
   const ids = idsOf(stems);
   const images = indices.map((index, i) => ({ index, id: ids[i], file: source.name(index), stem: stems[i] }));
   const groups = groupByPaddedSize(sizes, seenAs);
   return { source, images, order: groups.flat(), sizes: groups.length, skipped };
 }
 
-export function noneReadable(folders: readonly string[], skipped: readonly BadFile[]): InputError {
-  const first = skipped[0];
+export function noneReadable(places: readonly string[], skipped: readonly BadFile[]): InputError {
+  const [{ file, reason }] = skipped;
+  const itself = places.length === 1 && places[0] === file;
   return new InputError({
-    where: folders.join(", "),
-    expected: "at least one image that can be read",
-    found: `none; ${first.file}: ${first.reason}`,
+    where: itself ? file : someOf(places, 3),
+    expected: itself ? "an image that can be read" : "at least one image that can be read",
+    found: itself ? reason : `none; ${file}: ${reason}`,
   });
-}
-
-/** The path below the folder that it was found in. */
-function shortName(file: string, folders: readonly string[]): string {
-  const names = folders.map((folder) => relative(folder, file)).filter((name) => !name.startsWith(".."));
-  return names.sort((a, b) => a.length - b.length)[0] ?? file;
 }
 
 /** `a/b.jpg` becomes `a_b`; a second one of that name `a_b-2`. */
 function uniqueStems(names: readonly string[]): string[] {
   const taken = new Set<string>();
+  const last = new Map<string, number>();
   return names.map((name) => {
     const plain = name.slice(0, name.length - extname(name).length).replace(/[^\p{L}\p{N}._-]+/gu, "_");
-    let stem = plain;
     // Case does not tell files apart everywhere.
-    for (let i = 2; taken.has(stem.toLowerCase()); i++) stem = `${plain}-${i}`;
-    taken.add(stem.toLowerCase());
-    return stem;
+    const key = plain.toLowerCase();
+    let number = last.get(key) ?? 1;
+    const stem = () => (number === 1 ? plain : `${plain}-${number}`);
+    while (taken.has(stem().toLowerCase())) number++;
+    last.set(key, number);
+    taken.add(stem().toLowerCase());
+    return stem();
   });
 }
 

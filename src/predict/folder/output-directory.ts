@@ -6,6 +6,7 @@ import { InputError } from "../../core/errors.js";
 import { exists, removeStaleTemporaries, writeFileAtomic } from "../../io/atomic-file.js";
 import { makeFolder, removeMadeFolders } from "../../io/folder.js";
 import { LOCK_NAME, lockDirectory } from "../../io/lock-file.js";
+import type { Task } from "../../masks/segmentation.js";
 
 /** Everything that predictions consist of. `summary` says whose folder it is. */
 export const PREDICTION_FILES = {
@@ -18,12 +19,40 @@ export const PREDICTION_FILES = {
   instancesJson: "instances.json",
 } as const;
 
+/** Sub-folders of a form's folder. */
+export const OVERLAYS = "overlays";
+export const LABELS = "labels";
+
+/** A folder or a file of the results, and what it holds. */
+export type Place = readonly [what: string, path: string];
+
+/** Where the predictions of these forms are, beside the page. */
+export function placesOf(out: string, forms: ReadonlySet<Task>): Place[] {
+  const places: Place[] = [];
+  for (const form of forms) {
+    places.push([`${form} overlays`, join(out, PREDICTION_FILES[form], OVERLAYS)]);
+    if (form !== "instance") places.push([`${form} labels`, join(out, PREDICTION_FILES[form], LABELS)]);
+  }
+  if (forms.has("panoptic")) places.push(["COCO panoptic", join(out, PREDICTION_FILES.panopticJson)]);
+  if (forms.has("instance")) places.push(["COCO instances", join(out, PREDICTION_FILES.instancesJson)]);
+  return [...places, ["what belongs to what", join(out, PREDICTION_FILES.summary)]];
+}
+
+/** Makes the folders that `writeImage` writes into. */
+export async function makeFormFolders(out: string, forms: ReadonlySet<Task>): Promise<void> {
+  for (const form of forms) {
+    for (const kind of form === "instance" ? [OVERLAYS] : [OVERLAYS, LABELS]) {
+      await makeFolder(join(out, PREDICTION_FILES[form], kind));
+    }
+  }
+}
+
 /** Says whose file the summary is. */
 export const KIND = "mask-jepa predictions";
 
 export interface OutputOptions {
-  /** Places of the images, none of which may hold the folder. */
-  readonly images: readonly string[];
+  /** Folders of the images, none of which may hold the folder. */
+  readonly imageFolders: readonly string[];
   readonly overwrite: boolean;
 }
 
@@ -35,14 +64,14 @@ export interface OutputOptions {
  */
 export async function inOutputDirectory<T>(
   out: string,
-  { images, overwrite }: OutputOptions,
+  { imageFolders, overwrite }: OutputOptions,
   work: (keep: () => void) => Promise<T>,
 ): Promise<T> {
   const earlier = await refuseForeignFiles(out, overwrite);
   const firstMade = await makeFolder(out, `--out ${out}`);
   let kept = false;
   try {
-    await refuseAmongImages(out, images);
+    await refuseAmongImages(out, imageFolders);
     const release = await lockDirectory(out);
     try {
       if (earlier) await removePredictions(out);
@@ -106,9 +135,9 @@ async function isOurs(path: string): Promise<boolean> {
 }
 
 /** Pictures of predictions would be predicted the next time. */
-async function refuseAmongImages(out: string, images: readonly string[]): Promise<void> {
+async function refuseAmongImages(out: string, folders: readonly string[]): Promise<void> {
   const place = await realpath(out);
-  for (const folder of images) {
+  for (const folder of folders) {
     const root = await realpath(folder).catch(() => undefined); // the source says what is wrong with it
     if (root === undefined || (place !== root && !place.startsWith(root + sep))) continue;
     throw new InputError({

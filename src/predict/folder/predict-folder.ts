@@ -1,24 +1,22 @@
-/** @file Folder in, folder out: `mask-jepa predict`. */
+/** @file Images in, a folder of predictions out: `mask-jepa predict`. */
 
 import { join } from "node:path";
-import { InputError } from "../../core/errors.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
-import { plural } from "../../core/text.js";
 import { warnOfOddRanges } from "../../data/sample-ranges.js";
-import { type BadFile, decodeImage } from "../../data/source.js";
-import { makeFolder } from "../../io/folder.js";
+import type { BadFile } from "../../data/source.js";
 import { withSpool } from "../../io/spool.js";
 import type { Task } from "../../masks/segmentation.js";
-import { listenForStop } from "../../run/stop-request.js";
 import type { Device } from "../../runtime/contract.js";
 import { createRuntime } from "../../runtime/create-runtime.js";
-import { type NothingKept, watchNothingKept } from "../nothing-kept.js";
+import { watchNothingKept } from "../nothing-kept.js";
 import { Predictor } from "../predictor.js";
 import { type InferenceSettings, loadTrainedModel, type TrainedModel } from "../trained-model.js";
 import { checkForms } from "../windows.js";
-import { LABELS, OVERLAYS, writeImage } from "./image-files.js";
-import { type ImageList, listImages, noneReadable } from "./image-list.js";
-import { inOutputDirectory, PREDICTION_FILES } from "./output-directory.js";
+import type { Findings } from "./findings.js";
+import type { ImageRecord } from "./image-files.js";
+import { listImages, noneReadable } from "./image-list.js";
+import { inOutputDirectory, makeFormFolders, type Place, PREDICTION_FILES, placesOf } from "./output-directory.js";
+import { predictImages } from "./predict-images.js";
 import { Results } from "./results.js";
 import { writeSummary } from "./summary.js";
 
@@ -28,6 +26,7 @@ const SCORE_THRESHOLD = 0.5;
 export interface PredictOptions {
   /** Folder of a run, or of one of its checkpoints. */
   readonly checkpoint: string;
+  /** Files, folders and patterns. */
   readonly images: readonly string[];
   readonly out: string;
   /** Replace earlier predictions. */
@@ -52,11 +51,15 @@ export interface FolderPrediction {
   /** What the user should know of the result. */
   readonly warnings: readonly string[];
   readonly page: string;
+  /** What else was written: folders and files, by what they are. */
+  readonly places: readonly Place[];
+  /** What was found, where there was one image. */
+  readonly findings?: Findings;
   readonly interrupted: boolean;
 }
 
 /**
- * Segments all images of folders and writes overlays, label maps, COCO files, `predictions.json` and `index.html`. Ctrl-C
+ * Segments images and writes overlays, label maps, COCO files, `predictions.json` and `index.html`. Ctrl-C
  * finishes the images under way and writes the files of what is there.
  * @throws InputError for a checkpoint, images or an output folder that cannot be used
  */
@@ -73,16 +76,25 @@ export async function predictFolder(options: PredictOptions): Promise<FolderPred
   const runtime = await createRuntime({ device, cores });
   const predictor = await Predictor.create(runtime, model, { weights: model.weights });
   try {
-    return await inOutputDirectory(out, { images, overwrite }, (keep) =>
+    return await inOutputDirectory(out, { imageFolders: list.source.folders, overwrite }, (keep) =>
       withSpool(join(out, "results"), async (spool) => {
-        await makeFolders(out, forms);
+        await makeFormFolders(out, forms);
         const results = new Results(spool);
         const nothingKept = watchNothingKept("predict", rules);
-        const work = { predictor, forms, out, results, nothingKept, reporter, scoreThreshold: rules.scoreThreshold };
-        const { skipped, interrupted } = await predictAll(list, work);
+        const { skipped, findings, interrupted } = await predictImages(list, {
+          predictor,
+          forms,
+          out,
+          scoreThreshold: rules.scoreThreshold,
+          reporter,
+          async take(place, prediction, written) {
+            keep();
+            nothingKept.add(prediction, keptInstances(written.record));
+            await results.add(place, written);
+          },
+        });
         const allSkipped = [...list.skipped, ...skipped];
         if (results.count === 0 && !interrupted) throw noneReadable(images, allSkipped);
-        keep();
         const warnings = nothingKept.warnings();
         const complete = results.count + skipped.length === list.images.length;
         await writeSummary(out, { checkpoint, model, forms, results, skipped: allSkipped, warnings, complete, rules });
@@ -91,6 +103,8 @@ export async function predictFolder(options: PredictOptions): Promise<FolderPred
           skipped: allSkipped,
           warnings,
           page: join(out, PREDICTION_FILES.page),
+          places: placesOf(out, forms),
+          findings,
           interrupted,
         };
       }),
@@ -100,6 +114,9 @@ export async function predictFolder(options: PredictOptions): Promise<FolderPred
     runtime.dispose();
   }
 }
+
+const keptInstances = ({ instances, bestScore = 0 }: ImageRecord) =>
+  instances === undefined ? undefined : { count: instances, bestScore };
 
 const rulesOf = ({ inference: { objectThreshold, overlapThreshold } }: TrainedModel) => ({
   objectThreshold,
@@ -115,80 +132,4 @@ function adjusted(model: TrainedModel, { threshold, overlap, topK }: PredictOpti
     topK: topK ?? model.inference.topK,
   };
   return { ...model, inference };
-}
-
-async function makeFolders(out: string, forms: ReadonlySet<Task>): Promise<void> {
-  for (const form of forms) {
-    await makeFolder(join(out, PREDICTION_FILES[form], OVERLAYS));
-    if (form !== "instance") await makeFolder(join(out, PREDICTION_FILES[form], LABELS));
-  }
-}
-
-interface Work {
-  readonly predictor: Predictor;
-  readonly forms: ReadonlySet<Task>;
-  readonly out: string;
-  readonly scoreThreshold: number;
-  readonly results: Results;
-  readonly nothingKept: NothingKept;
-  readonly reporter: Reporter;
-}
-
-/** Images that the page shows. */
-const SHOWN = 48;
-
-/** Images under way besides those that are computed: being read, drawn and written. */
-const AHEAD = 1;
-
-/** All images, several at a time, until a signal comes. What is said of them goes to the results. */
-async function predictAll(
-  { source, images, order, sizes }: ImageList,
-  { predictor, forms, out, scoreThreshold, results, nothingKept, reporter }: Work,
-): Promise<{ skipped: BadFile[]; interrupted: boolean }> {
-  const { classes, task } = predictor.model;
-  const skipped: BadFile[] = [];
-  const one = async (place: number) => {
-    const listed = images[place];
-    try {
-      const image = await decodeImage(source, listed.index);
-      const prediction = await predictor.predict(image, forms);
-      const options = { out, classes, scoreThreshold, shown: place < SHOWN };
-      const written = await writeImage(listed, image, prediction, options);
-      const { instances, bestScore = 0 } = written.record;
-      nothingKept.add(prediction, instances === undefined ? undefined : { count: instances, bestScore });
-      await results.add(place, written);
-    } catch (error) {
-      if (!(error instanceof InputError) || error.problem.where !== listed.file) throw error;
-      skipped.push({ file: listed.file, reason: error.problem.found });
-    }
-  };
-  reporter.say(
-    `${plural(images.length, "image")} for a ${task} model, compiled once for each of ${plural(sizes, "size")}`,
-  );
-  const shown = reporter.begin("Segmenting", images.length);
-  const stop = listenForStop(() => reporter.say("Finishing the images under way. Once more to quit at once."));
-  const waiting = [...order];
-  let done = 0;
-  const worker = async () => {
-    for (let next = waiting.shift(); next !== undefined && !stop.requested; next = waiting.shift()) {
-      shown.update(done);
-      await one(next);
-      shown.update(++done);
-    }
-  };
-  try {
-    const workers = Array.from({ length: predictor.concurrency + AHEAD }, () =>
-      worker().catch((error: unknown) => {
-        waiting.length = 0;
-        throw error;
-      }),
-    );
-    // All have ended before the first failure is reported.
-    const failed = (await Promise.allSettled(workers)).find(({ status }) => status === "rejected");
-    if (failed) throw (failed as PromiseRejectedResult).reason;
-    return { skipped, interrupted: stop.requested };
-  } finally {
-    shown.end();
-    stop.dispose();
-  }
 }
