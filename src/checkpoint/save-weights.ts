@@ -1,10 +1,9 @@
 /** @file Canonical weights under the names, and in the files, of other implementations. */
 
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { InputError } from "../core/errors.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
-import { makeFolder } from "../io/folder.js";
 import type { JsonObject } from "./checkpoint.js";
 import { type SavedModel, writeNumpyPickle, writeTorch } from "./formats/torch-writer.js";
 import {
@@ -20,9 +19,9 @@ import type { Move } from "./names/rules.js";
 import { moduleVersions, planTarget, type Target, type TargetPlan } from "./names/targets.js";
 import { splitRows } from "./rows.js";
 import { writeSafetensors } from "./safetensors.js";
+import { claimFiles, type OutputOptions, weightsOutput } from "./weights-output.js";
 
-export interface SaveOptions {
-  readonly to: Target;
+export interface SaveOptions extends OutputOptions {
   /** What the weights are, for messages. */
   readonly source: string;
   /** Tensors that may be left out when the target has no name for them. */
@@ -37,15 +36,6 @@ export interface SavedWeights {
   readonly files: readonly string[];
   readonly plan: TargetPlan;
 }
-
-/** Suffixes and what they mean. */
-const FORMATS: Readonly<Record<string, "safetensors" | "torch" | "pickle">> = {
-  ".safetensors": "safetensors",
-  ".pth": "torch",
-  ".pt": "torch",
-  ".bin": "torch",
-  ".pkl": "pickle",
-};
 
 function renamed(
   tensors: ReadonlyMap<string, TensorData>,
@@ -92,9 +82,10 @@ function savedModel(tensors: ReadonlyMap<string, TensorData>, { layout }: Target
 }
 
 /**
- * Writes canonical weights under a target's names. The suffix of `path` decides the format (.safetensors, .pth, .pt, .bin,
- * .pkl); without one it is a folder, for Hugging Face with its configuration.
- * @throws InputError for tensors without a name in the target, an unknown suffix, or a file that cannot be written
+ * Writes canonical weights under a target's names. The suffix of `path` decides the form (.safetensors, .pth, .pt, .bin, .pkl);
+ * without one it is a folder, for Hugging Face with its configuration, and the form is what the target's software reads.
+ * @throws InputError for tensors without a name in the target, an unknown suffix or one that the target does not read, a file
+ * that is there already (unless `overwrite`) or is an input (always), and one that cannot be written
  */
 export async function saveWeights(
   path: string,
@@ -103,32 +94,18 @@ export async function saveWeights(
 ): Promise<SavedWeights> {
   const { to, source, leaveOut, drop } = options;
   const plan = planTarget(tensors.keys(), to, { source, excused: leaveOut, dropped: drop });
-  const suffix = extname(path).toLowerCase();
-  const format = FORMATS[suffix];
-  if (suffix !== "" && !format) {
-    const expected = `a file ending in ${Object.keys(FORMATS).join(", ")}, or a folder without a suffix`;
-    throw new InputError({ where: path, expected, found: suffix });
-  }
+  const output = await weightsOutput(path, options);
+  const { form, file, folder } = output;
+  const texts = folder !== undefined && to === "huggingface" ? configurations(tensors, options) : [];
+  const beside = texts.map(([name, text]) => [join(folder as string, name), text] as const);
+  const files = [file, ...beside.map(([name]) => name)];
   const result = renamed(tensors, plan.moves, source);
-  if (format === "torch") await writeTorch(path, savedModel(result, plan, to));
-  else if (format === "pickle") await writeNumpyPickle(path, savedModel(result, plan, to));
-  else if (format === "safetensors") await writeSafetensors(path, result, { format: "pt" });
-  else return { files: await saveFolder(path, tensors, result, options), plan };
-  return { files: [path], plan };
-}
-
-async function saveFolder(
-  path: string,
-  tensors: ReadonlyMap<string, TensorData>,
-  result: ReadonlyMap<string, TensorData>,
-  options: SaveOptions,
-): Promise<string[]> {
-  const texts = options.to === "huggingface" ? configurations(tensors, options) : [];
-  await makeFolder(path);
-  const weights = join(path, "model.safetensors");
-  await writeSafetensors(weights, result, { format: "pt" }); // transformers asks for that word
-  for (const [name, text] of texts) await writeFileAtomic(join(path, name), text);
-  return [weights, ...texts.map(([name]) => join(path, name))];
+  await claimFiles(files, output, options);
+  if (form === "torch") await writeTorch(file, savedModel(result, plan, to));
+  else if (form === "pickle") await writeNumpyPickle(file, savedModel(result, plan, to));
+  else await writeSafetensors(file, result, { format: "pt" }); // transformers asks for that word
+  for (const [name, text] of beside) await writeFileAtomic(name, text);
+  return { files, plan };
 }
 
 /** What was written, and what was left out, one fact a line. */

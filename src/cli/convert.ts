@@ -2,45 +2,44 @@
 
 import type { Command } from "commander";
 import type { Target } from "../checkpoint/names/targets.js";
-import { append } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
-import { patternsOf, targetOption } from "./weights-arguments.js";
+import { addOutputOptions, type OutputFlags, outputOf, targetOption } from "./weights-arguments.js";
 
-interface Flags {
+interface Flags extends OutputFlags {
   to: Target;
   part?: string;
-  leaveOut?: string[];
 }
 
 const EXAMPLES = `
 Reads safetensors, PyTorch files and pickles without running anything in them, and recognises whose names they have.
-OUT ends in .safetensors, .pth or .pkl, or is a folder (for Hugging Face with config.json).
+OUT ends in .safetensors, .pth or .pkl, or is a folder (for Hugging Face with config.json). Nothing is replaced unasked.
 Examples:
   mask-jepa convert resnet50.pth backbone.safetensors
   mask-jepa convert model_final.pkl mask2former --to huggingface
   mask-jepa convert hf:facebook/mask2former-swin-tiny-coco-instance model.pth --to detectron2`;
 
-async function convert(source: string, out: string, { to, part, leaveOut }: Flags): Promise<void> {
-  const excused = patternsOf(leaveOut);
+async function convert(source: string, out: string, { to, part, ...flags }: Flags): Promise<void> {
+  const output = outputOf(flags);
   const { describeReport, loadWeights } = await import("../checkpoint/load-weights.js");
   const { describeSaved, saveWeights } = await import("../checkpoint/save-weights.js");
   const { locateWeights } = await import("../checkpoint/weights-location.js");
   const reporter = openTerminal();
-  const { tensors, report } = await loadWeights(await locateWeights(source, reporter), { part });
+  const input = await locateWeights(source, reporter);
+  const { tensors, report } = await loadWeights(input, { part });
   reporter.say(describeReport(report));
-  const saved = await saveWeights(out, tensors, { to, source, leaveOut: excused });
+  const saved = await saveWeights(out, tensors, { to, source, inputs: [input], ...output });
   reporter.say(describeSaved(saved));
 }
 
 export function addConvert(program: Command): void {
-  program
+  const command = program
     .command("convert")
     .description("read weights of any known format and names, and write them under others")
     .argument("<in>", "file, folder of a Hugging Face model, or hf:owner/name")
     .argument("<out>", "file or folder to write")
     .addOption(targetOption().default("canonical"))
     .option("--part <name>", "the dictionary of a checkpoint to take, e.g. student")
-    .option("--leave-out <pattern>", "tensors that may stay behind, a regular expression (repeatable)", append)
     .addHelpText("after", EXAMPLES)
     .action(convert);
+  addOutputOptions(command);
 }

@@ -1,15 +1,41 @@
 /** @file What the commands share that read or write weights. */
 
-import { Option } from "commander";
+import { type Command, Option } from "commander";
 import { TARGETS } from "../checkpoint/names/targets.js";
+import { FORMS, type Form } from "../checkpoint/weights-output.js";
 import { InputError } from "../core/errors.js";
+import { append } from "./arguments.js";
 
 export function targetOption(): Option {
   return new Option("--to <names>", "whose names the tensors get").choices(TARGETS);
 }
 
+export interface OutputFlags {
+  format?: Form;
+  overwrite?: boolean;
+  leaveOut?: string[];
+}
+
+/** The options of what is written. */
+export function addOutputOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        "--format <form>",
+        "safetensors, PyTorch or pickle (default: by the suffix, else what the other side reads)",
+      ).choices(FORMS),
+    )
+    .option("--overwrite", "replace files that are there; never what is read")
+    .option("--leave-out <pattern>", "tensors that may stay behind, a regular expression (repeatable)", append);
+}
+
+/** What these options mean. Throws `InputError`. */
+export function outputOf({ format, overwrite, leaveOut }: OutputFlags) {
+  return { form: format, overwrite, leaveOut: patternsOf(leaveOut) };
+}
+
 /** Regular expressions from `--leave-out`. Throws `InputError`. */
-export function patternsOf(texts: readonly string[] = []): RegExp[] {
+function patternsOf(texts: readonly string[] = []): RegExp[] {
   return texts.map((text) => {
     try {
       return new RegExp(text);

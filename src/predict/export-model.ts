@@ -1,16 +1,17 @@
 /** @file A run's weights for the original code and for other libraries. */
 
+import { basename, dirname } from "node:path";
 import type { ModelFacts } from "../checkpoint/huggingface-config.js";
-import { derivedBuffers, type Target } from "../checkpoint/names/targets.js";
+import { derivedBuffers } from "../checkpoint/names/targets.js";
 import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { type SavedWeights, saveWeights } from "../checkpoint/save-weights.js";
+import type { OutputOptions } from "../checkpoint/weights-output.js";
 import type { Reporter } from "../core/reporter.js";
 import { describedModel, type ModelDescription } from "./trained-model.js";
 
-export interface ExportOptions {
+export interface ExportOptions extends Omit<OutputOptions, "inputs"> {
   /** Folder of a run, or of one of its checkpoints. */
   readonly checkpoint: string;
-  readonly to: Target;
   readonly out: string;
   readonly leaveOut?: readonly RegExp[];
   readonly reporter?: Reporter;
@@ -34,14 +35,17 @@ function factsOf({ classes, architecture, inference }: ModelDescription): ModelF
   };
 }
 
+/** The folder of a run's checkpoints; of a checkpoint that stands alone itself. */
+const checkpointsAround = (path: string) => (basename(dirname(path)) === "checkpoints" ? dirname(path) : path);
+
 /**
  * Writes the weights of a fine-tuned model, or the backbone and pixel decoder of a pretraining run, under a target's names,
  * with the buffers that the target's own files hold.
  * @throws InputError for a checkpoint that cannot be read, or a model that the target cannot express
  */
 export async function exportModel(options: ExportOptions): Promise<SavedWeights> {
-  const { checkpoint, to, out, leaveOut = [], reporter } = options;
-  const { tensors, state } = await loadCheckpoint(checkpoint, { parts: ["model"], reporter });
+  const { checkpoint, to, form, overwrite, out, leaveOut = [], reporter } = options;
+  const { path, tensors, state } = await loadCheckpoint(checkpoint, { parts: ["model"], reporter });
   const model = describedModel(state);
   const weights = tensors.model;
   const whole =
@@ -49,6 +53,9 @@ export async function exportModel(options: ExportOptions): Promise<SavedWeights>
   const facts = model ? factsOf(model) : {};
   return saveWeights(out, whole, {
     to,
+    form,
+    overwrite,
+    inputs: [checkpointsAround(path)],
     source: checkpoint,
     facts,
     leaveOut,
