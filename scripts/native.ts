@@ -18,6 +18,7 @@ export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 export interface PackageJson {
   readonly [key: string]: unknown;
+  readonly name: string;
   readonly version: string;
   readonly files: readonly string[];
 }

@@ -3,24 +3,14 @@
  * library alone for every platform, and between them optional dependencies, of which npm installs the one that fits.
  */
 
-import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ONNXRUNTIME_VERSION, PLATFORMS, type Platform, platformPackage } from "../src/runtime/find-library.js";
 import { build } from "./build.js";
 import { copyLibrary, packageJson, ROOT } from "./native.js";
+import { pack } from "./npm.js";
 
 const RELEASE = join(ROOT, "release");
-
-/** Packs a folder; returns the path of the tarball in release/. No script of the folder runs. */
-function pack(folder: string): string {
-  const options = ["pack", "--json", "--ignore-scripts", "--pack-destination", RELEASE];
-  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  const shell = process.platform === "win32";
-  const printed = execFileSync(npm, options, { cwd: folder, encoding: "utf8", shell });
-  const [{ filename }] = JSON.parse(printed) as [{ filename: string }];
-  return join(RELEASE, filename);
-}
 
 function write(folder: string, content: object): void {
   mkdirSync(folder, { recursive: true });
@@ -41,7 +31,7 @@ function packPlatform(platform: Platform): string {
     ...(os === "linux" && { libc: ["glibc"] }),
     preferUnplugged: true,
   });
-  return pack(folder);
+  return pack(folder, RELEASE);
 }
 
 /** The package of the checkout as it is built, without what only a checkout needs. */
@@ -56,7 +46,7 @@ function packMain(): string {
     PLATFORMS.map((name) => [platformPackage(name), ONNXRUNTIME_VERSION]),
   );
   write(folder, { ...content, files, optionalDependencies, scripts: undefined });
-  return pack(folder);
+  return pack(folder, RELEASE);
 }
 
 rmSync(RELEASE, { recursive: true, force: true });

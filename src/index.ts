@@ -25,6 +25,7 @@ export type { ClassScores, Score, Scores } from "./eval/scores.js";
 export { semanticIou } from "./eval/semantic-iou.js";
 export { type Architecture, type FamilyName, familyOf } from "./families/families.js";
 export { answerOf, type Family, type PredictionGroup, segment } from "./families/family.js";
+export { createFinetuner, describeModel, trainingView } from "./finetune/composition.js";
 export { Finetuner } from "./finetune/finetuner.js";
 export { PRESETS as FINETUNE_PRESETS } from "./finetune/presets.js";
 export { runFinetuning } from "./finetune/run.js";
@@ -37,6 +38,7 @@ export { interpret } from "./graph/interpret.js";
 export { printGraph } from "./graph/print.js";
 export { splitAtGradients } from "./graph/split.js";
 export { verify } from "./graph/verify.js";
+export { decode as decodeImage, encodeJpeg, encodePng, type RgbImage, readImage } from "./io/image-file.js";
 export { type CocoMask, fromCocoMask, toCocoMask } from "./masks/coco-masks.js";
 export { encodePolygons } from "./masks/polygons.js";
 export { decodeMask, encodeMask, encodeSegments, type RunLengths } from "./masks/run-lengths.js";
@@ -61,7 +63,13 @@ export { type EvaluatedModel, evaluateModels } from "./predict/evaluation/evalua
 export type { EvaluatedClass, Evaluation, ImageScore, Predict } from "./predict/evaluation/evaluation.js";
 export { runEvaluation } from "./predict/evaluation/run.js";
 export { groupByPaddedSize, type Prediction, Predictor } from "./predict/predictor.js";
-export { loadTrainedModel, type ModelDescription, type TrainedModel } from "./predict/trained-model.js";
+export {
+  loadTrainedModel,
+  type ModelDescription,
+  saveTrainedModel,
+  type TrainedModel,
+} from "./predict/trained-model.js";
+export { createPretrainer } from "./pretrain/composition.js";
 export { PRESET_NAMES, PRESETS } from "./pretrain/presets.js";
 export { Pretrainer } from "./pretrain/pretrainer.js";
 export { runPretraining } from "./pretrain/run.js";

@@ -9,6 +9,7 @@ import { type Recognised, recognise } from "./names/layouts.js";
 import type { Move } from "./names/rules.js";
 import { joinRows } from "./rows.js";
 
+/** What `loadWeights` read and how it named it. */
 export interface WeightsReport {
   /** The file. */
   readonly source: string;
@@ -29,6 +30,7 @@ export interface WeightsReport {
   readonly unknown: readonly string[];
 }
 
+/** What `loadWeights` read. */
 export interface LoadedWeights {
   /** By canonical name. */
   readonly tensors: Map<string, TensorData>;

@@ -1,6 +1,7 @@
 /** @file Plain arrays with a shape: what travels between files, graphs and the runtime. */
 
 export type DType = "float32" | "int64" | "int32" | "bool" | "uint8";
+/** Lengths of the axes, outermost first; none for a scalar. */
 export type Shape = readonly number[];
 
 export interface DataOf {
@@ -13,6 +14,7 @@ export interface DataOf {
 
 export type TypedArray = DataOf[DType];
 
+/** Values with a type and a shape. */
 export interface TensorData<T extends DType = DType> {
   readonly dtype: T;
   readonly shape: Shape;

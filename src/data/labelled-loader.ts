@@ -12,6 +12,7 @@ import { resizeBilinear } from "./resample.js";
 import { decodeImage, subsetOf } from "./source.js";
 import { instanceTargets, panopticTargets, semanticTargets, type Target, type TargetView } from "./targets.js";
 
+/** What `createLabelledLoader` gives for a step. */
 export interface LabelledBatch extends BatchRecord {
   /** Normalised float32 [batch, 3, height, width] in memory that native threads may share. */
   readonly images: Float32Array;

@@ -6,12 +6,14 @@ import type { SegmentationClass } from "../masks/segmentation.js";
 /** From 0 to 1, or a count; null where it is not defined, as the IoU of a class that occurs nowhere. */
 export type Score = number | null;
 
+/** The scores of one class. */
 export interface ClassScores {
   readonly label: number;
   readonly name: string;
   readonly scores: Readonly<Record<string, Score>>;
 }
 
+/** What a metric found. */
 export interface Scores {
   /** Of the whole set, by name (`pq`, `ap50`, `miou`, ...), the most important one first. */
   readonly summary: Readonly<Record<string, Score>>;

@@ -8,6 +8,7 @@ interface FamilyOptions {
   mask2former: { encoder: Mask2FormerEncoder; model: Mask2FormerOptions };
 }
 
+/** The name of a family of models, e.g. "mask2former". */
 export type FamilyName = keyof FamilyOptions;
 
 /** Backbone and pixel decoder of a model. */

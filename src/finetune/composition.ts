@@ -1,13 +1,19 @@
 /** @file From the settings of a fine-tuning run to the options of its parts. Below this file nobody sees a settings object. */
 
+import { type Reporter, SILENT } from "../core/reporter.js";
+import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
 import type { Architecture } from "../families/families.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
+import type { Declaration } from "../nn/scope.js";
 import type { ModelDescription } from "../predict/trained-model.js";
 import { modelArchitecture } from "../run/architecture.js";
+import type { Runtime } from "../runtime/contract.js";
+import type { TrainingState } from "../train/training-state.js";
 import type { CriterionOptions } from "./criterion-options.js";
-import type { FinetunerOptions } from "./finetuner.js";
+import { Finetuner, type FinetunerOptions } from "./finetuner.js";
 import type { SegmentationOptions } from "./segmentation.js";
 import type { FinetuneSettings } from "./settings.js";
+import { describeStart, freshWeights, weightsFromPretraining } from "./starting-weights.js";
 
 export function architectureOf({ model, decoder, run }: FinetuneSettings, classes: number): Architecture {
   return modelArchitecture(model, decoder, classes, run.recompute);
@@ -42,8 +48,59 @@ export function segmentationOptions(settings: FinetuneSettings, classes: number)
   };
 }
 
+/** What of each training image is seen. */
+export function trainingView({ data }: FinetuneSettings): LabelledViewRule {
+  const [height, width] = data.crop;
+  if (data.view === "large-scale-jitter") {
+    return largeScaleJitterView({ width, height, scale: data.jitter, flip: data.flip });
+  }
+  const { shortEdges: sizes, longEdge: maxSize, flip, colorJitter: color } = data;
+  return shortestEdgeView({ sizes, maxSize, crop: { width, height }, flip, color });
+}
+
 /** `steps`: length of the whole run. */
 export function finetunerOptions(settings: FinetuneSettings, classes: number, steps: number): FinetunerOptions {
   const { optim, run } = settings;
   return { ...segmentationOptions(settings, classes), optim, steps, seed: run.seed, batch: run.batch };
+}
+
+/** The state before the first step, from the settings' weights and seed. */
+async function startingState(
+  { from, model, run }: FinetuneSettings,
+  declared: ReadonlyMap<string, Declaration>,
+  reporter: Reporter,
+): Promise<TrainingState> {
+  const options = { family: model.family, seed: run.seed, reporter };
+  const start =
+    from.run === null
+      ? freshWeights(declared, run.seed)
+      : await weightsFromPretraining(from.run, from.parts, declared, options);
+  reporter.say(describeStart(start, from.run, model.family));
+  return { model: start.weights, target: new Map(), optimizer: new Map() };
+}
+
+export interface FinetunerPlan {
+  /** Number of classes of the data. */
+  readonly classes: number;
+  /** Length of the whole run. */
+  readonly steps: number;
+  /** What a run goes on from; by default it begins with the weights that the settings say. */
+  readonly state?: TrainingState;
+  readonly reporter?: Reporter;
+}
+
+/**
+ * A fine-tuner of the model that the settings describe.
+ * @throws InputError when the weights of a pretraining run are to be taken over and do not fit
+ */
+export function createFinetuner(
+  runtime: Runtime,
+  settings: FinetuneSettings,
+  { classes, steps, state, reporter = SILENT }: FinetunerPlan,
+): Promise<Finetuner> {
+  return Finetuner.create(
+    runtime,
+    finetunerOptions(settings, classes, steps),
+    async (declared) => state ?? (await startingState(settings, declared, reporter)),
+  );
 }

@@ -18,6 +18,7 @@ export interface StepReport extends Pick<TrainerReport, "gradientNorm" | "learni
   readonly losses: Record<string, number>;
 }
 
+/** Fine-tunes a model step by step; what a step reads and in which order is up to the caller. */
 export class Finetuner {
   private constructor(
     private readonly options: FinetunerOptions,

@@ -153,6 +153,7 @@ const small = (...differences: Differences<Sections>[]) => derive(TINY_MODEL, SM
 /** Whether a preset's numbers are those of a paper. */
 export const isPublished = (name: string) => Object.hasOwn(published, name);
 
+/** The presets of fine-tuning by name. */
 export const PRESETS: Readonly<Record<string, FinetuneSettings>> = {
   small: small(),
   // A short training makes no query as sure of its class as the recipes' 0.8.

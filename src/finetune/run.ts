@@ -6,21 +6,18 @@ import { bestCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { badFileOf } from "../data/datasets/data-fault.js";
 import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loader.js";
-import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
 import { requireSpace } from "../io/atomic-file.js";
-import type { Declaration } from "../nn/scope.js";
+import { modelState } from "../predict/trained-model.js";
 import { requireMemory } from "../run/memory-floor.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
-import type { TrainingState } from "../train/training-state.js";
-import { describeModel, finetunerOptions } from "./composition.js";
-import { Finetuner, type StepReport } from "./finetuner.js";
+import { createFinetuner, describeModel, trainingView } from "./composition.js";
+import type { StepReport } from "./finetuner.js";
 import { type FinetuneSettings, stepSizeOf } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
-import { describeStart, freshWeights, weightsFromPretraining } from "./starting-weights.js";
 import { identityOf, openTrainingData, type TrainingData } from "./training-data.js";
 import { Validation } from "./validation.js";
 
@@ -50,30 +47,6 @@ export async function runFinetuning(options: FinetuneOptions): Promise<LoopOutco
   });
 }
 
-function viewOf({ data }: FinetuneSettings): LabelledViewRule {
-  const [height, width] = data.crop;
-  if (data.view === "large-scale-jitter") {
-    return largeScaleJitterView({ width, height, scale: data.jitter, flip: data.flip });
-  }
-  const { shortEdges: sizes, longEdge: maxSize, flip, colorJitter: color } = data;
-  return shortestEdgeView({ sizes, maxSize, crop: { width, height }, flip, color });
-}
-
-/** The state before the first step, from the settings' weights and seed. */
-async function startingState(
-  { from, model, run }: FinetuneSettings,
-  declared: ReadonlyMap<string, Declaration>,
-  reporter: Reporter,
-): Promise<TrainingState> {
-  const options = { family: model.family, seed: run.seed, reporter };
-  const start =
-    from.run === null
-      ? freshWeights(declared, run.seed)
-      : await weightsFromPretraining(from.run, from.parts, declared, options);
-  reporter.say(describeStart(start, from.run, model.family));
-  return { model: start.weights, target: new Map(), optimizer: new Map() };
-}
-
 interface Training {
   settings: FinetuneSettings;
   out: string;
@@ -90,23 +63,20 @@ async function train(training: Training): Promise<LoopOutcome> {
   const steps = stepsOf(run, source.length);
   const model = { ...describeModel(settings, source), whiteLevel: source.white?.value };
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
-  const finetuner = await Finetuner.create(
-    runtime,
-    finetunerOptions(settings, source.classes.length, steps),
-    async (declared) => resumed?.state ?? (await startingState(settings, declared, reporter)),
-  );
+  const classes = source.classes.length;
+  const finetuner = await createFinetuner(runtime, settings, { classes, steps, state: resumed?.state, reporter });
   const images = identityOf(source);
   const checkpointed = async () => {
     const state = await finetuner.state();
     return { model: state.model, optimizer: state.optimizer };
   };
   const save = async (step: number, best?: Score) => {
-    const state = { kind: "mask-jepa fine-tuning", steps, images, imageCount: source.length, model };
+    const state = modelState(model, { steps, images, imageCount: source.length });
     await saveCheckpoint(out, {
       step,
       keep: run.keep,
       tensors: await checkpointed(),
-      state: JSON.parse(JSON.stringify(state)),
+      state,
       ...(best && { best }),
     });
   };
@@ -124,7 +94,7 @@ async function train(training: Training): Promise<LoopOutcome> {
       source,
       seed: run.seed,
       batch: run.batch,
-      view: viewOf(settings),
+      view: trainingView(settings),
       keepEmpty: data.keepEmpty,
     }),
     faults: source.faults.map(badFileOf),

@@ -127,6 +127,7 @@ export const finetuneSchema = z.strictObject({
   run,
 });
 
+/** All settings of a fine-tuning run; `mask-jepa settings finetune` prints them with their meaning. */
 export type FinetuneSettings = z.output<typeof finetuneSchema>;
 
 /** Settings that may change when a run is resumed: they do not enter any number that training computes. */

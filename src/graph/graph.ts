@@ -6,6 +6,7 @@ import { floats } from "../core/tensor-data.js";
 import { infer } from "./infer.js";
 import type { Operators, OpName } from "./operators.js";
 
+/** A value of a graph: the result of a node, an input or a constant, whose type and shape are known. */
 export interface Tensor {
   readonly graph: Graph;
   readonly id: number;
@@ -54,6 +55,9 @@ export type RegionGradient = (dys: readonly (Tensor | undefined)[], into: Gradie
 /** The largest published model has 30,000; what has more than this would be planned and compiled for minutes. */
 const MAX_NODES = 100_000;
 
+/**
+ * A graph of ONNX operators under construction: nodes in the order in which they were added, each after what it reads.
+ */
 export class Graph {
   readonly nodes: Node[] = [];
   readonly inputs: Tensor[] = [];

@@ -1,6 +1,8 @@
 /** @file Photographs to 8-bit RGB and back. The only file that knows sharp. */
+import { readFile } from "node:fs/promises";
 import sharp, { type Sharp } from "sharp";
 import { InputError } from "../core/errors.js";
+import { fileFault } from "./file-fault.js";
 import { type ImageFormat, imageFormat, isCutOff, strangerName } from "./image-format.js";
 import { badSize, MAX_PIXELS } from "./pixel-limit.js";
 import {
@@ -193,6 +195,17 @@ export async function decode(
     if (info.channels !== 3) throw new Error(`${info.channels} channels after conversion to sRGB`);
     return { width: info.width, height: info.height, data };
   });
+}
+
+/**
+ * The pixels of an image file, as `decode` gives them.
+ * @throws InputError naming the file when it cannot be read or holds no usable image
+ */
+export async function readImage(file: string, options: DecodeOptions = {}): Promise<RgbImage> {
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw fileFault(error, file, "an image that can be read");
+  });
+  return decode(bytes, file, options);
 }
 
 /** sharp makes 0 of what is below it in signed 16-bit samples. */

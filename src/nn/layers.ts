@@ -8,6 +8,7 @@ import type { Scope } from "./scope.js";
 
 const EPSILON = 1e-5;
 
+/** How the parameters of a linear layer begin. */
 export interface LinearInit {
   weight?: Initialiser;
   bias?: Initialiser;
@@ -27,6 +28,7 @@ export function project(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
   return g.reshape(g.gemm(rows, weight, bias, { transB: true }), [...x.shape.slice(0, -1), weight.shape[0]]);
 }
 
+/** Size and steps of a convolution, and how its parameters begin. */
 export interface ConvOptions {
   kernel: number;
   stride?: number;

@@ -49,6 +49,7 @@ export class Parameters {
   }
 }
 
+/** A place in the tree of parameter names, from which a layer takes its own: `scope.in("norm").parameter(...)`. */
 export class Scope {
   constructor(
     private readonly parameters: Parameters,

@@ -62,6 +62,7 @@ function isLive(weights: FixedWeights | LiveWeights): weights is LiveWeights {
   return first !== undefined && "write" in first;
 }
 
+/** A model with its weights on a runtime: segments images of any size. */
 export class Predictor {
   private readonly scorers = new Map<ScoreOrder, Promise<SemanticScorer>>();
   private enlarger: Promise<MaskEnlarger> | undefined;

@@ -1,7 +1,7 @@
 /** @file A model with its weights and everything that predicting with it needs, as a fine-tuning checkpoint holds it. */
 
 import type { JsonObject } from "../checkpoint/checkpoint.js";
-import { loadCheckpoint } from "../checkpoint/run-state.js";
+import { loadCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
@@ -33,6 +33,7 @@ export interface ModelDescription {
   readonly whiteLevel?: number;
 }
 
+/** A model with its weights. */
 export interface TrainedModel extends ModelDescription {
   /** By the names of Mask2Former checkpoints. */
   readonly weights: ReadonlyMap<string, TensorData>;
@@ -71,4 +72,19 @@ export async function loadTrainedModel(path: string, reporter: Reporter = SILENT
     });
   }
   return { ...model, weights: tensors.model, checkpoint, step };
+}
+
+/** What the state of a checkpoint says of a model, as `describedModel` reads it. */
+export function modelState(model: ModelDescription, more: JsonObject = {}): JsonObject {
+  return { kind: "mask-jepa fine-tuning", ...more, model: JSON.parse(JSON.stringify(model)) as JsonObject };
+}
+
+/**
+ * Saves a model after `step` optimiser steps as the one checkpoint of a folder, from where `loadTrainedModel` and the
+ * command line take it.
+ * @returns the checkpoint's directory
+ * @throws InputError when there is no space or no permission
+ */
+export function saveTrainedModel(path: string, { weights, ...model }: TrainedModel, step: number): Promise<string> {
+  return saveCheckpoint(path, { step, keep: 1, tensors: { model: weights }, state: modelState(model) });
 }

@@ -1,13 +1,15 @@
 /** @file From the settings of a pretraining run to the options of its parts. Below this file nobody sees a settings object. */
 
 import { encoderArchitecture } from "../run/architecture.js";
+import type { Runtime } from "../runtime/contract.js";
+import type { TrainingState } from "../train/training-state.js";
 import { maskGrid } from "./draws.js";
 import type { DryRunOptions } from "./dry-run.js";
 import type { HeldOutOptions } from "./held-out.js";
-import type { PretrainerOptions } from "./pretrainer.js";
+import { Pretrainer, type PretrainerOptions, type StartingValues } from "./pretrainer.js";
 import type { StepOptions } from "./programs.js";
 import type { PretrainSettings } from "./settings.js";
-import type { WeightsOptions } from "./starting-weights.js";
+import { startingWeights, type WeightsOptions } from "./starting-weights.js";
 
 export function stepOptions({ model, pretrain, backbone, data, run }: PretrainSettings): StepOptions {
   return {
@@ -46,6 +48,19 @@ export function pretrainerOptions(settings: PretrainSettings, steps: number): Pr
     seed: run.seed,
     batch: run.batch,
   };
+}
+
+/**
+ * A pretrainer for a run of `steps` steps, which goes on from `state`, or begins with the weights that the settings say.
+ * @throws InputError when the backbone's weights are to come from a file that does not fit
+ */
+export function createPretrainer(
+  runtime: Runtime,
+  settings: PretrainSettings,
+  { steps, state }: { readonly steps: number; readonly state?: TrainingState },
+): Promise<Pretrainer> {
+  const begin: StartingValues = (declared) => startingWeights(weightsOptions(settings), declared);
+  return Pretrainer.create(runtime, pretrainerOptions(settings, steps), state ?? begin);
 }
 
 export const heldOutOptions = (settings: PretrainSettings): HeldOutOptions => ({

@@ -90,6 +90,7 @@ function derive(model: PretrainSettings["model"], differences: Differences<Secti
 
 const SWIN_T = { ...BACKBONES.swin, ...DECODERS };
 
+/** The presets of pretraining by name. */
 export const PRESETS = {
   "paper-r50": PAPER_R50,
   "paper-swin-t": derive(SWIN_T, {}),
@@ -99,4 +100,5 @@ export const PRESETS = {
 } as const;
 
 export type PresetName = keyof typeof PRESETS;
+/** Their names. */
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];

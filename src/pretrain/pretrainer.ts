@@ -32,6 +32,7 @@ export interface StepReport {
 /** Where the weights come from: values of all that is declared, and of a backbone that is frozen. */
 export type StartingValues = (declared: ReadonlyMap<string, Declaration>) => Promise<Map<string, TensorData>>;
 
+/** Pretrains a model step by step; what a step reads and in which order is up to the caller. */
 export class Pretrainer {
   private constructor(
     private readonly options: PretrainerOptions,

@@ -18,16 +18,15 @@ import { inRunDirectory, type RunDirectory, type Start } from "../run/run-direct
 import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { Report } from "../viz/report.js";
-import { dryRunOptions, heldOutOptions, pretrainerOptions, weightsOptions } from "./composition.js";
+import { createPretrainer, dryRunOptions, heldOutOptions } from "./composition.js";
 import { planPretraining } from "./dry-run.js";
 import { HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
 import { collapseWarnings } from "./monitors.js";
-import { Pretrainer, type StepReport } from "./pretrainer.js";
+import type { StepReport } from "./pretrainer.js";
 import { writeRunReport } from "./report.js";
 import { type PretrainSettings, stepSizeOf, whiteOf } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
-import { startingWeights } from "./starting-weights.js";
 
 export interface PretrainOptions {
   settings: PretrainSettings;
@@ -86,11 +85,7 @@ async function train(training: Training): Promise<PretrainOutcome> {
   const { run, data } = settings;
   const steps = stepsOf(run, source.length);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
-  const pretrainer = await Pretrainer.create(
-    runtime,
-    pretrainerOptions(settings, steps),
-    resumed?.state ?? ((declared) => startingWeights(weightsOptions(settings), declared)),
-  );
+  const pretrainer = await createPretrainer(runtime, settings, { steps, state: resumed?.state });
   const save = async (step: number, best?: Score) => {
     const tensors = { ...(await pretrainer.state()) };
     const state = { kind: "mask-jepa pretraining", steps, images, imageCount: all.length };

@@ -103,6 +103,7 @@ export const pretrainSchema = z.strictObject({
   run,
 });
 
+/** All settings of a pretraining run; `mask-jepa settings pretrain` prints them with their meaning. */
 export type PretrainSettings = z.output<typeof pretrainSchema>;
 
 /** Settings that may change when a run is resumed: they do not enter any number that the run computes. */

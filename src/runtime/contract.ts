@@ -53,6 +53,7 @@ export interface CompileOptions {
   readonly threads?: number;
 }
 
+/** A device, open for work. */
 export interface Runtime {
   readonly device: Device;
   /** How many runs compute at once; 1 on a GPU, which is parallel by itself. */

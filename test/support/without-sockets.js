@@ -1,7 +1,7 @@
 /**
  * @file `node without-sockets.js ARGUMENTS...` runs `node ARGUMENTS...` so that Linux ends it with SIGSYS (exit code
- * 159) as soon as any of its threads, or a child of it, asks for a socket of any kind: a connection and a look-up of a
- * name both begin with one.
+ * 159) as soon as any of its threads, or a child of it, asks for a socket: a connection and a look-up of a name both
+ * begin with one. Those that only ask the kernel itself (AF_NETLINK) are let be.
  */
 
 import { spawnSync } from "node:child_process";
@@ -14,14 +14,17 @@ const [architecture, socket] = MACHINES[process.arch];
 
 // linux/filter.h: load a word of seccomp_data, jump if equal, return.
 const [LOAD, JUMP, RETURN] = [0x20, 0x15, 0x06];
-const [NUMBER, ARCHITECTURE] = [0, 4];
+const [NUMBER, ARCHITECTURE, FIRST_ARGUMENT] = [0, 4, 16];
+const AF_NETLINK = 16;
 const [KILL_PROCESS, ALLOW] = [0x80000000, 0x7fff0000];
 /** Code, jump if true, jump if false, operand. */
 const program = [
   [LOAD, 0, 0, ARCHITECTURE],
-  [JUMP, 0, 3, architecture],
+  [JUMP, 0, 5, architecture],
   [LOAD, 0, 0, NUMBER],
-  [JUMP, 0, 1, socket],
+  [JUMP, 0, 3, socket],
+  [LOAD, 0, 0, FIRST_ARGUMENT],
+  [JUMP, 1, 0, AF_NETLINK],
   [RETURN, 0, 0, KILL_PROCESS],
   [RETURN, 0, 0, ALLOW],
 ];

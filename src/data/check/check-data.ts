@@ -37,6 +37,7 @@ export interface ClosedSplit {
   readonly message: string;
 }
 
+/** What `checkData` found. */
 export interface DataReport {
   readonly data: string;
   readonly name: string;

@@ -17,6 +17,7 @@ import {
 import type { Scorer, Truth } from "./scorer.js";
 import { scorersOf } from "./scorers.js";
 
+/** What `evaluate` compares, and how much of it. */
 export interface EvaluationOptions {
   readonly source: LabelledSource;
   readonly predict: Predict;

@@ -15,10 +15,12 @@ export type Predict = (image: RgbImage, forms: ReadonlySet<Task>) => Promise<Pre
 /** The score by which checkpoints of a task are compared. */
 export const DECIDING = { panoptic: "pq", instance: "ap", semantic: "miou" } as const satisfies Record<Task, string>;
 
+/** A class with its scores in percent. */
 export interface EvaluatedClass extends SegmentationClass {
   readonly scores: ScoreTable;
 }
 
+/** What the predictions for one image are worth. */
 export interface ImageScore {
   /** In the source. */
   readonly index: number;
@@ -30,6 +32,7 @@ export interface ImageScore {
   readonly score: number | null;
 }
 
+/** What `evaluate` found, in percent. */
 export interface Evaluation {
   readonly task: Task;
   /** In percent, decides which of two checkpoints is better: larger is. Null when no class has ground truth. */
