@@ -118,10 +118,10 @@ export async function readHeader(bytes: Uint8Array, name: string): Promise<Image
   const { depth, space, orientation = 1, bitsPerSample: bits = 8 } = meta;
   const unknown = format === "TIFF" ? unknownChannels(bytes) : undefined;
   if (unknown) throw undecodable(name, unknown);
-  const sampleType = depth as SampleType;
-  if (!isSampleType(depth) || (sampleType === "float" && bits < 32))
-    throw undecodable(name, `${bits}-bit ${depth} samples`);
-  return { width, height, orientation, format, sampleType, bits, space };
+  if (!isSampleType(depth) || (depth === "float" && bits < 32)) {
+    throw undecodable(name, `${bits}-bit ${depth} samples`); // sharp loses the fractions of half precision
+  }
+  return { width, height, orientation, format, sampleType: depth, bits, space };
 }
 
 /**
@@ -148,7 +148,7 @@ const STRICT = { autoOrient: true, failOn: "warning", limitInputPixels: MAX_PIXE
 async function opened(bytes: Uint8Array, name: string, white: WhiteLevel | undefined): Promise<Sharp> {
   const { format, sampleType, space } = await readHeader(bytes, name);
   const stated = statedLevels(bytes, format);
-  if (!needLevels(sampleType, stated, white ?? {})) return sharp(bytes, STRICT);
+  if (!needLevels(sampleType, stated, white?.value)) return sharp(bytes, STRICT);
   if (!PLAIN_SPACES.includes(space)) throw undecodable(name, `${sampleType} samples in the colour space ${space}`);
   if (sampleType === "short") await refuseNegative(bytes, name);
   const { data, info } = await explained(bytes, name, () =>

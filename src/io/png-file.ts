@@ -26,6 +26,7 @@ export class PngError extends Error {
   }
 }
 
+const CUT_OFF = "a PNG that is cut off";
 const damaged = (why: string, cause?: unknown) => new PngError(`a damaged PNG (${why})`, undefined, { cause });
 
 export interface PngHeader {
@@ -44,19 +45,34 @@ interface Chunk {
   readonly data: Uint8Array;
 }
 
-/** The chunks of a PNG, up to its end. @throws PngError where it is cut off */
+/** Far more than the pieces of a kilobyte that some writers make of the largest image. */
+const MOST_CHUNKS = 2 ** 18;
+
+/** The chunks of a PNG, up to its end. @throws PngError where it is cut off, or in more pieces than any writer makes */
 export function* pngChunks(bytes: Uint8Array): Generator<Chunk> {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = SIGNATURE.length; ; ) {
-    if (at + 8 > view.length) throw new PngError("a PNG that is cut off");
+  let at = SIGNATURE.length;
+  for (let count = 0; count < MOST_CHUNKS; count++) {
+    if (at + 8 > view.length) throw new PngError(CUT_OFF);
     const length = view.readUInt32BE(at);
     const type = view.toString("latin1", at + 4, at + 8);
     const end = at + 8 + length;
-    if (end + 4 > view.length) throw new PngError("a PNG that is cut off");
+    if (end + 4 > view.length) throw new PngError(CUT_OFF);
     yield { type, data: bytes.subarray(at + 8, end) };
     if (type === "IEND") return;
     at = end + 4; // a checksum follows
   }
+  throw damaged(`more than ${MOST_CHUNKS} chunks`);
+}
+
+export function isPngCutOff(bytes: Uint8Array): boolean {
+  try {
+    for (const { type } of pngChunks(bytes)) if (type === "IEND") return false;
+  } catch (error) {
+    if (error instanceof PngError) return error.message === CUT_OFF;
+    throw error;
+  }
+  return false;
 }
 
 /** @throws PngError for bytes that do not begin as a PNG does, and for more pixels than can be read */

@@ -12,11 +12,21 @@ export interface WhiteLevel {
   readonly setting: string;
 }
 
-/** Types of samples by sharp's names: whole numbers of 8, 16 and 32 bits, with and without a sign, and floating point. */
-const SAMPLE_TYPES = ["uchar", "char", "ushort", "short", "uint", "int", "float", "double"] as const;
-export type SampleType = (typeof SAMPLE_TYPES)[number];
+/** Types of samples by sharp's names, and ours. */
+const NAMES = {
+  uchar: "8-bit",
+  char: "signed 8-bit",
+  ushort: "16-bit",
+  short: "signed 16-bit",
+  uint: "32-bit",
+  int: "signed 32-bit",
+  float: "floating-point",
+  double: "floating-point",
+} as const;
+export type SampleType = keyof typeof NAMES;
+const FLOATS: ReadonlySet<SampleType> = new Set(["float", "double"]);
 
-export const isSampleType = (type: string): type is SampleType => (SAMPLE_TYPES as readonly string[]).includes(type);
+export const isSampleType = (type: string): type is SampleType => Object.hasOwn(NAMES, type);
 
 /** What a file says of its samples. */
 export interface StatedLevels {
@@ -70,8 +80,11 @@ export class UnknownSamples extends Error {
   }
 }
 
-/** Whether samples need a decision at all: libvips brings 8 and full 16 bits to 8 by itself, colour profiles included. */
-export function needLevels(type: SampleType, stated: StatedLevels, { value }: Partial<WhiteLevel>): boolean {
+/**
+ * Whether samples need a decision at all: libvips brings 8 and full 16 bits to 8 by itself, colour profiles included.
+ * @param value what the user says is white
+ */
+export function needLevels(type: SampleType, stated: StatedLevels, value?: number): boolean {
   if (type === "uchar") return false;
   if (type !== "ushort" || value !== undefined || stated.white !== undefined) return true;
   return stated.significantBits !== undefined && stated.significantBits < 16;
@@ -122,10 +135,8 @@ function levelsOf(samples: Samples, type: SampleType, stated: StatedLevels, valu
     const bits = stated.significantBits ?? 16;
     return { black: 0, white: bits > 0 && bits < 16 && isUnscaled(samples, bits) ? 2 ** bits - 1 : 0xffff };
   }
-  const isFloat = type === "float" || type === "double";
-  if (isFloat && range.black >= -HALF_STEP && range.white <= 1 + HALF_STEP) return { black: 0, white: 1 };
-  const what = isFloat ? "floating-point samples" : `samples of the type ${type}`;
-  const found = `${what} from ${rounded(range.black)} to ${rounded(range.white)}`;
+  if (FLOATS.has(type) && range.black >= -HALF_STEP && range.white <= 1 + HALF_STEP) return { black: 0, white: 1 };
+  const found = `${NAMES[type]} samples from ${rounded(range.black)} to ${rounded(range.white)}`;
   throw new UnknownSamples(`${found}, and nothing that says which of them is white`, true);
 }
 

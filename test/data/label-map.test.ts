@@ -133,6 +133,13 @@ describe("a label map costs what its header says", () => {
     expect(await ids(written(pngOf({ width: 2, height: 2, rows, extra })))).toEqual([1, 2, 3, 4]);
   });
 
+  it("a file of countless empty pieces is refused", async () => {
+    const extra = [Buffer.concat(Array<Buffer>(2 ** 18).fill(pngChunk("noth", Buffer.alloc(0))))];
+    await expect(readLabelMap(written(pngOf({ width: 2, height: 2, rows, extra })))).rejects.toThrow(
+      /damaged PNG \(more than 262144 chunks\)/,
+    );
+  });
+
   it("another size than wanted is refused before the pixels are looked at", async () => {
     const broken = pngOf({ width: 3, height: 2, rows: Buffer.alloc(0) });
     const wanted = { width: 2, height: 3, of: "the image" };

@@ -152,13 +152,9 @@ describe("samples that are refused, with what was found", () => {
     ],
     ["a NaN", () => tiff(Float32Array.from(ramp(1), (v, i) => (i === 77 ? Number.NaN : v))), /no finite numbers/],
     ["an infinity", () => tiff(Float32Array.from(ramp(1), (v, i) => (i === 77 ? 1 / 0 : v))), /no finite numbers/],
-    ["32 bits", () => tiff(Uint32Array.from(ramp(1e6))), /samples of the type uint from 0 to 1000000, and nothing/],
-    [
-      "signed 16 bits",
-      () => tiff(Int16Array.from(ramp(4095))),
-      /samples of the type short from 0 to 4095, and nothing/,
-    ],
-    ["signed 8 bits", () => tiff(Int8Array.from(ramp(127))), /samples of the type char/],
+    ["32 bits", () => tiff(Uint32Array.from(ramp(1e6))), /32-bit samples from 0 to 1000000, and nothing/],
+    ["signed 16 bits", () => tiff(Int16Array.from(ramp(4095))), /signed 16-bit samples from 0 to 4095, and nothing/],
+    ["signed 8 bits", () => tiff(Int8Array.from(ramp(127))), /signed 8-bit samples/],
   ])("%s", async (_, make, message) => {
     expect(await refusal(make())).toMatch(message);
     if (!String(message).includes("finite"))

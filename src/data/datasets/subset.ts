@@ -2,8 +2,8 @@
 
 import { InputError } from "../../core/errors.js";
 import { RandomStream } from "../../core/random.js";
-import { decode } from "../../io/image-file.js";
 import type { Task } from "../../masks/segmentation.js";
+import { decodeImage } from "../source.js";
 import type { LabelledSplit } from "./split.js";
 
 /** How much of the labels is used: a share of the images, or a number of them. */
@@ -109,7 +109,7 @@ export async function seekTarget(source: LabelledSplit, indices: Iterable<number
   for (const index of indices) {
     try {
       if (await source.hasTarget(index)) {
-        await decode(await source.read(index), source.name(index), { white: source.white });
+        await decodeImage(source, index);
         return undefined;
       }
       empty++;
