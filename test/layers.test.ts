@@ -120,7 +120,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "fast-png": ["io", "data", "viz"],
   yaml: ["core", "data"], // settings; the description of a data set
   tinyglobby: ["data"],
-  "ml-matrix": ["pretrain"],
+  "ml-matrix": ["pretrain", "viz"],
 };
 
 /** What a browser runs: files, or folders with a slash at the end, that load nothing of Node and no native package. */

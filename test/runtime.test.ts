@@ -7,7 +7,6 @@ import type { OnnxModel, OnnxNode } from "../src/onnx/protobuf.js";
 import { aliasChecker } from "../src/runtime/alias.js";
 import type { Device, Runtime } from "../src/runtime/contract.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
-import { createGate } from "../src/runtime/gate.js";
 import { listDevices, probeLibrary, probeMatMul, probeScatterAdd } from "../src/runtime/probe.js";
 import { threadPoolFault } from "../src/runtime/thread-pool.js";
 
@@ -244,24 +243,6 @@ test("a missing device is an error that says what to do", async () => {
     await expect(opening).rejects.toThrow(`--device ${device}: expected a working device, found "`);
     expect(detail).toMatch(/^--device (webgpu|cuda): .*(libvulkan1|cuda12)/s);
   }
-});
-
-test("a gate lets in as many jobs as it is wide, in order, also after failures", async () => {
-  const gate = createGate(2);
-  let [inside, most] = [0, 0];
-  const order: number[] = [];
-  const jobs = Array.from({ length: 7 }, (_, i) =>
-    gate(async () => {
-      order.push(i);
-      most = Math.max(most, ++inside);
-      await new Promise((resolve) => setTimeout(resolve, 7 - i));
-      inside--;
-      if (i % 3 === 0) throw new Error("job");
-    }),
-  );
-  const settled = await Promise.allSettled(jobs);
-  expect(settled.map(({ status }) => status === "rejected")).toEqual([0, 1, 2, 3, 4, 5, 6].map((i) => i % 3 === 0));
-  expect([most, order]).toEqual([2, [0, 1, 2, 3, 4, 5, 6]]);
 });
 
 test("a thread pool that is too small is named", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RandomStream } from "../src/core/random.js";
-import { jacobi, leadingEigenvectors } from "../src/viz/eigenvectors.js";
+import { leadingEigenvectors } from "../src/viz/eigenvectors.js";
 import { compareFeatures } from "../src/viz/feature-comparison.js";
 import type { FeatureMap } from "../src/viz/feature-map.js";
 import { alignComponents, componentPicture, principalComponents } from "../src/viz/pca.js";
@@ -37,7 +37,7 @@ const samples = (pattern: (x: number, y: number) => number, size = 16) =>
   Float32Array.from({ length: size * size }, (_, p) => pattern((p % size) / size, Math.floor(p / size) / size));
 
 describe("leadingEigenvectors", () => {
-  it("satisfies A v = lambda v, and agrees with Jacobi on the whole matrix", () => {
+  it("satisfies A v = lambda v for the largest lambda, with orthonormal vectors", () => {
     const n = 24;
     const random = new RandomStream({ seed: 5, purpose: "matrix" });
     const factor = Array.from({ length: n }, (_, i) => random.fillNormal(new Float32Array(n), 1 / (1 + i)));
@@ -45,10 +45,12 @@ describe("leadingEigenvectors", () => {
       Array.from({ length: n }, (_, j) => factor.reduce((sum, f) => sum + f[i] * f[j], 0)),
     );
     const { values, vectors } = leadingEigenvectors(Float64Array.from(rows.flat()), n, 3);
-    const all = jacobi(rows);
+    expect(values).toEqual([...values].sort((a, b) => b - a));
+    const trace = rows.reduce((sum, row, i) => sum + row[i], 0);
+    expect(values[2]).toBeGreaterThan((trace - values[0] - values[1] - values[2]) / (n - 3)); // none of the others
     vectors.forEach((vector, k) => {
-      expect(values[k]).toBeCloseTo(all.values[k], 8);
-      expect(Math.abs(correlation(vector, all.vectors[k]))).toBeCloseTo(1, 8);
+      const product = (other: Float64Array) => vector.reduce((sum, v, i) => sum + v * other[i], 0);
+      for (const [j, other] of vectors.entries()) expect(product(other)).toBeCloseTo(j === k ? 1 : 0, 8);
       rows.forEach((row, i) => {
         expect(row.reduce((sum, a, j) => sum + a * vector[j], 0)).toBeCloseTo(values[k] * vector[i], 5);
       });

@@ -1,10 +1,10 @@
 /** @file A small compiled graph that is run many times: one set of buffers for each core. */
 
+import pLimit from "p-limit";
 import { sizeOf } from "../core/tensor-data.js";
 import { type Graph, inputName } from "../graph/graph.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
-import { createGate } from "../runtime/gate.js";
 
 /** The values of float32 tensors by name. */
 export type Buffers = Readonly<Record<string, Float32Array>>;
@@ -45,7 +45,7 @@ export async function createPool(runtime: Runtime, graph: Graph): Promise<Pool> 
   const program = await runtime.compile(toOnnx(graph), { name: graph.name, frozenWeights: true });
   const lanes = Array.from({ length: runtime.cores }, () => createLane(runtime, graph));
   const free = [...lanes];
-  const gate = createGate(lanes.length);
+  const gate = pLimit(lanes.length);
 
   async function runOnce({ feeds, fetches, inputs }: Lane, fill: (inputs: Buffers) => void): Promise<Buffers> {
     fill(inputs);

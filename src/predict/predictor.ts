@@ -1,5 +1,6 @@
 /** @file A trained model, ready to segment images. */
 
+import pLimit, { type LimitFunction } from "p-limit";
 import { matchWeights } from "../checkpoint/match-weights.js";
 import { InputError } from "../core/errors.js";
 import type { TensorData } from "../core/tensor-data.js";
@@ -10,7 +11,6 @@ import type { PanopticMap, ScoredInstance, SemanticMap, Task } from "../masks/se
 import { asConstants, asInputs } from "../nn/scope.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
-import { createGate } from "../runtime/gate.js";
 import { scoredInstances } from "./instances.js";
 import { createMaskEnlarger, type MaskEnlarger } from "./mask-tiles.js";
 import { IMAGE, inferenceGraph, inferenceWeights, LOGITS, MASKS } from "./model-graph.js";
@@ -66,7 +66,7 @@ function isLive(weights: FixedWeights | LiveWeights): weights is LiveWeights {
 export class Predictor {
   private readonly scorers = new Map<ScoreOrder, Promise<SemanticScorer>>();
   private enlarger: Promise<MaskEnlarger> | undefined;
-  private readonly gate: ReturnType<typeof createGate>;
+  private readonly gate: LimitFunction;
 
   private constructor(
     private readonly runtime: Runtime,
@@ -75,7 +75,7 @@ export class Predictor {
     private readonly live: LiveWeights | undefined,
     readonly concurrency: number,
   ) {
-    this.gate = createGate(concurrency);
+    this.gate = pLimit(concurrency);
   }
 
   /**

@@ -1,11 +1,12 @@
 /** @file Opens a runtime on the device that was asked for. */
+
 import { availableParallelism } from "node:os";
+import pLimit, { type LimitFunction } from "p-limit";
 import { DEVICE_ADVICE, DEVICES, type Device } from "../core/devices.js";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { encodeModel } from "../onnx/protobuf.js";
 import type { Runtime } from "./contract.js";
-import { createGate, type Gate } from "./gate.js";
 import { captureOutput } from "./native-output.js";
 import { ort } from "./ort-library.js";
 import { compileProgram } from "./ort-program.js";
@@ -48,7 +49,7 @@ function openGpuSession(device: Exclude<Device, "cpu">): bigint {
   return session;
 }
 
-function openGpuMemory(device: Exclude<Device, "cpu">, gate: Gate): Memory {
+function openGpuMemory(device: Exclude<Device, "cpu">, gate: LimitFunction): Memory {
   const session = openGpuSession(device);
   const memory = deviceMemory(session, MEMORY_NAME[device], gate);
   return {
@@ -87,7 +88,7 @@ export async function createRuntime({
   const width = device === "cpu" ? cores || availableParallelism() : 1;
   const smallPool = device === "cpu" && threadPoolFault(width);
   if (smallPool) reporter.warn(smallPool);
-  const gate = createGate(width);
+  const gate = pLimit(width);
   const memory = device === "cpu" ? hostMemory() : openGpuMemory(device, gate);
   const runtime: Runtime = {
     device,

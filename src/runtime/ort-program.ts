@@ -1,11 +1,12 @@
 /** @file A graph compiled for a device, and its concurrent runs on libuv threads. */
+
 import koffi from "koffi";
+import type { LimitFunction } from "p-limit";
 import { InputError } from "../core/errors.js";
 import { memoryFault } from "../core/out-of-memory.js";
 import { encodeModel, type OnnxModel, type OnnxNode, type OnnxValue } from "../onnx/protobuf.js";
 import { aliasChecker } from "./alias.js";
 import type { Bindings, CompileOptions, Device, Program } from "./contract.js";
-import type { Gate } from "./gate.js";
 import { releaseFreedMemory } from "./native-heap.js";
 import { ort } from "./ort-library.js";
 import { hostOperators } from "./ort-placement.js";
@@ -81,7 +82,7 @@ function sharingGuard(where: string, nodes: readonly OnnxNode[]): (feeds: Bindin
 export async function compileProgram(
   model: OnnxModel,
   { name = "graph", frozenWeights = false, threads = 1 }: CompileOptions,
-  { device, gate }: { readonly device: Device; readonly gate: Gate },
+  { device, gate }: { readonly device: Device; readonly gate: LimitFunction },
 ): Promise<Program> {
   const named = (error: Error) => {
     const fault = memoryFault(error, `the graph "${name}"`);

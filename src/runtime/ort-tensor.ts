@@ -3,6 +3,7 @@
  * GPU.
  */
 
+import type { LimitFunction } from "p-limit";
 import { memoryFault } from "../core/out-of-memory.js";
 import {
   BYTES,
@@ -16,7 +17,6 @@ import {
 } from "../core/tensor-data.js";
 import { ELEMENT_TYPE } from "../onnx/protobuf.js";
 import type { DeviceTensor } from "./contract.js";
-import type { Gate } from "./gate.js";
 import { ORT } from "./ort-api.js";
 import { ort } from "./ort-library.js";
 
@@ -109,7 +109,7 @@ export function hostMemory(): Memory {
  * Tensors in a GPU's memory. `session` is one of the provider's, `memoryName` the name of its memory; copies take their
  * turn in `gate`, with the runs. Allocate before the first run: neither provider promises to allocate beside one.
  */
-export function deviceMemory(session: bigint, memoryName: string, gate: Gate): Memory {
+export function deviceMemory(session: bigint, memoryName: string, gate: LimitFunction): Memory {
   const { call, create, release, env } = ort();
   const info = create("CreateMemoryInfo", memoryName, ORT.DEVICE_ALLOCATOR, 0, ORT.MEMORY_DEFAULT);
   const allocator = create("CreateAllocator", session, info);

@@ -1,9 +1,9 @@
 /** @file Weights files as PyTorch's `torch.save` and NumPy's pickles write them. */
 
+import { crc32 } from "node:zlib";
 import { InputError } from "../../core/errors.js";
 import { type DType, sizeOf, type TensorData } from "../../core/tensor-data.js";
 import { type Write, writeFileAtomic } from "../../io/atomic-file.js";
-import { crc32 } from "./crc32.js";
 import { type Picklable, type PickledDict, pickle } from "./pickle-writer.js";
 import { denseStrides } from "./stored-tensor.js";
 

@@ -4,11 +4,10 @@
  * Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
  */
 
-import { inflateRawSync } from "node:zlib";
+import { crc32, inflateRawSync } from "node:zlib";
 import type { InputError } from "../../core/errors.js";
 import { quote } from "../safetensors-header.js";
 import { type ByteSource, damaged, memorySource, section } from "./byte-source.js";
-import { crc32 } from "./crc32.js";
 import type { ByteStore } from "./stored-tensor.js";
 
 const LOCAL = 0x04034b50;
