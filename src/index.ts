@@ -15,7 +15,6 @@ export { createLabelledLoader, type LabelledBatch } from "./data/labelled-loader
 export type { LabelledSource } from "./data/labelled-source.js";
 export { largeScaleJitterView, shortestEdgeView } from "./data/labelled-view.js";
 export { createLoader } from "./data/loader.js";
-export { writeSampleData } from "./data/sample-data.js";
 export { folderSource, type ImageSource } from "./data/source.js";
 export { averagePrecision } from "./eval/average-precision.js";
 export { cityscapesAp } from "./eval/cityscapes-ap.js";
@@ -78,3 +77,4 @@ export { resolveSettings } from "./pretrain/settings-resolution.js";
 export { runVisualization } from "./pretrain/visualize.js";
 export type { Device, DeviceTensor, Program, Runtime } from "./runtime/contract.js";
 export { createRuntime } from "./runtime/create-runtime.js";
+export { writeSampleData } from "./sample-data/write-sample-data.js";

@@ -19,6 +19,7 @@ const ARROWS: Record<string, readonly string[]> = {
   io: [],
   masks: [],
   data: ["masks", "io"],
+  "sample-data": ["masks", "io"],
   checkpoint: ["io"],
   viz: ["masks"],
   eval: ["masks"],
@@ -56,7 +57,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "eval",
     "masks",
   ],
-  quickstart: ["pretrain", "finetune", "predict", "run", "train", "data", "io", "viz"],
+  quickstart: ["sample-data", "pretrain", "finetune", "predict", "run", "train", "data", "io", "viz"],
   pretrain: [
     "run",
     "families",
@@ -73,6 +74,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "viz",
   ],
   index: [
+    "sample-data",
     "families",
     "finetune",
     "predict",
@@ -93,6 +95,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "viz",
   ],
   cli: [
+    "sample-data",
     "quickstart",
     "index",
     "finetune",
@@ -118,7 +121,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   commander: ["cli"],
   sharp: ["io"],
   "fast-png": ["io", "data", "viz"],
-  yaml: ["core", "data"], // settings; the description of a data set
+  yaml: ["core", "data", "sample-data"], // settings; descriptions of data sets, read and written
   tinyglobby: ["data"],
   "ml-matrix": ["pretrain", "viz"],
 };

@@ -17,7 +17,7 @@ Example:
   mask-jepa sample-data scenes --images 200 --size 256`;
 
 async function sampleData(dir: string, { overwrite = false, ...flags }: Flags): Promise<void> {
-  const { writeSampleData } = await import("../data/sample-data.js");
+  const { writeSampleData } = await import("../sample-data/write-sample-data.js");
   const reporter = openTerminal();
   const { train, val } = await writeSampleData({ dir, ...flags, overwrite, reporter });
   reporter.say(`${train} training and ${val} validation scenes: ${dir}`);

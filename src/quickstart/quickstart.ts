@@ -4,7 +4,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { formatDuration } from "../core/duration.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
-import { type SampleDataOptions, writeSampleData } from "../data/sample-data.js";
 import { runFinetuning } from "../finetune/run.js";
 import { resolveSettings as finetuneSettings } from "../finetune/settings-resolution.js";
 import { exists, writeFileAtomic } from "../io/atomic-file.js";
@@ -13,6 +12,7 @@ import { type PretrainOutcome, runPretraining } from "../pretrain/run.js";
 import { resolveSettings } from "../pretrain/settings-resolution.js";
 import { RUN_FILES } from "../run/run-files.js";
 import type { LoopOutcome } from "../run/training-loop.js";
+import { type SampleDataOptions, writeSampleData } from "../sample-data/write-sample-data.js";
 import { renderReport } from "../viz/report.js";
 import { quickstartReport } from "./quickstart-report.js";
 

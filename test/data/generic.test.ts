@@ -1,9 +1,9 @@
 import { symlinkSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { openLabelledSource } from "../../src/data/datasets/open-data.js";
-import { writeSampleData } from "../../src/data/sample-data.js";
-import { CLASSES } from "../../src/data/scenes/classes.js";
 import { maskArea } from "../../src/masks/run-lengths.js";
+import { CLASSES } from "../../src/sample-data/classes.js";
+import { writeSampleData } from "../../src/sample-data/write-sample-data.js";
 import { type DataFolder, dataFolder, drawn, panopticRows, semanticRows } from "../support/data-folders.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 

@@ -1,6 +1,5 @@
 /** @file A fine-tuning that takes a second: Mask2Former at its smallest, and labelled scenes for it. */
 
-import { writeSampleData } from "../../src/data/sample-data.js";
 import type { Target } from "../../src/data/targets.js";
 import { finetunerOptions } from "../../src/finetune/composition.js";
 import { Finetuner } from "../../src/finetune/finetuner.js";
@@ -8,6 +7,7 @@ import type { FinetuneSettings } from "../../src/finetune/settings.js";
 import { resolveSettings } from "../../src/finetune/settings-resolution.js";
 import { freshWeights } from "../../src/finetune/starting-weights.js";
 import type { Runtime } from "../../src/runtime/contract.js";
+import { writeSampleData } from "../../src/sample-data/write-sample-data.js";
 import { randomImagesOf } from "./tiny-pretraining.js";
 
 /** `--set` arguments that shrink the model of the preset "small". */

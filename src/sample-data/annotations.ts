@@ -1,6 +1,6 @@
 /** @file Labels in COCO's forms, all derived from one map of panoptic ids, so that they agree pixel for pixel. */
-import { encodeGreyPng } from "../../io/label-png.js";
-import { type Box, boundingBox, encodeSegments, maskArea, type RunLengths } from "../../masks/run-lengths.js";
+import { encodeGreyPng } from "../io/label-png.js";
+import { type Box, boundingBox, encodeSegments, maskArea, type RunLengths } from "../masks/run-lengths.js";
 import { CLASSES } from "./classes.js";
 
 /** A map of panoptic ids, row-major, 0 where nothing is labelled. */

@@ -1,18 +1,18 @@
 /** @file Writes a data set of generated scenes: photographs with panoptic, instance and semantic labels in COCO's layout. */
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT, type Task } from "../core/reporter.js";
-import { exists } from "../io/atomic-file.js";
+import { exists, writeFileAtomic } from "../io/atomic-file.js";
 import { errorCode, fileFault } from "../io/file-fault.js";
 import { makeFolder, removeMadeFolders } from "../io/folder.js";
 import { encodeJpeg } from "../io/image-file.js";
 import { encodeIdPng } from "../io/label-png.js";
-import { createAnnotations, IGNORE, semanticPng } from "./scenes/annotations.js";
-import { CLASSES } from "./scenes/classes.js";
-import { renderScenes } from "./scenes/render-scenes.js";
+import { createAnnotations, IGNORE, semanticPng } from "./annotations.js";
+import { CLASSES } from "./classes.js";
+import { renderScenes } from "./render-scenes.js";
 
 export interface SampleDataOptions {
   dir: string;
@@ -42,16 +42,6 @@ They are dedicated to the public domain: CC0 1.0, https://creativecommons.org/pu
 `;
 
 const splitOf = (index: number): Split => (index % 5 === 4 ? "val" : "train");
-
-/** Writes beside and renames, so that a file is whole or absent. */
-async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
-  try {
-    await writeFile(`${path}.part`, content);
-    await rename(`${path}.part`, path);
-  } catch (error) {
-    throw fileFault(error, path, "a file that can be written");
-  }
-}
 
 function checkNumbers({ images, size, seed }: SampleDataOptions): void {
   const check = (where: string, value: number, least: number, most: number) => {
@@ -134,8 +124,8 @@ export async function writeSampleData(options: SampleDataOptions): Promise<{ tra
 
 async function writeAll(options: SampleDataOptions, task: Task): Promise<{ train: number; val: number }> {
   const { dir, images, size, seed, cores = 0 } = options;
-  await writeWhole(join(dir, DESCRIPTION), describeDataSet(options));
-  await writeWhole(join(dir, "LICENSE"), LICENSE);
+  await writeFileAtomic(join(dir, DESCRIPTION), describeDataSet(options));
+  await writeFileAtomic(join(dir, "LICENSE"), LICENSE);
   for (const split of SPLITS) for (const of of PER_SPLIT) await makeFolder(join(dir, of, split));
   await makeFolder(join(dir, "annotations"));
   const annotations = { train: createAnnotations(), val: createAnnotations() };
@@ -146,16 +136,16 @@ async function writeAll(options: SampleDataOptions, task: Task): Promise<{ train
     const stem = String(index).padStart(6, "0");
     const map = { ids: segments, width: size, height: size };
     annotations[split].add(index, `${stem}.jpg`, `${stem}.png`, map);
-    await writeWhole(join(dir, "images", split, `${stem}.jpg`), await encodeJpeg(image, 95));
-    await writeWhole(join(dir, "panoptic", split, `${stem}.png`), encodeIdPng(map.ids, map));
-    await writeWhole(join(dir, "semantic", split, `${stem}.png`), semanticPng(map));
+    await writeFileAtomic(join(dir, "images", split, `${stem}.jpg`), await encodeJpeg(image, 95));
+    await writeFileAtomic(join(dir, "panoptic", split, `${stem}.png`), encodeIdPng(map.ids, map));
+    await writeFileAtomic(join(dir, "semantic", split, `${stem}.png`), semanticPng(map));
     counts[split]++;
     task.update(++index);
   }
   for (const split of SPLITS) {
     const at = (kind: string) => join(dir, "annotations", `${kind}_${split}.json`);
-    await writeWhole(at("panoptic"), JSON.stringify(annotations[split].panoptic()));
-    await writeWhole(at("instances"), JSON.stringify(annotations[split].instances()));
+    await writeFileAtomic(at("panoptic"), JSON.stringify(annotations[split].panoptic()));
+    await writeFileAtomic(at("instances"), JSON.stringify(annotations[split].instances()));
   }
   return counts;
 }

@@ -1,5 +1,5 @@
 /** @file One sample scene: its photograph and its exact labels. */
-import type { RgbImage } from "../../io/image-file.js";
+import type { RgbImage } from "../io/image-file.js";
 import { develop } from "./develop.js";
 import { drawScene } from "./layout.js";
 import { createTracer, newSeen } from "./trace.js";

@@ -1,5 +1,5 @@
 /** @file What the objects are made of: textures over a solid's own frame, in metres. */
-import type { RandomStream } from "../../core/random.js";
+import type { RandomStream } from "../core/random.js";
 import { blend, cell, fbm2, fbm3, mix, noise2, noise3, octavesFor, paint, type Rgb, rgb, smoothstep } from "./noise.js";
 import type { Material } from "./solids.js";
 

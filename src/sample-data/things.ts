@@ -1,5 +1,5 @@
 /** @file The things of outdoor scenes, built of solids around an origin on the ground; each call makes another one. */
-import type { RandomStream } from "../../core/random.js";
+import type { RandomStream } from "../core/random.js";
 import {
   bands,
   bark,

@@ -1,5 +1,5 @@
 /** @file Light and sky: the sun, what the sky adds, clouds and haze. */
-import type { RandomStream } from "../../core/random.js";
+import type { RandomStream } from "../core/random.js";
 import { pick } from "./materials.js";
 import { blend, fbm2, mix, noise2, paint, type Rgb, rgb, smoothstep } from "./noise.js";
 import type { Vec } from "./solids.js";

@@ -1,5 +1,5 @@
 /** @file What a scene holds and where: drawn from (seed, index) alone, so that image 7 is the same in any data set. */
-import { RandomStream } from "../../core/random.js";
+import { RandomStream } from "../core/random.js";
 import { type ClassName, categoryId, type StuffName, type ThingName } from "./classes.js";
 import { building, THINGS } from "./furniture.js";
 import { grainOf, masonry, pick, planks, tiles } from "./materials.js";

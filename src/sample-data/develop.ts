@@ -1,5 +1,5 @@
 /** @file From light to a photograph: depth of field, exposure, vignette, tone curve and sensor noise. */
-import type { RgbImage } from "../../io/image-file.js";
+import type { RgbImage } from "../io/image-file.js";
 import { clamp, hash } from "./noise.js";
 
 export interface Exposure {
