@@ -77,7 +77,7 @@ describe("estimates", () => {
 
 test("printEstimates shows aligned tables", async () => {
   const printed: string[] = [];
-  await printEstimates(plan, { device: "cpu", cores: 1 }, (text) => printed.push(text));
+  await printEstimates(plan, { device: "cpu", cores: 1, steps: 500 }, (text) => printed.push(text));
   const [parameters, memory, time] = printed;
   for (const text of [parameters, memory]) {
     const lines = text.trimEnd().split("\n").slice(1);
@@ -86,4 +86,5 @@ test("printEstimates shows aligned tables", async () => {
   expect(parameters).toMatch(/ {2}total +494,099 +494,099 +271,696 +2,432/);
   expect(memory).toMatch(/ {2}total +\d+\.\d MiB/);
   expect(time).toMatch(/ {2}4 images +\d+(\.\d\d)? s/);
+  expect(time).toMatch(/ {2}the whole run, 500 steps +\d+ (s|min)\b/);
 });

@@ -12,7 +12,13 @@ import { requireMemory } from "../run/memory-floor.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
-import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
+import {
+  announceEnd,
+  announcePreparation,
+  type LoopOutcome,
+  runTrainingLoop,
+  type Score,
+} from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import { createFinetuner, describeModel, trainingView } from "./composition.js";
 import type { StepReport } from "./finetuner.js";
@@ -63,6 +69,7 @@ async function train(training: Training): Promise<LoopOutcome> {
   const steps = stepsOf(run, source.length);
   const model = { ...describeModel(settings, source), whiteLevel: source.white?.value };
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
+  announcePreparation(runtime, reporter);
   const classes = source.classes.length;
   const finetuner = await createFinetuner(runtime, settings, { classes, steps, state: resumed?.state, reporter });
   const images = identityOf(source);
@@ -82,7 +89,7 @@ async function train(training: Training): Promise<LoopOutcome> {
   };
   await training.directory.begin(toYaml(settings));
   await requireSpace(out, (run.keep + 2) * checkpointBytes(await checkpointed()));
-  const validation = val && (await Validation.create(runtime, model, finetuner.weights, val));
+  const validation = val && (await Validation.create(runtime, model, finetuner.weights, { source: val, reporter }));
   const outcome = await runTrainingLoop({
     out,
     command: "finetune",
@@ -109,6 +116,7 @@ async function train(training: Training): Promise<LoopOutcome> {
       return validation.measure(step, last ? 0 : run.evaluateImages);
     },
     save,
+    evaluates: validation !== undefined,
     reporter,
   });
   await validation?.dispose();

@@ -54,7 +54,7 @@ export async function openTrainingData({ data, run }: FinetuneSettings, reporter
   const dataSet = await openDataSet(path, root === null ? {} : { root });
   const task = decideTask(dataSet, data, reporter);
   const share = { share: parseLabelShare(labels, "data.labels"), seed: labelsSeed };
-  const splits = await openTrainingSplits(dataSet, { task, trainSplit, valSplit, labels: share });
+  const splits = await openTrainingSplits(dataSet, { task, trainSplit, valSplit, labels: share, reporter });
   const { train, labelled, val, notes } = splits;
   reporter.say(
     `Training on ${train.length} of the ${labelled} labelled images of ${dataSet.name} ${trainSplit}, ${task}`,

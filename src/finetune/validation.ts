@@ -1,5 +1,6 @@
 /** @file Scores of the current weights on the validation split, between steps. */
 
+import type { Reporter } from "../core/reporter.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { evaluate } from "../predict/evaluation/evaluate.js";
 import { imageCounts } from "../predict/evaluation/summary.js";
@@ -15,6 +16,7 @@ export class Validation {
     private readonly source: LabelledSplit,
     /** Indices in the order in which the model takes them best. */
     private readonly order: readonly number[],
+    private readonly reporter: Reporter,
   ) {}
 
   /** `weights`: the tensors that training changes; they are read at each evaluation. */
@@ -22,25 +24,32 @@ export class Validation {
     runtime: Runtime,
     model: ModelDescription,
     weights: TensorMap,
-    source: LabelledSplit,
+    { source, reporter }: { source: LabelledSplit; reporter: Reporter },
   ): Promise<Validation> {
     const predictor = await Predictor.create(runtime, model, { weights });
     const sizes = [];
     // What cannot be read is found out, and listed, when it is evaluated.
-    for (let i = 0; i < source.length; i++) sizes.push(await source.size(i).catch(() => ({ width: 1, height: 1 })));
-    return new Validation(predictor, source, groupByPaddedSize(sizes, model.inference).flat());
+    const task = reporter.begin("Reading the sizes of validation images", source.length);
+    for (let i = 0; i < source.length; i++) {
+      sizes.push(await source.size(i).catch(() => ({ width: 1, height: 1 })));
+      task.update(i + 1);
+    }
+    task.end();
+    return new Validation(predictor, source, groupByPaddedSize(sizes, model.inference).flat(), reporter);
   }
 
   /** Scores, in percent, on the first `limit` images of the split, 0 for all; the deciding one chooses the best checkpoint. */
   async measure(step: number, limit: number): Promise<Measurement> {
-    const { source, predictor, order } = this;
+    const { source, predictor, order, reporter } = this;
     const indices = order.filter((index) => limit === 0 || index < limit);
+    const task = reporter.begin("Evaluating", indices.length);
     const evaluation = await evaluate({
       source,
       indices,
       predict: (image, forms) => predictor.predict(image, forms),
       underWay: predictor.concurrency + 1,
-    });
+      progress: (done) => task.update(done),
+    }).finally(() => task.end());
     const { deciding, scores } = evaluation;
     const known = Object.entries(scores).filter((entry): entry is [string, number] => entry[1] !== null);
     const metrics = Object.fromEntries(known.map(([name, value]) => [`val-${name}`, value]));

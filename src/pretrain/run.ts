@@ -5,6 +5,7 @@ import { checkpointBytes } from "../checkpoint/checkpoint.js";
 import { saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
+import { plural } from "../core/text.js";
 import { randomResizedCrop } from "../data/augment.js";
 import { type Batch, createLoader } from "../data/loader.js";
 import { warnOfOddRanges } from "../data/sample-ranges.js";
@@ -15,7 +16,13 @@ import { requireMemory } from "../run/memory-floor.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
-import { announceEnd, type LoopOutcome, runTrainingLoop, type Score } from "../run/training-loop.js";
+import {
+  announceEnd,
+  announcePreparation,
+  type LoopOutcome,
+  runTrainingLoop,
+  type Score,
+} from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { Report } from "../viz/report.js";
 import { createPretrainer, dryRunOptions, heldOutOptions } from "./composition.js";
@@ -52,7 +59,8 @@ export async function runPretraining(options: PretrainOptions): Promise<Pretrain
   if (dryRun) {
     const print = (text: string) => reporter.say(text);
     print(toYaml(settings));
-    await printEstimates(planPretraining(dryRunOptions(settings)), settings.run, print);
+    const steps = await plannedSteps(settings);
+    await printEstimates(planPretraining(dryRunOptions(settings)), { ...settings.run, steps }, print);
     return { step: 0, steps: 0, interrupted: false };
   }
   requireMemory("pretrain", stepSizeOf(settings));
@@ -60,11 +68,20 @@ export async function runPretraining(options: PretrainOptions): Promise<Pretrain
   const held = new Set(heldOutIndices(settings.run.seed, settings.data.heldOut, all.length));
   const training = Array.from({ length: all.length }, (_, i) => i).filter((i) => !held.has(i));
   const source = subsetOf(all, training);
+  const kept = held.size > 0 ? `, ${held.size} more held out` : "";
+  reporter.say(`Training on ${plural(source.length, "image")} of ${settings.data.images.join(", ")}${kept}`);
   return inRunDirectory(out, start, async (directory) => {
     const images = fingerprint(all);
     const resumed = start === "resume" ? await resumePoint(out, all, { images, reporter }) : undefined;
     return train({ settings, out, directory, all, images, source, held: [...held], resumed, reporter });
   });
+}
+
+/** The length of a run that was not started; null where it depends on images that are not there. */
+async function plannedSteps({ run, data }: PretrainSettings): Promise<number | null> {
+  if (run.steps !== null || data.images.length === 0) return run.steps;
+  const { length } = await folderSource(data.images);
+  return stepsOf(run, length - heldOutIndices(run.seed, data.heldOut, length).length);
 }
 
 interface Training {
@@ -85,6 +102,7 @@ async function train(training: Training): Promise<PretrainOutcome> {
   const { run, data } = settings;
   const steps = stepsOf(run, source.length);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
+  announcePreparation(runtime, reporter);
   const pretrainer = await createPretrainer(runtime, settings, { steps, state: resumed?.state });
   const save = async (step: number, best?: Score) => {
     const tensors = { ...(await pretrainer.state()) };
@@ -126,8 +144,10 @@ async function train(training: Training): Promise<PretrainOutcome> {
       };
     },
     save,
+    evaluates: evaluation !== undefined,
     reporter,
   });
+  if (!outcome.interrupted) reporter.say("Writing the report");
   const report = outcome.interrupted
     ? undefined
     : await writeRunReport({ out, settings, runtime, source: all, held, pretrainer, evaluation });

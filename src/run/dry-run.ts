@@ -1,6 +1,8 @@
 /** @file What a dry run prints: parameters by part, and the estimated memory and time of a step. */
 
 import { availableParallelism } from "node:os";
+import { roughDuration } from "../core/duration.js";
+import { plural } from "../core/text.js";
 import { textTable } from "../core/text-table.js";
 import type { Device } from "../runtime/contract.js";
 import { createRuntime } from "../runtime/create-runtime.js";
@@ -37,7 +39,7 @@ function memoryTable(memory: ReadonlyMap<string, number>): string {
   return lines([["Memory of a step, estimated", ""], ...rows, ["  total", bytes(sum(memory.values()))]]);
 }
 
-function timeText(plan: StepPlan, machine: Machine): string {
+function timeText(plan: StepPlan, machine: Machine, steps: number | null): string {
   const took = estimateSeconds(plan, machine);
   const { cores, operations, bandwidth } = machine;
   const where = cores === 1 ? "one core" : `each of ${cores} cores`;
@@ -45,15 +47,24 @@ function timeText(plan: StepPlan, machine: Machine): string {
     ["Time of a step, estimated", ""],
     [`  ${plan.images} images`, seconds(took)],
     ["  an image", seconds(took / plan.images)],
+    ...(steps === null ? [] : [[`  the whole run, ${plural(steps, "step")}`, roughDuration(took * steps)]]),
   ]).concat(
-    `\n  from ${(operations / 1e9).toFixed(0)} GFLOP/s and ${(bandwidth / 1e9).toFixed(1)} GB/s on ${where}, measured just now`,
+    `\n  from ${(operations / 1e9).toFixed(0)} GFLOP/s and ${(bandwidth / 1e9).toFixed(1)} GB/s on ${where}, measured just now; loading images and evaluations are not counted`,
   );
 }
 
-/** Prints the estimates of a step; on the CPU it measures the machine for about a second. `cores`: 0 for all. */
+export interface DryRunOptions {
+  readonly device: Device;
+  /** 0 for all. */
+  readonly cores: number;
+  /** Of the whole run; null where that depends on images that are not there. */
+  readonly steps: number | null;
+}
+
+/** Prints the estimates of a step and of the run; on the CPU it measures the machine for about a second. */
 export async function printEstimates(
   plan: StepPlan,
-  { device, cores }: { readonly device: Device; readonly cores: number },
+  { device, cores, steps }: DryRunOptions,
   print: (text: string) => void,
 ): Promise<void> {
   print(`${parameterTable(plan.counts)}\n`);
@@ -64,6 +75,6 @@ export async function printEstimates(
   }
   const runtime = await createRuntime({ device, cores: cores || availableParallelism() });
   print(`${memoryTable(estimateMemory(plan, runtime.cores))}\n`);
-  print(timeText(plan, await measureMachine(runtime)));
+  print(timeText(plan, await measureMachine(runtime), steps));
   runtime.dispose();
 }

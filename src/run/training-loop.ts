@@ -6,7 +6,9 @@ import type { Reporter } from "../core/reporter.js";
 import { plural } from "../core/text.js";
 import type { BadFile } from "../data/source.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
+import type { Runtime } from "../runtime/contract.js";
 import { NonFiniteError } from "../train/non-finite.js";
+import { forecaster } from "./forecast.js";
 import { RUN_FILES } from "./run-files.js";
 import { RunLog } from "./run-log.js";
 import { listenForStop } from "./stop-request.js";
@@ -70,6 +72,8 @@ export interface TrainingLoop<B extends NamedBatch, R extends StepOutcome> {
   /** Called after every step with the number of finished steps; undefined when nothing was to be measured. */
   readonly measure: (step: number, outcome: R) => Promise<Measurement | undefined>;
   readonly save: (step: number, score?: Score) => Promise<void>;
+  /** Whether `measure` evaluates on some steps. */
+  readonly evaluates: boolean;
   readonly reporter: Reporter;
 }
 
@@ -92,6 +96,8 @@ export async function runTrainingLoop<B extends NamedBatch, R extends StepOutcom
   const log = new RunLog(out, { lastStep: first, total: steps, logEvery, reporter });
   const stop = listenForStop((signal) => reporter.say(`${signal}: stopping after this step (again to quit at once)`));
   const zeroLosses = watchZeroLosses(steps - first);
+  reporter.say(first === 0 ? `Taking ${plural(steps, "step")}` : `Going on after step ${first} of ${steps}`);
+  const forecast = forecaster({ first, steps, evaluates: loop.evaluates });
   let step = first;
   let told = "";
   try {
@@ -115,6 +121,8 @@ export async function runTrainingLoop<B extends NamedBatch, R extends StepOutcom
         waitSeconds: (loaded - started) / 1000,
         skipped: batch.skipped,
       });
+      const end = forecast(step);
+      if (end) reporter.say(end);
       const idle = zeroLosses(outcome.losses);
       if (idle) reporter.warn(idle);
       for (const message of measured?.messages ?? []) reporter.say(message);
@@ -134,6 +142,11 @@ export async function runTrainingLoop<B extends NamedBatch, R extends StepOutcom
     reporter.say(`${unused}; listed in ${join(out, RUN_FILES.skipped)}.`);
   }
   return { step, steps, interrupted: step < steps };
+}
+
+/** How a run says what keeps it busy before its first step. */
+export function announcePreparation({ device, cores }: Pick<Runtime, "device" | "cores">, reporter: Reporter): void {
+  reporter.say(`Building and compiling the model for ${device === "cpu" ? plural(cores, "core") : device}`);
 }
 
 /** How a run says that it is over. */

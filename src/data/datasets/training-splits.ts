@@ -1,6 +1,7 @@
 /** @file What a run trains on and is scored on: the one place that decides whether data can be used for that. */
 
 import { InputError } from "../../core/errors.js";
+import { type Reporter, SILENT } from "../../core/reporter.js";
 import { show } from "../../core/show.js";
 import type { SegmentationClass, Task } from "../../masks/segmentation.js";
 import type { DataSet } from "./data-set.js";
@@ -24,6 +25,7 @@ export interface TrainingSplitsOptions {
   readonly labels?: { readonly share: LabelShare; readonly seed: number };
   /** How a split is opened; default from its files. */
   readonly open?: (split: string, task: Task) => Promise<LabelledSplit>;
+  readonly reporter?: Reporter;
 }
 
 export interface TrainingSplits {
@@ -42,11 +44,13 @@ export interface TrainingSplits {
  * @throws InputError when no image can be trained on, when none of `valSplit` can be used, or its classes are others
  */
 export async function openTrainingSplits(dataSet: DataSet, options: TrainingSplitsOptions): Promise<TrainingSplits> {
-  const { task, trainSplit, valSplit, labels } = options;
+  const { task, trainSplit, valSplit, labels, reporter = SILENT } = options;
   const open = options.open ?? ((split, form) => openSplitOf(dataSet, split, form));
   const all = await open(trainSplit, task);
   const share = labels ? labelledSubset(all, labels.share, labels.seed) : all;
-  const train = labelledSubsetOf(share, await trainableImages(share));
+  const reading = reporter.begin("Reading labels", share.length);
+  const kept = await trainableImages(share, (done) => reading.update(done)).finally(() => reading.end());
+  const train = labelledSubsetOf(share, kept);
   const data = { train, labelled: all.length, notes: [] };
   if (valSplit === null) return data;
   if (!dataSet.splits.includes(valSplit) || !dataSet.tasks(valSplit).includes(task)) {
