@@ -222,6 +222,12 @@ describe("images that are refused", () => {
     expect(await reasonOf(await make())).toBe("60000 x 60000 pixels, more than the limit of 100 megapixels");
   });
 
+  it("a PNG of 16 x 16 pixels whose data inflates to 100 MB", async () => {
+    const bytes = pngOf({ width: 16, height: 16, rows: Buffer.alloc(1e8) });
+    expect(bytes.length).toBeLessThan(200_000);
+    expect(await reasonOf(bytes)).toBe("a damaged PNG (more pixels than its header says)");
+  });
+
   it("a WebP of the largest size that there is", async () => {
     const bytes = await noisy().ensureAlpha(0.5).webp({ lossless: true }).toBuffer();
     bytes.fill(0xff, 24, 27); // width and height of the extended header

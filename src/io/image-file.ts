@@ -5,6 +5,7 @@ import { InputError } from "../core/errors.js";
 import { fileFault } from "./file-fault.js";
 import { type ImageFormat, imageFormat, isCutOff, strangerName } from "./image-format.js";
 import { badSize, MAX_PIXELS } from "./pixel-limit.js";
+import { pngExcess } from "./png-file.js";
 import {
   isSampleType,
   needLevels,
@@ -116,8 +117,8 @@ export async function readHeader(bytes: Uint8Array, name: string): Promise<Image
   const tooLarge = badSize(width, height);
   if (tooLarge) throw undecodable(name, tooLarge);
   const { depth, space, orientation = 1, bitsPerSample: bits = 8 } = meta;
-  const unknown = format === "TIFF" ? unknownChannels(bytes) : undefined;
-  if (unknown) throw undecodable(name, unknown);
+  const odd = format === "TIFF" ? unknownChannels(bytes) : format === "PNG" ? pngExcess(bytes) : undefined;
+  if (odd) throw undecodable(name, odd);
   if (!isSampleType(depth) || (depth === "float" && bits < 32)) {
     throw undecodable(name, `${bits}-bit ${depth} samples`); // sharp loses the fractions of half precision
   }

@@ -111,6 +111,25 @@ function inflatedLength({ width, height, depth, channels, interlaced }: PngHeade
   return passes.reduce((a, b) => a + b, 0);
 }
 
+/** Compressed bytes may outgrow the pixels: rows of a few bytes with a block of their own, and small images. */
+const MOST_GROWTH = { factor: 8, bytes: 2 ** 16 };
+
+/** What is wrong with a PNG that holds far more data than pixels, which a decoder would inflate to the end. */
+export function pngExcess(bytes: Uint8Array): string | undefined {
+  try {
+    const most = MOST_GROWTH.factor * inflatedLength(pngHeader(bytes)) + MOST_GROWTH.bytes;
+    let held = 0;
+    for (const { type, data } of pngChunks(bytes)) {
+      if (type === "IDAT") held += data.length;
+      if (held > most) return damaged("more pixels than its header says").message;
+    }
+  } catch (error) {
+    if (!(error instanceof PngError)) throw error;
+    return error.message === CUT_OFF ? undefined : error.message;
+  }
+  return undefined;
+}
+
 const inflateAsync = promisify(inflate);
 
 /** Inflates pixels, and no byte more than the header calls for. */

@@ -1,5 +1,6 @@
 import { symlinkSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import type { InputError } from "../../src/core/errors.js";
 import { openLabelledSource } from "../../src/data/datasets/open-data.js";
 import { maskArea } from "../../src/masks/run-lengths.js";
 import { CLASSES } from "../../src/sample-data/classes.js";
@@ -261,6 +262,17 @@ describe("a folder of no known layout", () => {
         "val: { images: val, semantic: valannot }",
       ].join("\n"),
     );
+  });
+
+  it("knows masks of 0 and 255, and the YAML that it says is one that reads them", async () => {
+    const folder = dataFolder(temporaryDirectory());
+    await folder.photo("train/a.jpg", 2, 1);
+    folder.labels("train_masks/a.png", [[0, 255]]);
+    const error = await open(folder).catch((e: unknown) => e as InputError);
+    const [, yaml] = /with the names of the classes:\n\n(.*)\n$/s.exec((error as InputError).problem.fix ?? "") ?? [];
+    expect(yaml).toContain("classes: [background, object]\nid_map: { 0: background, 255: object }\n");
+    folder.text("data.yaml", yaml);
+    expect(await semanticRows(await open(folder))).toEqual([[0, 1]]);
   });
 
   it("says it for a COCO file beside a folder, and what a description holds where nothing is to be seen", async () => {

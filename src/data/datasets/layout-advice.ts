@@ -73,6 +73,14 @@ async function valuesIn(folder: string): Promise<number[]> {
 const MOST_CLASSES = 200;
 
 function classLines(values: readonly number[], folder: string): string[] {
+  const [zero, other] = values;
+  if (values.length === 2 && zero === 0 && other > 1) {
+    return [
+      `# Values seen in ${folder}: 0 and ${other}: masks of one class.`,
+      "classes: [background, object]",
+      `id_map: { 0: background, ${other}: object }`,
+    ];
+  }
   const last = values.filter((value) => value < MOST_CLASSES).at(-1) ?? 0;
   const names = Array.from({ length: last + 1 }, (_, i) => `class${i}`);
   const seen = values.length > 20 ? `${values.slice(0, 20).join(", ")}, ...` : values.join(", ");
