@@ -1,8 +1,10 @@
 /** @file Scores of the current weights on the validation split, between steps. */
 
+import { InputError } from "../core/errors.js";
 import type { Reporter } from "../core/reporter.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { evaluate } from "../predict/evaluation/evaluate.js";
+import type { Evaluation } from "../predict/evaluation/evaluation.js";
 import { imageCounts } from "../predict/evaluation/summary.js";
 import { groupByPaddedSize, Predictor } from "../predict/predictor.js";
 import type { ModelDescription } from "../predict/trained-model.js";
@@ -38,18 +40,29 @@ export class Validation {
     return new Validation(predictor, source, groupByPaddedSize(sizes, model.inference).flat(), reporter);
   }
 
-  /** Scores, in percent, on the first `limit` images of the split, 0 for all; the deciding one chooses the best checkpoint. */
+  /**
+   * Scores, in percent, on the first `limit` images of the split, 0 for all; the deciding one chooses the best checkpoint.
+   * Where most images cannot be used there are none: training that went well does not end for it.
+   */
   async measure(step: number, limit: number): Promise<Measurement> {
     const { source, predictor, order, reporter } = this;
     const indices = order.filter((index) => limit === 0 || index < limit);
     const task = reporter.begin("Evaluating", indices.length);
-    const evaluation = await evaluate({
-      source,
-      indices,
-      predict: (image, forms) => predictor.predict(image, forms),
-      underWay: predictor.concurrency + 1,
-      progress: (done) => task.update(done),
-    }).finally(() => task.end());
+    let evaluation: Evaluation;
+    try {
+      evaluation = await evaluate({
+        source,
+        indices,
+        predict: (image, forms) => predictor.predict(image, forms),
+        underWay: predictor.concurrency + 1,
+        progress: (done) => task.update(done),
+      });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      return { metrics: {}, save: true, messages: [`step ${step}: not scored. ${error.message}`] };
+    } finally {
+      task.end();
+    }
     const { deciding, scores } = evaluation;
     const known = Object.entries(scores).filter((entry): entry is [string, number] => entry[1] !== null);
     const metrics = Object.fromEntries(known.map(([name, value]) => [`val-${name}`, value]));

@@ -283,3 +283,18 @@ describe("a folder of no known layout", () => {
     await expect(open(folder)).rejects.toThrow("train: { images: images, instances: nuclei_train.json }");
   });
 });
+
+it.each([
+  ["a split of a text", { train: "photos" }, /data\.yaml:\d+:1 train: expected a split .*, found "photos"/],
+  ["a split of nothing", { train: null }, /train: expected a split .*, found null\. Known keys: name,/],
+  ["a key with a slip", { ignroe: 255 }, /ignroe: expected a known key, .*Did you mean "ignore"\?/],
+  ["an id_map of a number", { id_map: 5 }, /id_map: expected a mapping from numbers in files to classes, found 5/],
+  ["an id_map to no class", { id_map: { 0: "skye" } }, /expected the name or id of a class, .*Did you mean "sky"\?/],
+  [
+    "a pattern without end",
+    { train: { images: "photos", semantic: "maps", match: "*a".repeat(90) } },
+    /at most 100 parts/,
+  ],
+])("a description with %s is refused", async (_, change, message) => {
+  await expect(semanticSet(change).then((folder) => open(folder))).rejects.toThrow(message);
+});

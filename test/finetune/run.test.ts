@@ -144,6 +144,20 @@ describe("a run", () => {
     expect(`${skipped[0].file} ${skipped[0].reason}`).toContain("000001");
   });
 
+  test("goes on where most of the images that it would be scored on cannot be used, and says that it was not", async () => {
+    const broken = join(folder, "unscored");
+    await writeScenes(broken, 15);
+    for (const name of ["val/000004.png", "val/000009.png"]) {
+      const label = join(broken, "panoptic", name);
+      writeFileSync(label, readFileSync(label).subarray(0, 60));
+    }
+    const settings = settingsOf({ "data.path": broken, "data.task": "panoptic" }, ...SMALLEST_MODEL);
+    const reporter = recordedReporter();
+    const outcome = await runFinetuning({ settings, out: join(folder, "unscored-run"), start: "new", reporter });
+    expect(outcome).toEqual({ step: 1, steps: 1, interrupted: false });
+    expect(reporter.lines.join("\n")).toMatch(/step 1: not scored\. evaluation: .* found 1 of 3 usable; .*000004\.png/);
+  });
+
   /** Images of 64x64 whose label maps hold 255, behind `first` columns of 0. */
   async function maps(name: string, first: number) {
     const set = dataFolder(join(folder, name));

@@ -107,17 +107,22 @@ export function readIdMap(
   classes: readonly SegmentationClass[] | undefined,
   file: string,
 ): Map<number, number> {
+  const [{ path, value: whole, where: place }] = assignments;
   if (!classes) throw new InputError({ where: `${file} id_map`, expected: "classes beside it", found: "none" });
+  if (path.length === 1) {
+    throw new InputError({ where: place, expected: "a mapping from numbers in files to classes", found: show(whole) });
+  }
+  const names = classes.map(({ name }) => name);
+  const indices = new Map<unknown, number>(
+    classes.flatMap(({ id, name }, index) => [[id, index] as const, [name, index]]),
+  );
   return new Map(
     [...entriesOf(assignments)].map(([key, { value, where }]) => {
       const number = wholeNumber(key, where);
       if (value === null) return [number, IGNORED];
-      const index = classes.findIndex(({ id, name }) => (typeof value === "number" ? id : name) === value);
-      if (index >= 0) return [number, index];
-      const fix = suggestion(
-        String(value),
-        classes.map(({ name }) => name),
-      );
+      const index = indices.get(value);
+      if (index !== undefined) return [number, index];
+      const fix = typeof value === "string" ? suggestion(value, names) : undefined;
       throw new InputError({ where, expected: "the name or id of a class, or null", found: show(value), fix });
     }),
   );

@@ -2,7 +2,7 @@
 
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import { InputError, suggestion } from "../../core/errors.js";
+import { InputError, nearest, suggestion } from "../../core/errors.js";
 import { type Assignment, mergeSettings } from "../../core/settings-file.js";
 import { show } from "../../core/show.js";
 import { readAssignments } from "../../io/settings-file.js";
@@ -119,6 +119,16 @@ function groupByTop(assignments: readonly Assignment[]): Map<string, Assignment[
   return groups;
 }
 
+/** A key at the top that is neither a setting nor has what a split has. */
+function noSplit(key: string, { where, value }: Assignment, known: readonly string[]): InputError {
+  const isName = nearest(key, known) === undefined;
+  const split = "a split (a mapping with images and labels)";
+  if (isName)
+    return new InputError({ where, expected: split, found: show(value), fix: `Known keys: ${known.join(", ")}.` });
+  const expected = `a known key, or ${split}`;
+  return new InputError({ where, expected, found: show(key), fix: suggestion(key, known) });
+}
+
 /**
  * Reads a description. Paths in it are relative to its `root`, which is relative to the file's folder.
  * @param root takes the place of the file's
@@ -135,11 +145,7 @@ export function readDescription(file: string, root?: string): Description {
   for (const [key, assignments] of groups) {
     if (known.includes(key)) continue;
     const isSplit = assignments.some(({ path }) => path.length > 1 && path[1] in SPLIT.shape);
-    if (!isSplit) {
-      const fix = suggestion(key, [...known, "train", "val"]);
-      const expected = "a known key, or a split (a mapping with images and labels)";
-      throw new InputError({ where: assignments[0].where, expected, found: show(key), fix });
-    }
+    if (!isSplit) throw noSplit(key, assignments[0], known);
     splits.set(key, readSplit(key, assignments, base));
   }
   if (splits.size === 0 && settings.format === "generic") {

@@ -28,7 +28,7 @@ async function pathsBelow(folder: string): Promise<{ paths: string[]; faults: Da
 /** The images of a folder whose paths fit `match`. @throws InputError when there are none */
 export async function listImages(folder: string, match?: string): Promise<ImageFolder> {
   const { paths: all, faults } = await pathsBelow(folder);
-  const paths = match === undefined ? all : all.filter(globMatcher(match));
+  const paths = match === undefined ? all : all.filter(globMatcher(match, `match of ${folder}`));
   if (paths.length === 0) {
     const found = `none of ${all.length} images, the first of them ${all[0]}`;
     throw new InputError({ where: folder, expected: `images that fit the pattern ${match}`, found });
