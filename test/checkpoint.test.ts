@@ -53,6 +53,16 @@ describe("save and load", () => {
     expect((await loadCheckpoint(copy)).step).toBe(2);
   });
 
+  it("says which step it reads, and takes the one that is asked for", async () => {
+    const { runDir, newest } = await twoCheckpoints();
+    const reporter = recordedReporter();
+    expect((await loadCheckpoint(runDir, { step: 1, reporter })).step).toBe(1);
+    await loadCheckpoint(newest, { step: 2, reporter });
+    expect(reporter.lines).toEqual([`Loading step 1 of ${runDir}`, `Loading step 2 of ${newest}`]);
+    await expect(loadCheckpoint(runDir, { step: 3 })).rejects.toThrow(/the checkpoint of step 3, found those of 2, 1/);
+    await expect(loadCheckpoint(newest, { step: 1 })).rejects.toThrow(/of step 1, found that of step 2/);
+  });
+
   it("no run, an empty run and a file are errors that name the path", async () => {
     const directory = temporaryDirectory();
     await expect(loadCheckpoint(join(directory, "none"))).rejects.toThrow(/none: .* nothing of that name/);
@@ -142,7 +152,11 @@ describe("damage", () => {
       damage(newest);
       const reporter = recordedReporter();
       expect((await loadCheckpoint(runDir, { reporter })).step).toBe(1);
-      expect(reporter.lines).toEqual([expect.stringContaining(newest)]);
+      expect(reporter.lines).toEqual([
+        `Loading step 2 of ${runDir}`,
+        expect.stringMatching(/^Warning: Checkpoint skipped: /),
+        `Loading step 1 of ${runDir}`,
+      ]);
       await expect(loadCheckpoint(newest)).rejects.toThrow(InputError);
     },
   );

@@ -27,7 +27,9 @@ export interface SaveOptions extends CheckpointContent {
 export interface LoadOptions {
   /** The parts to read, e.g. `["model"]`; all if absent. */
   parts?: readonly string[];
-  /** Is warned of every checkpoint that is passed over because it is damaged. */
+  /** Of a run, the checkpoint of this step alone. */
+  step?: number;
+  /** Is told which step is read, and warned of every checkpoint that is passed over because it is damaged. */
   reporter?: Reporter;
 }
 
@@ -117,30 +119,41 @@ export async function removeLeftovers(runDir: string): Promise<void> {
   }
 }
 
+/** The checkpoints that a path may mean, the preferred first. Throws `InputError` when there is none. */
+async function candidates(path: string, step: number | undefined): Promise<Listed[]> {
+  const refused = (expected: string, found: string) => new InputError({ where: path, expected, found });
+  if (await exists(join(path, STATE_FILE))) {
+    const itself = { path, step: (await readState(path)).step };
+    if (step === undefined || step === itself.step) return [itself];
+    throw refused(`the checkpoint of step ${step}`, `that of step ${itself.step}`);
+  }
+  const inner = directoryOf(path);
+  const all = await listIn((await exists(inner)) ? inner : path);
+  if (all.length === 0) {
+    throw refused("a run or checkpoint directory", `neither checkpoints nor a ${STATE_FILE}`);
+  }
+  const listed = all.filter((entry) => step === undefined || entry.step === step);
+  if (listed.length > 0) return listed;
+  throw refused(`the checkpoint of step ${step}`, `those of ${all.map((entry) => entry.step).join(", ")}`);
+}
+
 /**
- * Loads a checkpoint: that directory, or of a run directory the newest that is whole; the reporter is warned of damaged ones.
+ * Loads a checkpoint: that directory, or of a run directory the newest that is whole. The reporter is told its step, and
+ * warned of damaged ones that are passed over.
  * @throws InputError when there is none, when a named one is damaged, and for a newer format
  */
 export async function loadCheckpoint(
   path: string,
-  { parts, reporter = SILENT }: LoadOptions = {},
+  { parts, step, reporter = SILENT }: LoadOptions = {},
 ): Promise<Checkpoint> {
-  if (await exists(join(path, STATE_FILE))) return readCheckpoint(path, parts);
-  const inner = directoryOf(path);
-  const listed = await listIn((await exists(inner)) ? inner : path);
-  if (listed.length === 0) {
-    throw new InputError({
-      where: path,
-      expected: "a run or checkpoint directory",
-      found: `neither checkpoints nor a ${STATE_FILE}`,
-    });
-  }
+  const listed = await candidates(path, step);
   for (const entry of listed) {
+    reporter.say(`Loading step ${entry.step} of ${path}`);
     try {
       return await readCheckpoint(entry.path, parts);
     } catch (error) {
       // Only damage is passed over: what a newer version or another user owns is not to be overwritten by an older state.
-      if (!(error instanceof DamagedCheckpoint)) throw error;
+      if (!(error instanceof DamagedCheckpoint) || entry.path === path) throw error;
       reporter.warn(`Checkpoint skipped: ${error.message}`);
     }
   }

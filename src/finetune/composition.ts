@@ -13,7 +13,7 @@ import type { CriterionOptions } from "./criterion-options.js";
 import { Finetuner, type FinetunerOptions } from "./finetuner.js";
 import type { SegmentationOptions } from "./segmentation.js";
 import type { FinetuneSettings } from "./settings.js";
-import { describeStart, freshWeights, weightsFromPretraining } from "./starting-weights.js";
+import { describeStart, freshWeights, type StartingWeights, weightsFromPretraining } from "./starting-weights.js";
 
 export function architectureOf({ model, decoder, run }: FinetuneSettings, classes: number): Architecture {
   return modelArchitecture(model, decoder, classes, run.recompute);
@@ -64,19 +64,20 @@ export function finetunerOptions(settings: FinetuneSettings, classes: number, st
   return { ...segmentationOptions(settings, classes), optim, steps, seed: run.seed, batch: run.batch };
 }
 
-/** The state before the first step, from the settings' weights and seed. */
-async function startingState(
+/** The weights before the first step, from the settings' run and seed. */
+async function startingWeights(
   { from, model, run }: FinetuneSettings,
   declared: ReadonlyMap<string, Declaration>,
   reporter: Reporter,
-): Promise<TrainingState> {
+): Promise<StartingWeights> {
+  const { run: source, parts, step } = from;
   const options = { family: model.family, seed: run.seed, reporter };
   const start =
-    from.run === null
+    source === null
       ? freshWeights(declared, run.seed)
-      : await weightsFromPretraining(from.run, from.parts, declared, options);
-  reporter.say(describeStart(start, from.run, model.family));
-  return { model: start.weights, target: new Map(), optimizer: new Map() };
+      : await weightsFromPretraining({ run: source, parts, step: step ?? undefined }, declared, options);
+  reporter.say(describeStart(start, source, model.family));
+  return start;
 }
 
 export interface FinetunerPlan {
@@ -86,6 +87,8 @@ export interface FinetunerPlan {
   readonly steps: number;
   /** What a run goes on from; by default it begins with the weights that the settings say. */
   readonly state?: TrainingState;
+  /** Is told of these weights, before the first step. */
+  readonly onStart?: (start: StartingWeights) => void;
   readonly reporter?: Reporter;
 }
 
@@ -96,11 +99,12 @@ export interface FinetunerPlan {
 export function createFinetuner(
   runtime: Runtime,
   settings: FinetuneSettings,
-  { classes, steps, state, reporter = SILENT }: FinetunerPlan,
+  { classes, steps, state, onStart, reporter = SILENT }: FinetunerPlan,
 ): Promise<Finetuner> {
-  return Finetuner.create(
-    runtime,
-    finetunerOptions(settings, classes, steps),
-    async (declared) => state ?? (await startingState(settings, declared, reporter)),
-  );
+  return Finetuner.create(runtime, finetunerOptions(settings, classes, steps), async (declared) => {
+    if (state) return state;
+    const start = await startingWeights(settings, declared, reporter);
+    onStart?.(start);
+    return { model: start.weights, target: new Map(), optimizer: new Map() };
+  });
 }

@@ -53,6 +53,10 @@ export async function runFinetuning(options: FinetuneOptions): Promise<LoopOutco
   });
 }
 
+/** The settings with the step whose weights the run started from, so that it stays known and a resumed run finds it again. */
+const withStep = (settings: FinetuneSettings, step: number | undefined): FinetuneSettings =>
+  step === undefined ? settings : { ...settings, from: { ...settings.from, step } };
+
 interface Training {
   settings: FinetuneSettings;
   out: string;
@@ -70,8 +74,16 @@ async function train(training: Training): Promise<LoopOutcome> {
   const model = { ...describeModel(settings, source), whiteLevel: source.white?.value };
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   announcePreparation(runtime, reporter);
-  const classes = source.classes.length;
-  const finetuner = await createFinetuner(runtime, settings, { classes, steps, state: resumed?.state, reporter });
+  let from: number | undefined;
+  const finetuner = await createFinetuner(runtime, settings, {
+    classes: source.classes.length,
+    steps,
+    state: resumed?.state,
+    onStart: ({ step }) => {
+      from = step;
+    },
+    reporter,
+  });
   const images = identityOf(source);
   const checkpointed = async () => {
     const state = await finetuner.state();
@@ -87,7 +99,7 @@ async function train(training: Training): Promise<LoopOutcome> {
       ...(best && { best }),
     });
   };
-  await training.directory.begin(toYaml(settings));
+  await training.directory.begin(toYaml(withStep(settings, from)));
   await requireSpace(out, (run.keep + 2) * checkpointBytes(await checkpointed()));
   const validation = val && (await Validation.create(runtime, model, finetuner.weights, { source: val, reporter }));
   const outcome = await runTrainingLoop({

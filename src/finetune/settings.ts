@@ -10,9 +10,11 @@ import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";
 import { optimSection, runConflicts, runFields } from "../run/optim-settings.js";
 import {
+  added,
   choice,
   count,
   listOf,
+  MAX_STEPS,
   multiple,
   name,
   nonNegative,
@@ -88,6 +90,15 @@ const data = z.strictObject({
 /** A pretraining run whose weights go over, and which parts of it. */
 const from = z.strictObject({
   run: orNull(path("Pretraining run, or one of its checkpoints, whose weights to start from; null for random ones.")),
+  step: added(
+    orNull(
+      count(
+        { min: 0, max: MAX_STEPS },
+        "Step of that run's checkpoint; null for the newest, and then the run stores which.",
+      ),
+    ),
+    null,
+  ),
   parts: listOf(MODEL_PARTS, "Parts of it to take.", { min: 1 }),
 });
 
@@ -142,11 +153,15 @@ export function stepSizeOf({ model, run, data, decoder, criterion }: FinetuneSet
 }
 
 function* dataConflicts(settings: FinetuneSettings): Generator<Conflict> {
-  const { data, inference } = settings;
+  const { data, from, inference } = settings;
   yield* sizeConflicts(stepSizeOf(settings), "data.crop");
   const [low, high] = data.jitter;
   if (low > high) {
     yield { names: ["data.jitter"], expected: "[low, high] with 0 < low <= high", found: show(data.jitter) };
+  }
+  if (from.step !== null && from.run === null) {
+    const expected = "from.run, the run whose checkpoint from.step means";
+    yield { names: ["from.step", "from.run"], expected, found: `from.step ${from.step} and no run` };
   }
   if (inference.window > 0 && data.task !== "instance") {
     const task = data.task === null ? "that the data decides" : data.task;

@@ -9,6 +9,8 @@ import { type ModelPart, partOf } from "../families/family.js";
 import { type Declaration, initialValue } from "../nn/scope.js";
 
 export interface StartingWeights {
+  /** Of the checkpoint that weights were loaded from. */
+  readonly step?: number;
   readonly weights: Map<string, TensorData>;
   /** Names by what became of them. */
   readonly loaded: readonly string[];
@@ -23,12 +25,11 @@ export function freshWeights(declared: ReadonlyMap<string, Declaration>, seed: n
 }
 
 /**
- * The parts `parts` of the model in the checkpoint of a pretraining run, everything else from the seed.
+ * The parts `parts` of the model in a checkpoint of a pretraining run (the newest, or that of a step), all else from the seed.
  * @throws InputError when the checkpoint lacks a weight that it should have, or has one of another shape
  */
 export async function weightsFromPretraining(
-  run: string,
-  parts: readonly ModelPart[],
+  { run, parts, step: asked }: { run: string; parts: readonly ModelPart[]; step?: number },
   declared: ReadonlyMap<string, Declaration>,
   {
     family,
@@ -36,7 +37,7 @@ export async function weightsFromPretraining(
     reporter = SILENT,
   }: { readonly family: FamilyName; readonly seed: number; readonly reporter?: Reporter },
 ): Promise<StartingWeights> {
-  const { tensors } = await loadCheckpoint(run, { parts: ["model"], reporter });
+  const { step, tensors } = await loadCheckpoint(run, { parts: ["model"], step: asked, reporter });
   const { model } = tensors;
   const { prefixes, fresh } = familyOf({ family });
   const start = freshWeights(declared, seed);
@@ -63,6 +64,7 @@ export async function weightsFromPretraining(
   for (const { name } of wanted) start.weights.set(name, model.get(name) as TensorData);
   const taken = new Set(wanted.map(({ name }) => name));
   return {
+    step,
     weights: start.weights,
     loaded: [...taken],
     fresh: [...declared.keys()].filter((name) => !taken.has(name)),
@@ -86,7 +88,7 @@ function counted(names: readonly string[], keyOf: (name: string) => string): [ke
 
 /** What a run prints about its beginning. */
 export function describeStart(
-  { loaded, fresh, leftBehind }: StartingWeights,
+  { step, loaded, fresh, leftBehind }: StartingWeights,
   run: string | null,
   family: FamilyName,
 ): string {
@@ -96,7 +98,7 @@ export function describeStart(
   const modules = (names: readonly string[]) =>
     counted(names, (name) => moduleOf(name, family)).map(([module, count]) => `\n  ${module} (${count})`);
   return [
-    `Loaded ${loaded.length} weights from ${run}: ${parts.map(([part, count]) => `${part} (${count})`).join(", ")}`,
+    `Loaded ${loaded.length} weights from step ${step} of ${run}: ${parts.map(([part, count]) => `${part} (${count})`).join(", ")}`,
     `Fresh, ${fresh.length} weights:${modules(fresh).join("")}`,
     ...(leftBehind.length > 0 ? [`Left behind, ${leftBehind.length} weights:${modules(leftBehind).join("")}`] : []),
   ].join("\n");

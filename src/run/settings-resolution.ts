@@ -81,14 +81,20 @@ export interface SettingsResolution<T> {
 
 const isPreset = ({ path }: Assignment) => path.length === 1 && path[0] === "preset";
 
-/** Who sets one of `run.steps` and `run.epochs` unsets what a lower layer said of the other. */
-function withOneLength(layer: readonly Assignment[]): readonly Assignment[] {
-  const given = layer.filter(
-    ({ path, value }) => value !== null && ["run.steps", "run.epochs"].includes(path.join(".")),
-  );
-  if (new Set(given.map(({ path }) => path[1])).size !== 1) return layer;
-  const [{ path, where }] = given;
-  return [{ path: ["run", path[1] === "steps" ? "epochs" : "steps"], value: null, where }, ...layer];
+/** Settings that take the place of another one, which they unset in lower layers. */
+const REPLACING: readonly [name: string, other: string][] = [
+  ["run.steps", "run.epochs"],
+  ["run.epochs", "run.steps"],
+  ["from.run", "from.step"],
+];
+
+function withReplaced(layer: readonly Assignment[]): readonly Assignment[] {
+  const given = (name: string) => layer.find(({ path, value }) => value !== null && path.join(".") === name);
+  const unset = REPLACING.flatMap(([name, other]) => {
+    const setter = given(name);
+    return setter && !given(other) ? [{ path: other.split("."), value: null, where: setter.where }] : [];
+  });
+  return [...layer, ...unset];
 }
 
 /** The last of the assignments of a setting. */
@@ -143,7 +149,7 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
         fix: suggestion(name, Object.keys(presets)),
       });
     }
-    const assignments = [file.filter((assignment) => !isPreset(assignment)), ...others].flatMap(withOneLength);
+    const assignments = [file.filter((assignment) => !isPreset(assignment)), ...others].flatMap(withReplaced);
     const preset = adapt ? adapt(name, presets[name], assignments) : presets[name];
     const backbone = givenOf(assignments, "model.backbone")?.value;
     const { base, note } = withMicroBatch(withBackbone(preset as { model: ModelSettings }, backbone), assignments);
@@ -180,7 +186,7 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
   function resume(storedFile: string, overrides: SettingsOverrides = {}): Settings {
     const stored = load(storedFile);
     const assignments = layers(overrides)
-      .flatMap(withOneLength)
+      .flatMap(withReplaced)
       .filter((assignment) => !isPreset(assignment));
     const settings = merged(stored as object, assignments);
     const changed = changedSettings(schema, stored, settings).filter((name) => !resumable.includes(name));

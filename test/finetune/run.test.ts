@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadCheckpoint } from "../../src/checkpoint/run-state.js";
 import type { TensorData } from "../../src/core/tensor-data.js";
 import { runFinetuning } from "../../src/finetune/run.js";
-import { resolveSettings } from "../../src/finetune/settings-resolution.js";
+import { loadSettings, resolveSettings } from "../../src/finetune/settings-resolution.js";
 import { loadTrainedModel } from "../../src/predict/trained-model.js";
 import { runPretraining } from "../../src/pretrain/run.js";
 import { readMetrics } from "../../src/run/metrics-log.js";
@@ -58,7 +58,7 @@ describe("weights from a pretraining run", () => {
     }
     const log = reporter.lines.join("\n");
     expect(log).toMatch(
-      /Loaded \d+ weights from .*pretrained: backbone \(\d+\), pixel-decoder \(\d+\), transformer-decoder/,
+      /Loaded \d+ weights from step 1 of .*pretrained: backbone \(\d+\), pixel-decoder \(\d+\), transformer-decoder/,
     );
     for (const fresh of ["query_feat (1)", "query_embed (1)", "class_embed (2)", "mask_embed (6)"]) {
       expect(log).toContain(`sem_seg_head.predictor.${fresh}`);
@@ -74,6 +74,42 @@ describe("weights from a pretraining run", () => {
     const [before, after] = [await startOf(pretrained), await startOf(out)];
     expect(largestDifference(after.get(pixelDecoder)!, before.get(pixelDecoder)!)).toBeLessThan(1e-5);
     expect(largestDifference(after.get(decoder)!, before.get(decoder)!)).toBeGreaterThan(1e-3);
+  });
+
+  test("a damaged newest checkpoint is passed over, and the step that was taken is told, stored and taken again", async () => {
+    const twice = join(folder, "pretrained-twice");
+    const sets = [`data.images=[${JSON.stringify(join(data, "images"))}]`, "run.steps=2", "run.checkpointEvery=1"];
+    const longer = smallestSettings(...sets, "model.decoderLayers=2");
+    await runPretraining({ settings: longer, out: twice, start: "new" });
+    truncateSync(join(twice, "checkpoints", "step-00000002", "model.safetensors"), 1000);
+    const out = join(folder, "from-damaged");
+    const reporter = recordedReporter();
+    await runFinetuning({ settings: settingsOf({ "from.run": twice }), out, start: "new", reporter });
+    const log = reporter.lines.join("\n");
+    expect(log).toMatch(/Warning: Checkpoint skipped: .*step-00000002/);
+    expect(log).toMatch(/Loaded \d+ weights from step 1 of .*pretrained-twice/);
+    const stored = loadSettings(join(out, "config.yaml"));
+    expect(stored.from).toMatchObject({ run: twice, step: 1 });
+
+    const named = settingsOf({ "from.run": twice, "from.step": 2 });
+    const refused = runFinetuning({ settings: named, out: join(folder, "from-named"), start: "new" });
+    await expect(refused).rejects.toThrow(/expected at least one whole checkpoint, found 1, all damaged/);
+    rmSync(join(out, "checkpoints"), { recursive: true }); // as if it was killed before its first
+    const again = recordedReporter();
+    await runFinetuning({ settings: stored, out, start: "resume", reporter: again });
+    expect(again.lines.join("\n")).toMatch(/Loaded \d+ weights from step 1 of /);
+    expect(again.lines.join("\n")).not.toContain("skipped");
+  });
+
+  test("another --from does not keep the step of a stored configuration", () => {
+    const config = join(folder, "config.yaml");
+    writeFileSync(config, `from: { run: ${JSON.stringify(join(folder, "elsewhere"))}, step: 7 }\n`);
+    const settings = resolveSettings({
+      file: config,
+      flags: [{ path: ["from", "run"], value: pretrained, where: "" }],
+    });
+    expect(settings.from).toMatchObject({ run: pretrained, step: null });
+    expect(() => resolveSettings({ sets: ["from.step=3"] })).toThrow(/expected from\.run, the run whose checkpoint/);
   });
 
   test("the model is that of the run, whatever the preset for the data", () => {

@@ -34,6 +34,24 @@ const predict = (out: string, options: Partial<PredictOptions> = {}) =>
 const json = (...path: string[]) => JSON.parse(readFileSync(join(folder, ...path), "utf8"));
 const png = (...path: string[]) => decode(readFileSync(join(folder, ...path)));
 
+test("every command that takes a run says which of its checkpoints it reads, and warns of a damaged one", async () => {
+  const run = join(folder, "damaged");
+  await saveTinyModel(run, tinyModel("panoptic"));
+  mkdirSync(join(run, "checkpoints", "step-00000009"));
+  const to = (name: string) => ["--out", join(folder, name)];
+  const commands = [
+    ["predict", images, "--checkpoint", run, ...to("of-damaged")],
+    ["export", "--checkpoint", run, "--to", "canonical", ...to("exported")],
+    ["evaluate", "--checkpoint", run, "--data", join(folder, "nowhere")],
+  ];
+  for (const command of commands) {
+    const { out } = await runMain(...command);
+    expect(out, command[0]).toMatch(/Warning: Checkpoint skipped: .*step-00000009/);
+    expect(out, command[0]).toContain(`Loading step 3 of ${run}\n`);
+  }
+  expect(json("of-damaged", "predictions.json")).toMatchObject({ checkpoint: run, step: 3 });
+});
+
 test("writes overlays, label maps, COCO files and a page that agree with each other", async () => {
   const { count, skipped, interrupted } = await predict("all", { forms: TASKS, threshold: 0 });
   expect([count, skipped, interrupted]).toEqual([3, [], false]);

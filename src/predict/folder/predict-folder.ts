@@ -10,7 +10,7 @@ import type { Device } from "../../runtime/contract.js";
 import { createRuntime } from "../../runtime/create-runtime.js";
 import { watchNothingKept } from "../nothing-kept.js";
 import { Predictor } from "../predictor.js";
-import { type InferenceSettings, loadTrainedModel, type TrainedModel } from "../trained-model.js";
+import { type InferenceSettings, type LoadedModel, loadTrainedModel, type TrainedModel } from "../trained-model.js";
 import { checkForms } from "../windows.js";
 import type { Findings } from "./findings.js";
 import type { ImageRecord } from "./image-files.js";
@@ -65,7 +65,6 @@ export interface FolderPrediction {
  */
 export async function predictFolder(options: PredictOptions): Promise<FolderPrediction> {
   const { checkpoint, images, out, overwrite = false, threshold, device, cores, reporter = SILENT } = options;
-  reporter.say(`Loading ${checkpoint}`);
   const model = adjusted(await loadTrainedModel(checkpoint, reporter), options);
   const forms = new Set(options.forms ?? [model.task]);
   checkForms(forms, model.inference);
@@ -123,7 +122,7 @@ const rulesOf = ({ inference: { objectThreshold, overlapThreshold } }: TrainedMo
   overlapThreshold,
 });
 
-function adjusted(model: TrainedModel, { threshold, overlap, topK }: PredictOptions): TrainedModel {
+function adjusted(model: LoadedModel, { threshold, overlap, topK }: PredictOptions): LoadedModel {
   const { objectThreshold, overlapThreshold } = model.inference;
   const inference: InferenceSettings = {
     ...model.inference,

@@ -8,7 +8,7 @@ import { manifest } from "../../io/manifest.js";
 import type { Task } from "../../masks/segmentation.js";
 import { renderReport } from "../../viz/report.js";
 import type { Rules } from "../nothing-kept.js";
-import type { TrainedModel } from "../trained-model.js";
+import type { LoadedModel } from "../trained-model.js";
 import { categories } from "./coco-results.js";
 import { writeJsonFile } from "./json-file.js";
 import { KIND, PREDICTION_FILES } from "./output-directory.js";
@@ -16,7 +16,7 @@ import type { Results } from "./results.js";
 
 export interface Summary {
   readonly checkpoint: string;
-  readonly model: TrainedModel;
+  readonly model: LoadedModel;
   readonly forms: ReadonlySet<Task>;
   readonly results: Results;
   readonly skipped: readonly BadFile[];
@@ -44,6 +44,7 @@ export async function writeSummary(out: string, summary: Summary): Promise<void>
     version: manifest().version,
     complete,
     checkpoint,
+    step: model.step,
     task: model.task,
     forms: [...forms],
     inference: { ...model.inference, ...rules },
@@ -57,7 +58,7 @@ export async function writeSummary(out: string, summary: Summary): Promise<void>
 function pageOf({ checkpoint, model, forms, results, skipped, warnings, complete, rules }: Summary): string {
   const { gallery, count } = results;
   const facts: [string, string][] = [
-    ["Checkpoint", checkpoint],
+    ["Checkpoint", `step ${model.step} of ${checkpoint}`],
     ["Images", String(count)],
     ["Classes", String(model.classes.length)],
   ];
