@@ -50,8 +50,8 @@ function tooManyObjects(count: number, { width, height }: Size, name: string): I
   const most = Math.floor(MAX_MASK_BYTES / (width * height));
   return new InputError({
     where: name,
-    expected: `at most ${most} objects, whose masks of ${width}x${height} take 2 GiB`,
-    found: `${count}`,
+    expected: `at most ${most} objects`,
+    found: `${count} objects, whose masks of ${width}x${height} take more than 2 GiB`,
     fix: "Cut the image into tiles, or train on a smaller crop.",
   });
 }

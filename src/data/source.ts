@@ -4,6 +4,7 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { InputError } from "../core/errors.js";
 import { someOf } from "../core/text.js";
+import { pathAdvice } from "../io/file-fault.js";
 import { type DecodeOptions, decode, READABLE_SUFFIXES, type RgbImage } from "../io/image-file.js";
 import { readPicture } from "../io/picture-file.js";
 import type { WhiteLevel } from "../io/samples.js";
@@ -171,7 +172,7 @@ async function requireFolder(dir: string): Promise<void> {
   const info = await stat(dir).catch(() => undefined);
   if (info?.isDirectory()) return;
   const found = info ? "something else" : "nothing there, or no right to look";
-  throw new InputError({ where: dir, expected: "a folder of images", found, fix: "Check the path." });
+  throw new InputError({ where: dir, expected: "a folder of images", found, fix: pathAdvice(dir) });
 }
 
 /**

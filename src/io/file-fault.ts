@@ -1,9 +1,10 @@
 /** @file Turns the operating system's error codes into errors that name the file and the reason. */
 
+import { sep } from "node:path";
 import { InputError } from "../core/errors.js";
 
 const REASONS: Record<string, { found: string; fix?: string }> = {
-  ENOENT: { found: "nothing of that name", fix: "Check the path." },
+  ENOENT: { found: "nothing of that name" },
   EACCES: { found: "permission denied", fix: "Change its permissions or choose another place." },
   EPERM: { found: "operation not permitted", fix: "Change its permissions or choose another place." },
   EROFS: { found: "a read-only file system", fix: "Choose a place that can be written." },
@@ -29,6 +30,11 @@ export function errorCode(error: unknown): string | undefined {
   return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
+/** What to do about a path that leads nowhere: one that was written on Windows does so elsewhere. */
+export function pathAdvice(path: string): string {
+  return sep === "/" && path.includes("\\") ? 'Write "/" in place of "\\" in the path.' : "Check the path.";
+}
+
 /**
  * What to throw for an `error` met while using the file `where`: an `InputError` for a system error, else the error itself.
  * @param expected what the file should have been, e.g. "a file that can be written"
@@ -37,5 +43,6 @@ export function fileFault(error: unknown, where: string, expected: string): unkn
   const code = errorCode(error);
   if (code === undefined) return error;
   const { found, fix } = REASONS[code] ?? { found: "a system error" };
-  return new InputError({ where, expected, found: `${found} (${code})`, fix }, { cause: error });
+  const advice = code === "ENOENT" ? pathAdvice(where) : fix;
+  return new InputError({ where, expected, found: `${found} (${code})`, fix: advice }, { cause: error });
 }

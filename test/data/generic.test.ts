@@ -1,7 +1,7 @@
 import { symlinkSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { InputError } from "../../src/core/errors.js";
-import { openLabelledSource } from "../../src/data/datasets/open-data.js";
+import { openDataSet, openLabelledSource } from "../../src/data/datasets/open-data.js";
 import { maskArea } from "../../src/masks/run-lengths.js";
 import { CLASSES } from "../../src/sample-data/classes.js";
 import { writeSampleData } from "../../src/sample-data/write-sample-data.js";
@@ -286,6 +286,16 @@ describe("a folder of no known layout", () => {
 
 it.each([
   ["a split of a text", { train: "photos" }, /data\.yaml:\d+:1 train: expected a split .*, found "photos"/],
+  [
+    "a folder by a Windows path",
+    { train: { images: "my\\photos", semantic: "maps" } },
+    /my\\photos: expected a folder of images, .*Write "\/" in place of "\\" in the path\./,
+  ],
+  [
+    "a JSON file by a Windows path",
+    { train: { images: "photos", instances: "my\\a.json" }, classes: [{ id: 1, name: "a" }] },
+    /my\\a\.json: expected a JSON file, .*Write "\/" in place of "\\" in the path\./,
+  ],
   ["a split of nothing", { train: null }, /train: expected a split .*, found null\. Known keys: name,/],
   ["a key with a slip", { ignroe: 255 }, /ignroe: expected a known key, .*Did you mean "ignore"\?/],
   ["an id_map of a number", { id_map: 5 }, /id_map: expected a mapping from numbers in files to classes, found 5/],
@@ -296,5 +306,7 @@ it.each([
     /at most 100 parts/,
   ],
 ])("a description with %s is refused", async (_, change, message) => {
-  await expect(semanticSet(change).then((folder) => open(folder))).rejects.toThrow(message);
+  const folder = await semanticSet(change);
+  const dataSet = openDataSet(folder.root);
+  await expect(dataSet.then((set) => set.open("train", set.tasks("train")[0]))).rejects.toThrow(message);
 });

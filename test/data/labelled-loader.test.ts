@@ -225,3 +225,14 @@ describe("test-time input", () => {
     expect(testSize(image, { shortEdge: 32, longEdge: 80 })).toMatchObject({ paddedWidth: 96, paddedHeight: 32 });
   });
 });
+
+it("an image with more objects than their masks have room for is refused before the memory is taken", async () => {
+  const segments = Array.from({ length: 2100 }, (_, i) => ({ id: i + 1, label: 0, area: 1, crowd: false }));
+  const source = squares("panoptic", {
+    panoptic: async (i) => ({ ...sizeOf(i), segments, ids: Uint32Array.from(inSquare(i), () => 1) }),
+  });
+  const view = largeScaleJitterView({ width: 1024, height: 1024, scale: [1, 1], flip: false });
+  const loader = createLabelledLoader({ source, seed: 1, batch: 1, view });
+  await expect(loader.load(1)).rejects.toThrow(/2100 objects, whose masks of 1024x1024 take more than 2 GiB/);
+  await loader.dispose();
+});
