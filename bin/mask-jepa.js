@@ -4,7 +4,7 @@
  * CommonJS, because Node reads ES modules through libuv's thread pool, whose size is fixed at its first use.
  */
 const { spawnSync } = require("node:child_process");
-const { existsSync, readdirSync, statSync, utimesSync } = require("node:fs");
+const { accessSync, constants, existsSync, readdirSync, statSync, utimesSync } = require("node:fs");
 const { availableParallelism } = require("node:os");
 const { join } = require("node:path");
 
@@ -23,23 +23,33 @@ function isBuilt() {
   return Math.max(...[...sources, ...configs].map(changed)) <= changed(stamp);
 }
 
-function build() {
-  let compiler;
+function fail(message) {
+  console.error(`error: ${message}`);
+  process.exit(1);
+}
+
+/** The compiler, after a look at whether it can do its work: it panics where it cannot write. */
+function compilerFor(dist) {
   try {
-    compiler = join(require.resolve("typescript/package.json"), "..", "bin", "tsc");
+    accessSync(existsSync(dist) ? dist : root, constants.W_OK);
   } catch {
-    console.error("error: the dependencies are not installed. Run `npm ci` first.");
-    process.exit(1);
+    fail(`${dist} is older than the sources and cannot be written. Let the owner of ${root} run \`npm run build\`.`);
   }
+  try {
+    return join(require.resolve("typescript/package.json"), "..", "bin", "tsc");
+  } catch {
+    return fail("the dependencies are not installed. Run `npm ci` first.");
+  }
+}
+
+function build() {
+  const compiler = compilerFor(join(root, "dist"));
   console.error("compiling the sources ...");
   const { status } = spawnSync(process.execPath, [compiler, "-p", "tsconfig.build.json"], {
     cwd: root,
     stdio: ["ignore", 2, 2],
   });
-  if (status !== 0) {
-    console.error("error: the sources do not compile.");
-    process.exit(1);
-  }
+  if (status !== 0) fail("the sources do not compile. Where a package is missing, run `npm ci`.");
   const now = new Date();
   utimesSync(stamp, now, now); // an incremental build that changes nothing leaves the stamp old
 }

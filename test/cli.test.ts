@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -112,11 +122,12 @@ describe("bin/mask-jepa.js", () => {
   // A checkout in small: the launcher, the compiler and one source file.
   const checkout = join(folder, "checkout");
   const source = join(checkout, "src", "cli", "main.ts");
-  const launch = (env: NodeJS.ProcessEnv = {}) => {
+  const launch = (env: NodeJS.ProcessEnv = {}, as: { uid?: number; gid?: number } = {}) => {
     const { UV_THREADPOOL_SIZE: _, ...inherited } = process.env;
     return spawnSync(process.execPath, [join(checkout, "bin", "mask-jepa.js"), "argument"], {
       encoding: "utf8",
       env: { ...inherited, ...env },
+      ...as,
     });
   };
   const write = (text: string, age = 0) => {
@@ -152,6 +163,17 @@ describe("bin/mask-jepa.js", () => {
     const { status, stderr } = launch();
     expect(status).toBe(1);
     expect(stderr).toContain("the sources do not compile");
+  });
+
+  test.skipIf(process.platform === "win32")("says so when the build is old and somebody else's", () => {
+    for (const place of [folder, checkout, join(checkout, "dist")]) chmodSync(place, 0o555);
+    const stranger = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+    const { status, stderr } = launch({}, stranger);
+    for (const place of [folder, checkout, join(checkout, "dist")]) chmodSync(place, 0o755);
+    expect(stderr).toMatch(
+      /^error: [^\n]*dist is older than the sources and cannot be written\. Let the owner of [^\n]*\n$/,
+    );
+    expect(status).toBe(1);
   });
 
   test("gives the thread pool its size before the pool starts, and an installed package needs no sources", () => {

@@ -79,7 +79,8 @@ export function findLibrary(platform = `${process.platform}-${process.arch}`): s
     expected: `its library for ${platform} in one of ${candidates.map(({ place }) => place).join(", ")}`,
     found: "none",
     fix: supported
-      ? `Run \`npm install --ignore-scripts onnxruntime-node@${ONNXRUNTIME_VERSION}\`, which brings those of all platforms.`
+      ? "In a checkout run `npm ci`; in a project of your own " +
+        `\`npm install --ignore-scripts onnxruntime-node@${ONNXRUNTIME_VERSION}\` brings those of all platforms.`
       : `There are libraries for ${PLATFORMS.join(", ")}; ${OWN_LIBRARY} may name one of your own.`,
   });
 }

@@ -5,13 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findLibrary } from "../../src/runtime/find-library.js";
-import { compiledModule, compileSources, LAUNCHER, node, ROOT, script } from "../support/child.js";
+import {
+  compiledModule,
+  compileSources,
+  LAUNCHER,
+  node,
+  SOCKET_OPENED,
+  SOCKETS_ARE_SEEN,
+  script,
+  WITHOUT_SOCKETS,
+} from "../support/child.js";
 import { writeImages } from "../support/image-folder.js";
 import { SMALLEST } from "../support/tiny-pretraining.js";
 
-const WITHOUT_SOCKETS = join(ROOT, "test", "support", "without-sockets.js");
-/** How the guard of sockets ends a process: 128 + SIGSYS. */
-const CAUGHT = 159;
 /** With telemetry on, the library opens its first socket nine seconds after its start. */
 const PAST_FIRST_REPORT = 12_000;
 
@@ -90,9 +96,7 @@ describe("files", { concurrent: true }, () => {
   });
 });
 
-const guardable = process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64");
-
-describe.runIf(guardable)("sockets (seen on Linux only)", { concurrent: true }, () => {
+describe.runIf(SOCKETS_ARE_SEEN)("sockets (seen on Linux only)", { concurrent: true }, () => {
   const guarded = (args: readonly string[]) => node([WITHOUT_SOCKETS, ...args], emptyHome());
 
   test("a training step opens none", async () => {
@@ -108,6 +112,6 @@ describe.runIf(guardable)("sockets (seen on Linux only)", { concurrent: true }, 
     ["a look-up of a name", `(await import("node:dns")).lookup("localhost", () => {});`],
     ["the library that is left alone", OPEN_UNAWARE + wait(60_000)],
   ])("%s is caught", async (_, text) => {
-    expect(await guarded(script(text))).toEqual({ code: CAUGHT, out: "", err: "" });
+    expect(await guarded(script(text))).toEqual({ code: SOCKET_OPENED, out: "", err: "" });
   });
 });

@@ -7,6 +7,11 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export const LAUNCHER = join(ROOT, "bin", "mask-jepa.js");
 
+/** The program before whose arguments node ends with this code when they open a socket, and whether it can be had. */
+export const WITHOUT_SOCKETS = join(ROOT, "test", "support", "without-sockets.js");
+export const SOCKET_OPENED = 159;
+export const SOCKETS_ARE_SEEN = process.platform === "linux" && (process.arch === "x64" || process.arch === "arm64");
+
 /** Compiles the sources where they are newer than dist/, as the launcher does. Throws with the compiler's words. */
 export function compileSources(): void {
   const { status, stderr } = spawnSync(process.execPath, [LAUNCHER, "--version"], { encoding: "utf8" });
