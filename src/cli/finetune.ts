@@ -14,6 +14,7 @@ import { openTerminal } from "./terminal.js";
 interface Flags extends RunFlags {
   data?: string;
   fromParts?: string[];
+  dryRun?: boolean;
 }
 
 const FLAGS = {
@@ -38,7 +39,7 @@ Examples:
 The model is that of the run given with --from. Presets:
   ${PRESET_NAMES.join("\n  ")}`;
 
-async function finetune({ preset, config, set, out, resume, overwrite, ...flags }: Flags): Promise<void> {
+async function finetune({ preset, config, set, out, resume, overwrite, dryRun, ...flags }: Flags): Promise<void> {
   const reporter = openTerminal();
   const overrides = { file: config, sets: set, flags: settingsOf(flags, FLAGS) };
   const settings =
@@ -55,7 +56,7 @@ async function finetune({ preset, config, set, out, resume, overwrite, ...flags 
   }
   const start = startOf({ resume, overwrite });
   const { runFinetuning } = await import("../finetune/run.js");
-  const { interrupted } = await runFinetuning({ settings, out: resume ?? out, start, reporter });
+  const { interrupted } = await runFinetuning({ settings, out: resume ?? out, start, dryRun, reporter });
   if (interrupted) process.exitCode = INTERRUPTED;
 }
 
@@ -74,6 +75,7 @@ export function addFinetune(program: Command): void {
     .option("--from <run>", "pretraining run, or checkpoint, whose weights to start from")
     .option("--from-parts <list>", "parts of it: backbone,pixel-decoder,transformer-decoder", (text) => text.split(","))
     .option("--labels <share>", "labelled images to use: 10% or a number; the same ones for a seed (data.labelsSeed)")
+    .option("--dry-run", "print settings, parameters, and estimates of memory and time, and stop; reads the data alone")
     .addHelpText("after", EXAMPLES)
     .action(finetune);
   addRunOptions(command, { preset: "settings to start from, see below (default: small)", out: "runs/finetune" });

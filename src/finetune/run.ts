@@ -8,6 +8,7 @@ import { badFileOf } from "../data/datasets/data-fault.js";
 import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loader.js";
 import { requireSpace } from "../io/atomic-file.js";
 import { modelState } from "../predict/trained-model.js";
+import { printEstimates } from "../run/dry-run.js";
 import { requireMemory } from "../run/memory-floor.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { type ResumePoint, resumePoint } from "../run/resume-point.js";
@@ -20,7 +21,8 @@ import {
   type Score,
 } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
-import { createFinetuner, describeModel, trainingView } from "./composition.js";
+import { createFinetuner, describeModel, segmentationOptions, trainingView } from "./composition.js";
+import { planFinetuning } from "./dry-run.js";
 import type { StepReport } from "./finetuner.js";
 import { type FinetuneSettings, stepSizeOf } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
@@ -32,6 +34,8 @@ export interface FinetuneOptions {
   /** Folder of the run. */
   out: string;
   start: Start;
+  /** Print what would run, and stop. */
+  dryRun?: boolean;
   reporter?: Reporter;
 }
 
@@ -40,10 +44,18 @@ export interface FinetuneOptions {
  * @throws InputError for bad input, and when a loss or gradient is not finite (the state before that step is saved)
  */
 export async function runFinetuning(options: FinetuneOptions): Promise<LoopOutcome> {
-  const { out, start, reporter = SILENT } = options;
+  const { out, start, dryRun, reporter = SILENT } = options;
   requireMemory("finetune", stepSizeOf(options.settings));
   const data = await openTrainingData(options.settings, reporter);
   const settings = { ...options.settings, data: { ...options.settings.data, task: data.task } };
+  if (dryRun) {
+    const { length, classes } = data.train;
+    const print = (text: string) => reporter.say(text);
+    print(toYaml(settings));
+    const plan = planFinetuning(segmentationOptions(settings, classes.length), settings.optim, settings.run.batch);
+    await printEstimates(plan, { ...settings.run, steps: stepsOf(settings.run, length) }, print);
+    return { step: 0, steps: 0, interrupted: false };
+  }
   return inRunDirectory(out, start, async (directory) => {
     const resumed =
       start === "resume"

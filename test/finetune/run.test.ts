@@ -127,6 +127,18 @@ describe("weights from a pretraining run", () => {
     expect(published(pretrained)).toMatchObject({ optim: { lr: 2e-4 }, model: { hiddenDim: 256 } });
   });
 
+  test("a dry run prints settings, parameters, memory and time of what would run, and leaves nothing", async () => {
+    const out = join(folder, "dry");
+    const reporter = recordedReporter();
+    await runFinetuning({ settings: settingsOf({}, "run.cores=1"), out, start: "new", dryRun: true, reporter });
+    const text = reporter.lines.join("\n");
+    expect(text).toContain("hiddenDim: 32");
+    expect(text).toMatch(/ {2}transformer decoder +[\d,]+ +[\d,]+ +0/);
+    expect(text).toMatch(/Memory of a step, estimated[\s\S]+ {2}total +\d+\.\d MiB/);
+    expect(text).toMatch(/Time of a step, estimated[\s\S]+the whole run, \d+ steps? /);
+    expect(existsSync(out)).toBe(false);
+  });
+
   test("weights of another model are refused, with the names", async () => {
     const settings = settingsOf({ "from.run": pretrained }, "model.decoderLayers=3");
     const out = join(folder, "misfit");
