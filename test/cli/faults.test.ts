@@ -133,11 +133,19 @@ describe("each use of the file system fails once, and no command calls it unexpe
 
 describe("places that cannot be written are named", () => {
   const places: [string, () => string, RegExp][] = [
-    ["below a file", () => at("file", "out"), /a file where a folder should be|in the way, which is a file/],
+    [
+      "below a file",
+      () => at("file", "out"),
+      /a file where a folder should be|in the way, which is a file|file: expected a folder that can be written, found a file/,
+    ],
     ["in /proc", () => "/proc/mask-jepa/out", /nothing of that name \(ENOENT\)|\(EACCES\)|\(EPERM\)/],
     ["with a name that is too long", () => at("x".repeat(300), "out"), /a name that is too long/],
     ["below a link that leads to itself", () => at("loop", "out"), /a link that leads to itself/],
-    ["below /dev/full", () => "/dev/full/out", /a file where a folder should be|in the way, which is a file/],
+    [
+      "below /dev/full",
+      () => "/dev/full/out",
+      /a file where a folder should be|in the way, which is a file|full: expected a folder that can be written, found/,
+    ],
   ];
   beforeAll(() => {
     writeFileSync(at("file"), "");

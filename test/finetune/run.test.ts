@@ -132,7 +132,7 @@ describe("weights from a pretraining run", () => {
     const reporter = recordedReporter();
     await runFinetuning({ settings: settingsOf({}, "run.cores=1"), out, start: "new", dryRun: true, reporter });
     const text = reporter.lines.join("\n");
-    expect(text).toContain("hiddenDim: 32");
+    expect(text).toContain("hiddenDim: 64");
     expect(text).toMatch(/ {2}transformer decoder +[\d,]+ +[\d,]+ +0/);
     expect(text).toMatch(/Memory of a step, estimated[\s\S]+ {2}total +\d+\.\d MiB/);
     expect(text).toMatch(/Time of a step, estimated[\s\S]+the whole run, \d+ steps? /);

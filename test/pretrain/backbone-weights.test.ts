@@ -40,6 +40,6 @@ test("a backbone of another size is refused with all that differs", async () => 
   await saveWeights(file, otherWeights(resnetSettings()), { to: "timm", source: "test" });
   const wider = resnetSettings("model.stageChannels=[16,32,64,128]", `backbone.weights=${file}`);
   await expect(startingWeights(weightsOptions(wider), new Map())).rejects.toThrow(
-    /of another shape:[\s\S]*backbone\.res5\.0\.conv1\.weight: model \[32,64,1,1\], file \[16,32,1,1\]/,
+    /of another shape:[\s\S]*backbone\.res2\.0\.conv1\.weight: model \[4,8,1,1\], file \[2,8,1,1\]/,
   );
 });
