@@ -3,7 +3,6 @@
 import { InputError } from "../core/errors.js";
 import type { Shape } from "../core/tensor-data.js";
 import type { JsonObject } from "./checkpoint.js";
-import { NO_OBJECT_WEIGHT } from "./names/targets.js";
 
 /** What the weights do not tell. */
 export interface ModelFacts {
@@ -18,6 +17,21 @@ export interface ModelFacts {
   /** Size of the images to predict on; the shorter side, unless the longer one would exceed `longEdge`. */
   readonly shortEdge?: number;
   readonly longEdge?: number;
+  /** Rate of the backbone's drop path in training. */
+  readonly dropPath?: number;
+  /** How the model was trained. */
+  readonly criterion?: CriterionFacts;
+}
+
+export interface CriterionFacts {
+  /** Of the losses and of the matching. */
+  readonly weights: { readonly class: number; readonly mask: number; readonly dice: number };
+  /** Weight of "no object" in the classification loss. */
+  readonly noObject: number;
+  /** Points of the mask losses, candidates for the uncertain ones as a multiple, and the share of these. */
+  readonly points: number;
+  readonly oversampling: number;
+  readonly importance: number;
 }
 
 /** ImageNet's statistics, of colours from 0 to 1. */
@@ -59,12 +73,16 @@ const STAGES = [0, 1, 2, 3];
 const OUT_FEATURES = STAGES.map((stage) => `stage${stage + 1}`);
 
 /** The backbone alone: `SwinBackbone` or `ResNetBackbone`. */
-export function backboneConfig(shapes: ReadonlyMap<string, Shape>, source: string): JsonObject {
+export function backboneConfig(
+  shapes: ReadonlyMap<string, Shape>,
+  source: string,
+  { dropPath }: Pick<ModelFacts, "dropPath"> = {},
+): JsonObject {
   const known = new Shapes(shapes, source);
-  return known.has("backbone.patch_embed.proj.weight") ? swinConfig(known) : resnetConfig(known);
+  return known.has("backbone.patch_embed.proj.weight") ? swinConfig(known, dropPath) : resnetConfig(known);
 }
 
-function swinConfig(shapes: Shapes): JsonObject {
+function swinConfig(shapes: Shapes, dropPath: number | undefined): JsonObject {
   const [embedDim, channels, patch] = shapes.of("backbone.patch_embed.proj.weight");
   const table = (stage: number) => shapes.of(`backbone.layers.${stage}.blocks.0.attn.relative_position_bias_table`);
   const window = (Math.sqrt(table(0)[0]) + 1) / 2;
@@ -82,7 +100,7 @@ function swinConfig(shapes: Shapes): JsonObject {
     qkv_bias: true,
     hidden_dropout_prob: 0,
     attention_probs_dropout_prob: 0,
-    drop_path_rate: 0.3,
+    ...(dropPath !== undefined && { drop_path_rate: dropPath }),
     hidden_act: "gelu",
     use_absolute_embeddings: false,
     layer_norm_eps: 1e-5,
@@ -137,7 +155,7 @@ export function modelConfig(shapes: ReadonlyMap<string, Shape>, source: string, 
   return {
     model_type: "mask2former",
     architectures: ["Mask2FormerForUniversalSegmentation"],
-    backbone_config: backboneConfig(shapes, source),
+    backbone_config: backboneConfig(shapes, source, facts),
     feature_size: featureSize,
     mask_feature_size: known.of(`${pixelDecoder}.mask_features.weight`)[0],
     hidden_dim: hiddenDim,
@@ -152,21 +170,25 @@ export function modelConfig(shapes: ReadonlyMap<string, Shape>, source: string, 
     enforce_input_projection: false,
     common_stride: 4,
     feature_strides: [4, 8, 16, 32],
-    ignore_value: 255,
     num_queries: queries,
-    no_object_weight: NO_OBJECT_WEIGHT,
-    class_weight: 2,
-    mask_weight: 5,
-    dice_weight: 5,
-    train_num_points: 12544,
-    oversample_ratio: 3,
-    importance_sample_ratio: 0.75,
-    init_std: 0.02,
-    init_xavier_std: 1,
-    use_auxiliary_loss: true,
+    ...(facts.criterion && trainingConfig(facts.criterion)),
     output_auxiliary_logits: null,
     id2label: Object.fromEntries(names.map((name, i) => [String(i), name])),
     label2id: Object.fromEntries(names.map((name, i) => [name, i])),
+  };
+}
+
+/** What training did; left out, transformers fine-tunes with numbers of its own. */
+function trainingConfig({ weights, noObject, points, oversampling, importance }: CriterionFacts): JsonObject {
+  return {
+    no_object_weight: noObject,
+    class_weight: weights.class,
+    mask_weight: weights.mask,
+    dice_weight: weights.dice,
+    train_num_points: points,
+    oversample_ratio: oversampling,
+    importance_sample_ratio: importance,
+    use_auxiliary_loss: true,
   };
 }
 
@@ -190,7 +212,7 @@ export function preprocessorConfig(classCount: number, { shortEdge = 800, longEd
 }
 
 /** transformers checks the types of its settings, and Python tells 2 from 2.0. */
-const FLOATS = /^(\s*"(?:\w+_weight|dropout|\w+_dropout\w*|mlp_ratio|oversample_ratio|init_xavier_std)": \d+)(,?)$/gm;
+const FLOATS = /^(\s*"(?:\w+_weight|dropout|\w+_dropout\w*|\w+_ratio|drop_path_rate)": \d+)(,?)$/gm;
 
 /** The text of a configuration file. */
 export const settingsText = (value: JsonObject): string =>

@@ -29,6 +29,7 @@ export function describeModel(
     classes,
     architecture: architectureOf(settings, classes.length),
     inference: settings.inference,
+    criterion: criterionOptions(settings),
   };
 }
 

@@ -7,6 +7,7 @@ import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { type SavedWeights, saveWeights } from "../checkpoint/save-weights.js";
 import type { OutputOptions } from "../checkpoint/weights-output.js";
 import type { Reporter } from "../core/reporter.js";
+import { familyOf } from "../families/families.js";
 import { describedModel, type ModelDescription } from "./trained-model.js";
 
 export interface ExportOptions extends Omit<OutputOptions, "inputs"> {
@@ -23,8 +24,9 @@ const PRETRAINING_ONLY = [/^mask_jepa\./];
 /** Norms of a Swin Transformer's outputs, for which timm's models have no place. */
 const NOT_IN_TIMM = [/^backbone\.norm\d\./];
 
-function factsOf({ classes, architecture, inference }: ModelDescription): ModelFacts {
+function factsOf({ classes, architecture, inference, criterion }: ModelDescription): ModelFacts {
   const { shortEdge, longEdge } = inference;
+  const backbone = familyOf(architecture).backboneOf(architecture);
   return {
     classes: classes.map(({ name }) => name),
     heads: architecture.transformerDecoder.heads,
@@ -32,6 +34,8 @@ function factsOf({ classes, architecture, inference }: ModelDescription): ModelF
     normGroups: architecture.pixelDecoder.normGroups,
     shortEdge,
     longEdge,
+    criterion,
+    ...(backbone.kind === "swin" && { dropPath: backbone.dropPath }),
   };
 }
 
@@ -48,8 +52,9 @@ export async function exportModel(options: ExportOptions): Promise<SavedWeights>
   const { path, tensors, state } = await loadCheckpoint(checkpoint, { parts: ["model"], reporter });
   const model = describedModel(state);
   const weights = tensors.model;
-  const whole =
-    to === "detectron2" || to === "huggingface" ? new Map([...weights, ...derivedBuffers(weights)]) : weights;
+  const buffers =
+    to === "detectron2" || to === "huggingface" ? derivedBuffers(weights, model?.criterion?.noObject) : [];
+  const whole = new Map([...weights, ...buffers]);
   const facts = model ? factsOf(model) : {};
   return saveWeights(out, whole, {
     to,

@@ -1,6 +1,7 @@
 /** @file A model with its weights and everything that predicting with it needs, as a fine-tuning checkpoint holds it. */
 
 import type { JsonObject } from "../checkpoint/checkpoint.js";
+import type { CriterionFacts } from "../checkpoint/huggingface-config.js";
 import { loadCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
@@ -29,6 +30,8 @@ export interface ModelDescription {
   readonly classes: readonly SegmentationClass[];
   readonly architecture: Architecture;
   readonly inference: InferenceSettings;
+  /** What it was trained by; absent where nobody knows. */
+  readonly criterion?: CriterionFacts;
   /** Sample that was white in training images of more than 8 bits, where the data's description said so. */
   readonly whiteLevel?: number;
 }

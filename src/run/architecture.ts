@@ -12,8 +12,8 @@ function backboneOptions(model: ModelSettings, recompute: Recomputed): BackboneO
     const { embedDim, stageBlocks: depths, stageHeads: heads, window, dropPath } = model;
     return { kind: "swin", embedDim, depths, heads, window, dropPath, recomputeBlocks };
   }
-  const { stemChannels, stageBlocks, stageChannels, normGroups: groups } = model;
-  const norm = model.norm === "group" ? { groups } : model.norm;
+  const { stemChannels, stageBlocks, stageChannels, backboneNormGroups, normGroups } = model;
+  const norm = model.norm === "group" ? { groups: backboneNormGroups ?? normGroups } : model.norm;
   return { kind: "resnet50", stemChannels, stageBlocks, stageChannels, norm, recomputeBlocks };
 }
 

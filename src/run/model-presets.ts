@@ -23,6 +23,7 @@ export const BACKBONES: { [B in Backbone]: Omit<Extract<ModelSettings, { backbon
   resnet50: {
     backbone: "resnet50",
     norm: "frozen",
+    backboneNormGroups: null,
     stemChannels: 64,
     stageBlocks: [3, 4, 6, 3],
     stageChannels: [256, 512, 1024, 2048],
@@ -43,6 +44,7 @@ export const TINY_MODEL = {
   family: DECODERS.family,
   ...BACKBONES.resnet50,
   norm: "batch",
+  backboneNormGroups: 8,
   stemChannels: 16,
   stageBlocks: [1, 1, 1, 1],
   stageChannels: [32, 64, 128, 256],
@@ -53,7 +55,7 @@ export const TINY_MODEL = {
   pixelDecoderFfn: 128,
   decoderLayers: 3,
   decoderFfn: 128,
-  normGroups: 8,
+  normGroups: 32, // what detectron2 and transformers always have
 } satisfies ModelSettings;
 
 /** The settings with another backbone, of the usual size; as they are where the name is theirs or unknown. */

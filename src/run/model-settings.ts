@@ -34,6 +34,11 @@ const resnet = {
     ["frozen", "batch", "group"],
     "Norm of the backbone: batch norm with fixed statistics and affine, batch norm with the statistics of each micro-batch, or group norm.",
   ),
+  backboneNormGroups: setting(
+    z.int().min(1).max(1024).nullable().default(null),
+    "a whole number from 1 to 1,024, or null",
+    "Groups of the backbone's norms where they are group norms; null for as many as model.normGroups.",
+  ),
   stemChannels: count({ max: 4096 }, "Channels of the backbone's first convolution."),
   stageBlocks: blocks,
   stageChannels: perStage(
@@ -61,10 +66,7 @@ const decoders = {
   pixelDecoderFfn: count({ max: 65_536 }, "Width inside the feed-forward of a pixel decoder's layer."),
   decoderLayers: count({ max: 64 }, "L, layers of the transformer decoder."),
   decoderFfn: count({ max: 65_536 }, "Width inside the feed-forward of a transformer decoder's layer."),
-  normGroups: count(
-    { max: 4096 },
-    "Groups of the pixel decoder's group norms, and of the backbone's where it has those.",
-  ),
+  normGroups: count({ max: 4096 }, "Groups of the pixel decoder's group norms."),
 };
 
 /** The backbone decides which settings it has. */
@@ -77,15 +79,17 @@ export type ModelSettings = z.output<typeof modelSection>;
 type ResNetSettings = Exclude<ModelSettings, { backbone: "swin" }>;
 
 /** Every convolution of a ResNet: the stem, and of each stage the bottleneck, a quarter of the stage's channels. */
-function* groupNormConflicts({ norm, normGroups, stemChannels, stageChannels }: ResNetSettings): Generator<Conflict> {
+function* groupNormConflicts(model: ResNetSettings): Generator<Conflict> {
+  const { norm, backboneNormGroups, normGroups, stemChannels, stageChannels } = model;
   if (norm !== "group") return;
+  const groups = backboneNormGroups ?? normGroups;
   const widths = [stemChannels, ...stageChannels.map((channels) => channels / 4)];
-  const odd = widths.find((width) => width % normGroups !== 0);
+  const odd = widths.find((width) => width % groups !== 0);
   if (odd === undefined) return;
   yield {
-    names: ["model.normGroups", "model.norm"],
-    expected: `a model.normGroups that divides the channels of every convolution, ${widths.join(", ")}`,
-    found: `${normGroups}, which does not divide ${odd}`,
+    names: ["model.backboneNormGroups", "model.norm"],
+    expected: `a model.backboneNormGroups that divides the channels of every convolution, ${widths.join(", ")}`,
+    found: `${groups}, which does not divide ${odd}`,
     fix: "Choose another number of groups, or model.norm batch.",
   };
 }

@@ -105,19 +105,24 @@ export function moduleVersions(names: Iterable<string>): Map<string, number> {
 }
 
 /** Weight of "no object" in the losses of all published models. */
-export const NO_OBJECT_WEIGHT = 0.1;
+const NO_OBJECT_WEIGHT = 0.1;
 
 /**
  * Buffers that a whole model has in the other implementations and that follow from its weights: the classes' weights in the
- * loss, and for windows of a Swin Transformer which entry of the bias table belongs to a pair of tokens.
+ * loss (`noObject` for "no object", 1 for all others), and for windows of a Swin Transformer which entry of the bias table
+ * belongs to a pair of tokens.
  */
-export function derivedBuffers(tensors: ReadonlyMap<string, TensorData>): Map<string, TensorData> {
+export function derivedBuffers(
+  tensors: ReadonlyMap<string, TensorData>,
+  noObject = NO_OBJECT_WEIGHT,
+): Map<string, TensorData> {
   const derived = new Map<string, TensorData>();
   const add = (name: string, make: () => TensorData) => {
     if (!tensors.has(name)) derived.set(name, make());
   };
   for (const [name, { shape }] of tensors) {
-    if (name === "sem_seg_head.predictor.class_embed.bias") add("criterion.empty_weight", () => classWeights(shape[0]));
+    if (name === "sem_seg_head.predictor.class_embed.bias")
+      add("criterion.empty_weight", () => classWeights(shape[0], noObject));
     if (name.endsWith(".relative_position_bias_table")) {
       add(name.replace(/bias_table$/, "index"), () => relativeIndex((Math.sqrt(shape[0]) + 1) / 2));
     }
@@ -125,10 +130,10 @@ export function derivedBuffers(tensors: ReadonlyMap<string, TensorData>): Map<st
   return derived;
 }
 
-/** [classes + 1]: ones, and for "no object" a tenth. */
-function classWeights(classes: number): TensorData {
+/** [classes + 1]: ones, and the weight of "no object". */
+function classWeights(classes: number, noObject: number): TensorData {
   const weights = zeros("float32", [classes]);
-  weights.data.fill(1).fill(NO_OBJECT_WEIGHT, classes - 1);
+  weights.data.fill(1).fill(noObject, classes - 1);
   return weights;
 }
 
