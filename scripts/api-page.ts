@@ -47,6 +47,8 @@ const ROOM_TITLES: Record<string, string> = {
   predict: "Prediction and evaluation",
   eval: "Metrics",
   checkpoint: "Weights and checkpoints",
+  "sample-data": "Generated scenes",
+  visualize: "Pictures of what a run learned",
 };
 
 /** Lines of a declaration that are shown. */

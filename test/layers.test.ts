@@ -59,6 +59,7 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
   quickstart: ["sample-data", "pretrain", "finetune", "predict", "run", "train", "data", "io", "viz"],
   pretrain: [
+    "predict",
     "run",
     "families",
     "train",
@@ -73,8 +74,10 @@ const ARROWS: Record<string, readonly string[]> = {
     "io",
     "viz",
   ],
+  visualize: ["pretrain", "finetune", "predict", "run", "families", "runtime", "data", "checkpoint", "viz", "io"],
   index: [
     "sample-data",
+    "visualize",
     "families",
     "finetune",
     "predict",
@@ -96,6 +99,7 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
   cli: [
     "sample-data",
+    "visualize",
     "quickstart",
     "index",
     "finetune",

@@ -35,14 +35,15 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
-/** `--device NAME`, the CPU by default. */
-export function deviceOption(description: string): Option {
+/** `--device NAME`, the CPU by default, or what `otherwise` describes. */
+export function deviceOption(description: string, otherwise?: string): Option {
   const parse = (name: string): Device => {
     const device = DEVICES.find((known) => known === name);
     if (!device) throw new InvalidArgumentError(`Devices are ${DEVICES.join(", ")}. ${DEVICE_ADVICE}`);
     return device;
   };
-  return new Option("--device <name>", `${description}: ${DEVICES.join(", ")}`).argParser(parse).default("cpu");
+  const option = new Option("--device <name>", `${description}: ${DEVICES.join(", ")}`).argParser(parse);
+  return option.default(otherwise === undefined ? "cpu" : undefined, otherwise);
 }
 
 /** Flags that are short for a setting: name of the flag -> dotted name of the setting. */

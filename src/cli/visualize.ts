@@ -2,36 +2,52 @@
 
 import { join } from "node:path";
 import type { Command } from "commander";
-import { append, wholeNumber } from "./arguments.js";
+import type { Device } from "../core/devices.js";
+import { plural } from "../core/text.js";
+import { append, deviceOption, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
   checkpoint: string;
-  images: string[];
+  images?: string[];
   out: string;
   count: number;
+  device?: Device;
+  cores?: number;
 }
 
 const EXAMPLES = `
-Example:
-  mask-jepa visualize --checkpoint runs/a --images photos --out pictures`;
+Examples:
+  mask-jepa visualize photos --checkpoint runs/a --out pictures
+  mask-jepa visualize 'photos/*.jpg' --checkpoint runs/b --out pictures --count 20`;
 
-async function visualize({ checkpoint, images, out, count }: Flags): Promise<void> {
-  const { runVisualization } = await import("../pretrain/visualize.js");
+async function visualize(
+  positional: string[],
+  { images: named = [], ...flags }: Flags,
+  command: Command,
+): Promise<void> {
+  const images = [...positional, ...named];
+  if (images.length === 0) command.error("error: draw what? Name images, folders or patterns such as 'photos/*.jpg'.");
+  const { runVisualization } = await import("../visualize/visualize.js");
   const reporter = openTerminal();
-  const { images: drawn, skipped } = await runVisualization({ checkpoint, images, out, count, reporter });
+  const { images: drawn, skipped } = await runVisualization({ ...flags, images, reporter });
   for (const { file, reason } of skipped) reporter.say(`Skipped ${file}: ${reason}`);
-  reporter.say(`${drawn.length} images drawn: ${join(out, "index.html")}`);
+  reporter.say(`${plural(drawn.length, "image")} drawn: ${join(flags.out, "index.html")}`);
 }
 
 export function addVisualize(program: Command): void {
   program
     .command("visualize")
-    .description("draw k-means and PCA pictures of a run's features, before and after pretraining")
-    .requiredOption("--checkpoint <run>", "folder of a pretraining run")
-    .requiredOption("--images <dir>", "folder of images (repeatable)", append)
+    .description(
+      "draw what a run sees: features (k-means, PCA) before and after, predicted masks of a fine-tuned model",
+    )
+    .argument("[images...]", "files, folders, and patterns such as 'photos/*.jpg'")
+    .requiredOption("--checkpoint <run>", "folder of a pretraining or fine-tuning run, or of one of its checkpoints")
+    .option("--images <place>", "the same as an option (repeatable)", append)
     .requiredOption("--out <dir>", "folder for the pictures")
     .option("--count <n>", "number of images", wholeNumber(1), 8)
+    .addOption(deviceOption("where to compute", "as the run was trained"))
+    .option("--cores <n>", "CPU cores to use, 0 for all (default: as the run was trained)", wholeNumber(0))
     .addHelpText("after", EXAMPLES)
     .action(visualize);
 }

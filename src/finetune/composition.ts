@@ -65,20 +65,17 @@ export function finetunerOptions(settings: FinetuneSettings, classes: number, st
   return { ...segmentationOptions(settings, classes), optim, steps, seed: run.seed, batch: run.batch };
 }
 
-/** The weights before the first step, from the settings' run and seed. */
-async function startingWeights(
+/** The weights before the first step, of all that are `declared`. @throws InputError when those of a run do not fit */
+export async function startingWeights(
   { from, model, run }: FinetuneSettings,
   declared: ReadonlyMap<string, Declaration>,
   reporter: Reporter,
 ): Promise<StartingWeights> {
   const { run: source, parts, step } = from;
   const options = { family: model.family, seed: run.seed, reporter };
-  const start =
-    source === null
-      ? freshWeights(declared, run.seed)
-      : await weightsFromPretraining({ run: source, parts, step: step ?? undefined }, declared, options);
-  reporter.say(describeStart(start, source, model.family));
-  return start;
+  return source === null
+    ? freshWeights(declared, run.seed)
+    : weightsFromPretraining({ run: source, parts, step: step ?? undefined }, declared, options);
 }
 
 export interface FinetunerPlan {
@@ -105,6 +102,7 @@ export function createFinetuner(
   return Finetuner.create(runtime, finetunerOptions(settings, classes, steps), async (declared) => {
     if (state) return state;
     const start = await startingWeights(settings, declared, reporter);
+    reporter.say(describeStart(start, settings.from.run, settings.model.family));
     onStart?.(start);
     return { model: start.weights, target: new Map(), optimizer: new Map() };
   });

@@ -5,6 +5,7 @@ import type { Runtime } from "../runtime/contract.js";
 import type { TrainingState } from "../train/training-state.js";
 import { maskGrid } from "./draws.js";
 import type { DryRunOptions } from "./dry-run.js";
+import type { FeaturePictureOptions } from "./feature-pictures.js";
 import type { HeldOutOptions } from "./held-out.js";
 import { Pretrainer, type PretrainerOptions, type StartingValues } from "./pretrainer.js";
 import type { StepOptions } from "./programs.js";
@@ -72,6 +73,13 @@ export const weightsOptions = ({ model, backbone, run }: PretrainSettings): Weig
   encoder: encoderArchitecture(model, run.recompute),
   file: backbone.weights,
   seed: run.seed,
+});
+
+export const pictureOptions = (settings: PretrainSettings): FeaturePictureOptions => ({
+  encoder: stepOptions(settings).encoder,
+  size: settings.data.size,
+  start: weightsOptions(settings),
+  heldOut: heldOutOptions(settings),
 });
 
 export const dryRunOptions = (settings: PretrainSettings): DryRunOptions => ({

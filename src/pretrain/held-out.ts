@@ -60,6 +60,9 @@ export interface HeldOutOptions {
   readonly seed: number;
 }
 
+/** Normalised crops [3, size, size]: in an array, or cut one after another. */
+export type Crops = { readonly length: number } & (Iterable<Float32Array> | AsyncIterable<Float32Array>);
+
 export class HeldOut {
   private constructor(
     private readonly options: HeldOutOptions,
@@ -86,14 +89,16 @@ export class HeldOut {
     return new HeldOut({ step: single, seed }, programs, new PretrainLane(runtime, single, programs, seed, elsewhere));
   }
 
-  async evaluate(images: readonly Float32Array[], weights: StepWeights): Promise<HeldOutQuality> {
+  /** `images` may be cut one by one while they are asked for. */
+  async evaluate(images: Crops, weights: StepWeights): Promise<HeldOutQuality> {
     const { channels } = this.options.step;
     const mean = new Float32Array(channels);
     const gram = new Float32Array(channels ** 2);
     const errors: number[] = [];
     const errorMaps: Float32Array[] = [];
     const outputs = [...this.programs.online.graph.outputs.keys()];
-    for (const [i, image] of images.entries()) {
+    let i = 0;
+    for await (const image of images) {
       const report = await this.lane.run(image, { step: EVALUATION_STEP, first: i }, weights, outputs);
       const value = (name: string) => report.get(name) as Float32Array;
       value(MOMENTS[0]).forEach((v, c) => {
@@ -106,6 +111,7 @@ export class HeldOut {
         errors.push(value("reconstruction")[0]);
         errorMaps.push(this.errorMap(i, value(POSITION_ERROR)));
       }
+      i++;
     }
     const { meanError } = collapseMonitors({ mean, gram });
     const reconstruction = errors.length > 0 ? errors.reduce((a, b) => a + b, 0) / errors.length : undefined;

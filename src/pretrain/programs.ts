@@ -46,8 +46,6 @@ export const COSINE = "cosine";
 export const MOMENTS = ["target-mean", "target-gram"] as const;
 /** Output of the evaluation: squared error of each masked position, mean over channels, [N * K]. */
 export const POSITION_ERROR = "position-error";
-/** Output of `buildFeatures`. */
-export const MASK_FEATURES = "mask-features";
 
 const STRIDES = [4, 8, 16, 32];
 
@@ -171,16 +169,5 @@ export function buildEvaluation(options: StepOptions): { graph: Graph; parameter
     const difference = g.sub(result.prediction, result.target);
     graph.output(POSITION_ERROR, g.reduceMean(g.mul(difference, difference), [1]));
   }
-  return { graph, parameters };
-}
-
-/** One clean image [1,3,H,W] -> F_last, MASK_FEATURES [1,C,H/4,W/4]. */
-export function buildFeatures(encoder: EncoderArchitecture, [height, width]: readonly [number, number]) {
-  const graph = new Graph("features");
-  const parameters = new Parameters(asInputs(graph));
-  const family = familyOf(encoder);
-  const images = graph.input(IMAGES, "float32", [1, 3, height, width]);
-  const maps = family.backbone(parameters.root, images, encoder);
-  graph.output(MASK_FEATURES, family.pixelDecoder(parameters.root, maps, encoder).maskFeatures);
   return { graph, parameters };
 }

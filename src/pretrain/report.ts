@@ -9,6 +9,7 @@ import { RUN_FILES } from "../run/run-files.js";
 import { loggedMetrics } from "../run/run-log.js";
 import type { Runtime } from "../runtime/contract.js";
 import { type Report, renderReport } from "../viz/report.js";
+import { pictureOptions } from "./composition.js";
 import { drawImages, READING_PICTURES } from "./feature-pictures.js";
 import type { HeldOut } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
@@ -40,7 +41,7 @@ export async function writeRunReport(run: FinishedRun): Promise<Report> {
   const { out, settings, runtime, source, held, pretrainer, evaluation } = run;
   const shown = held.length > 0 ? held : Array.from({ length: source.length }, (_, i) => i);
   const { images, skipped } = await usableCrops(source, shown, settings.data.size, SHOWN);
-  const { rows } = await drawImages(runtime, settings, images, pretrainer.weights, evaluation);
+  const { rows } = await drawImages(runtime, pictureOptions(settings), images, pretrainer.weights, evaluation);
   const metrics = loggedMetrics(out);
   const kind = held.length > 0 ? "Images that training never saw." : "Images of the training set: none were held out.";
   const report: Report = {

@@ -2,14 +2,14 @@
 
 import type { LabelledSource } from "../../data/labelled-source.js";
 import { decodeImage } from "../../data/source.js";
-import { encodeJpeg, type RgbImage, resizeImage } from "../../io/image-file.js";
+import { encodeJpeg, type RgbImage } from "../../io/image-file.js";
 import { shapeMask } from "../../masks/polygons.js";
-import { resizeMask, resizePanoptic, resizeSemantic } from "../../masks/resize.js";
-import type { SegmentationClass, Task } from "../../masks/segmentation.js";
-import { type MaskSet, overlay, type Segmentation } from "../../viz/overlay.js";
+import type { SegmentationClass } from "../../masks/segmentation.js";
+import type { Segmentation } from "../../viz/overlay.js";
 import type { EncodedPicture, GalleryCell, GalleryRow } from "../../viz/report.js";
 import { formatNumber } from "../../viz/table.js";
-import type { Evaluation, Predict, Prediction } from "./evaluation.js";
+import { DRAWN_SCORE, drawnPart, drawOver, pictureOf } from "../drawing.js";
+import type { Evaluation, Predict } from "./evaluation.js";
 import { metric } from "./metrics.js";
 import type { Gallery } from "./page.js";
 import { bestAndWorst, mostDifferent, randomFew } from "./selection.js";
@@ -23,10 +23,6 @@ export interface Shown {
 
 /** Images of each kind. */
 const COUNT = 6;
-/** Pixels of the longer side: enough for a third of the page on a fine screen; smaller images are enlarged to the lower bound. */
-const SIDE = { least: 384, most: 640 };
-/** Predicted instances below this score are not drawn: a model gives up to a hundred an image. */
-const DRAWN_SCORE = 0.5;
 const QUALITY = 85;
 
 /**
@@ -81,28 +77,19 @@ async function rowOf(source: LabelledSource, index: number, runs: readonly Shown
   const { classes, task } = source;
   const name = source.name(index);
   const image = await decodeImage(source, index);
-  const size = pictureSize(image);
-  const photo = await resizeImage(image, size.width, size.height);
+  const photo = await pictureOf(image);
   const cells: GalleryCell[] = [
     { label: "image", picture: await encoded(photo) },
     { label: "ground truth", picture: await drawing(photo, await truthOf(source, index), classes) },
   ];
-  const scores: string[] = [];
   for (const [i, { predict, evaluation }] of runs.entries()) {
-    const segmentation = predictionOf(await predict(image, new Set([task])), task, image);
+    const segmentation = drawnPart(await predict(image, new Set([task])), task, image);
     const label = runs.length === 1 ? "prediction" : `model ${letterOf(i)}`;
     const score = evaluation.images.find((one) => one.index === index)?.score ?? null;
     const text = `${metric(evaluation.deciding.metric).label} ${formatNumber(score)}`;
-    scores.push(text);
     cells.push({ label: `${label}, ${text}`, picture: await drawing(photo, segmentation, classes) });
   }
   return { caption: name.split(/[\\/]/).slice(-2).join("/"), cells };
-}
-
-function pictureSize({ width, height }: RgbImage): { width: number; height: number } {
-  const side = Math.max(width, height);
-  const scale = Math.min(SIDE.most, Math.max(SIDE.least, side)) / side;
-  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
 }
 
 async function truthOf(source: LabelledSource, index: number): Promise<Segmentation> {
@@ -111,12 +98,6 @@ async function truthOf(source: LabelledSource, index: number): Promise<Segmentat
   const { width, height, instances } = await source.instances(index);
   const masks = instances.map(({ label, shape }) => ({ label, mask: shapeMask(shape, width, height) }));
   return { width, height, instances: masks };
-}
-
-function predictionOf(prediction: Prediction, task: Task, { width, height }: RgbImage): Segmentation {
-  const { semantic, panoptic, instances = [] } = prediction;
-  const map = { semantic, panoptic, instance: undefined }[task];
-  return map ?? { width, height, instances: instances.filter(({ score }) => score >= DRAWN_SCORE) };
 }
 
 async function encoded(image: RgbImage): Promise<EncodedPicture> {
@@ -129,13 +110,5 @@ function drawing(
   segmentation: Segmentation,
   classes: readonly SegmentationClass[],
 ): Promise<EncodedPicture> {
-  return encoded(overlay(photo, fitted(segmentation, photo), classes));
-}
-
-/** The segmentation at the size of a picture, so that outlines and names are drawn at the size in which they are seen. */
-function fitted(segmentation: Segmentation, { width, height }: RgbImage): Segmentation {
-  if ("labels" in segmentation) return resizeSemantic(segmentation, width, height);
-  if ("ids" in segmentation) return resizePanoptic(segmentation, width, height);
-  const instances = segmentation.instances.map((one) => ({ ...one, mask: resizeMask(one.mask, width, height) }));
-  return { width, height, instances } satisfies MaskSet;
+  return encoded(drawOver(photo, segmentation, classes));
 }

@@ -34,18 +34,25 @@ export interface ImageList {
   readonly skipped: readonly BadFile[];
 }
 
+export interface ListOptions {
+  readonly white?: WhiteLevel;
+  /** The first so many that can be read. */
+  readonly limit?: number;
+  readonly reporter?: Reporter;
+}
+
 /** Looks at the header of every image. @throws InputError when there is none that can be read */
 export async function listImages(
   places: readonly string[],
   seenAs: SeenAs,
-  { white, reporter = SILENT }: { white?: WhiteLevel; reporter?: Reporter } = {},
+  { white, limit = Number.POSITIVE_INFINITY, reporter = SILENT }: ListOptions = {},
 ): Promise<ImageList> {
   const source = await imageInputs(places, { white });
-  const looking = reporter.begin("Looking at images", source.length);
+  const looking = reporter.begin("Looking at images", Math.min(limit, source.length));
   const skipped = [...source.faults];
   const indices: number[] = [];
   const sizes: Size[] = [];
-  for (let index = 0; index < source.length; index++) {
+  for (let index = 0; index < source.length && indices.length < limit; index++) {
     try {
       sizes.push(await imageSize(await source.read(index), source.name(index)));
       indices.push(index);

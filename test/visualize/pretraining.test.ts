@@ -1,21 +1,22 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { decode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { folderSource } from "../src/data/source.js";
-import { stepOptions, weightsOptions } from "../src/pretrain/composition.js";
-import { drawImages, uploadTensors } from "../src/pretrain/feature-pictures.js";
-import { heldOutIndices } from "../src/pretrain/held-out.js";
-import { usableCrops } from "../src/pretrain/image-crops.js";
-import { buildGradients } from "../src/pretrain/programs.js";
-import { runPretraining } from "../src/pretrain/run.js";
-import { startingWeights } from "../src/pretrain/starting-weights.js";
-import { runVisualization } from "../src/pretrain/visualize.js";
-import { readMetrics } from "../src/run/metrics-log.js";
-import { createRuntime } from "../src/runtime/create-runtime.js";
-import { truncateFile, writeImages } from "./support/image-folder.js";
-import { smallestSettings } from "./support/tiny-pretraining.js";
+import { folderSource } from "../../src/data/source.js";
+import { pictureOptions, stepOptions, weightsOptions } from "../../src/pretrain/composition.js";
+import { drawImages } from "../../src/pretrain/feature-pictures.js";
+import { heldOutIndices } from "../../src/pretrain/held-out.js";
+import { usableCrops } from "../../src/pretrain/image-crops.js";
+import { buildGradients } from "../../src/pretrain/programs.js";
+import { runPretraining } from "../../src/pretrain/run.js";
+import { startingWeights } from "../../src/pretrain/starting-weights.js";
+import { readMetrics } from "../../src/run/metrics-log.js";
+import { createRuntime } from "../../src/runtime/create-runtime.js";
+import { uploadTensors } from "../../src/runtime/upload.js";
+import { runVisualization } from "../../src/visualize/visualize.js";
+import { truncateFile, writeImages } from "../support/image-folder.js";
+import { smallestSettings } from "../support/tiny-pretraining.js";
 
 const folder = mkdtempSync(join(tmpdir(), "mask-jepa-visualize-"));
 const images = join(folder, "images");
@@ -44,7 +45,7 @@ test("draws strips, a page and the numbers, the same for a run and for its check
   expect(quality.images.map(({ file }) => basename(file))).toEqual(["000.png", "001.png"]);
   const [first, second] = quality.images.map(({ error }) => error as number);
   expect(quality.error).toBeCloseTo((first + second) / 2, 6);
-  expect(quality.explainedVariance).toBeCloseTo(1 - (first + second) / 2 / quality.meanError, 6);
+  expect(quality.explainedVariance).toBeCloseTo(1 - (first + second) / 2 / (quality.meanError as number), 6);
 
   expect(await draw("again", join(run, "checkpoints", "step-00000002"))).toEqual(quality);
   expect(readFileSync(join(folder, "again", "001-000.png"))).toEqual(readFileSync(join(out, "001-000.png")));
@@ -65,7 +66,7 @@ test("before pretraining means the weights that the run began with", async () =>
   const weights = await startingWeights(weightsOptions(settings), buildGradients(stepOptions(settings)).declarations);
   const [online, target] = [await uploadTensors(runtime, weights), await uploadTensors(runtime, weights)];
   const crops = await usableCrops(await folderSource(images), [0], settings.data.size, 1);
-  const { rows } = await drawImages(runtime, settings, crops.images, { online, target });
+  const { rows } = await drawImages(runtime, pictureOptions(settings), crops.images, { online, target });
   const [, clustersBefore, clustersAfter, componentsBefore, componentsAfter] = rows[0].cells;
   expect(clustersAfter.picture).toEqual(clustersBefore.picture);
   expect(componentsAfter.picture).toEqual(componentsBefore.picture);
@@ -95,21 +96,53 @@ test("passes over bad images by name", async () => {
 describe("refuses", () => {
   test.each([
     ["nothing", () => join(folder, "nowhere"), "found nothing of that name"],
-    ["a folder of something else", () => images, "found no config.yaml there"],
+    ["a folder of images", () => images, "found a folder of images. Give the folder that pretrain or finetune wrote"],
+    ["labelled data", () => folderWith("labelled", "data.yaml"), "found a folder of labelled data. Give the folder"],
+    ["an empty folder", () => folderWith("blank"), "found an empty folder"],
+    ["another folder", () => folderWith("notes", "notes.txt"), "found a folder without config.yaml"],
+    ["a folder of runs", () => folder, `found a folder of runs: ${run}. Give one of them.`],
     [
       "a run without a checkpoint",
       () => copyOf("empty", (copy) => rmSync(join(copy, "checkpoints"), { recursive: true })),
-      "expected a run",
+      "found a run without a checkpoint",
+    ],
+    [
+      "a checkpoint without its run",
+      () => {
+        const alone = join(folder, "alone", "a", "step-00000002");
+        cpSync(join(run, "checkpoints", "step-00000002"), alone, { recursive: true });
+        return alone;
+      },
+      "found a checkpoint without the config.yaml of its run",
+    ],
+    [
+      "a file of weights",
+      () => join(run, "checkpoints", "step-00000002", "model.safetensors"),
+      "found a file of weights",
+    ],
+    ["another file", () => join(run, "config.yaml"), "found a file. A run knows the model"],
+    [
+      "a folder of weights",
+      () => folderWith("weights", "model.safetensors"),
+      "found a folder of weights. Pretrain or fine-tune from them",
     ],
     [
       "settings of another model",
       () => copyOf("other", (copy) => edit(join(copy, "config.yaml"), "decoderFfn: 32", "decoderFfn: 64")),
       "of another shape",
     ],
-  ])("%s", async (_, checkpoint, message) => {
-    await expect(draw("refused", checkpoint())).rejects.toThrow(message);
+  ])("%s, and makes no folder", async (_, checkpoint, message) => {
+    await expect(draw("refused/deep", checkpoint())).rejects.toThrow(message);
+    expect(existsSync(join(folder, "refused"))).toBe(false);
   });
 });
+
+function folderWith(name: string, ...files: string[]): string {
+  const made = join(folder, name);
+  mkdirSync(made);
+  for (const file of files) writeFileSync(join(made, file), "");
+  return made;
+}
 
 function copyOf(name: string, change: (copy: string) => void): string {
   const copy = join(folder, name);

@@ -1,0 +1,47 @@
+/** @file What a model makes of an image, over a picture of it: as pages show it. */
+
+import { type RgbImage, resizeImage } from "../io/image-file.js";
+import { resizeMask, resizePanoptic, resizeSemantic } from "../masks/resize.js";
+import type { SegmentationClass, Task } from "../masks/segmentation.js";
+import { type MaskSet, overlay, type Segmentation } from "../viz/overlay.js";
+import type { Prediction } from "./predictor.js";
+
+/** Pixels of the longer side: enough for a third of the page on a fine screen; smaller images are enlarged to the lower bound. */
+const SIDE = { least: 384, most: 640 };
+
+/** Predicted instances below this score are not drawn: a model gives up to a hundred an image. */
+export const DRAWN_SCORE = 0.5;
+
+/** The image at the size of a picture. */
+export function pictureOf(image: RgbImage): Promise<RgbImage> {
+  const side = Math.max(image.width, image.height);
+  const scale = Math.min(SIDE.most, Math.max(SIDE.least, side)) / side;
+  const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
+  return resizeImage(image, width, height);
+}
+
+/** The part of a prediction that is drawn for a task. */
+export function drawnPart(
+  { semantic, panoptic, instances = [] }: Omit<Prediction, "confidence">,
+  task: Task,
+  { width, height }: RgbImage,
+): Segmentation {
+  const map = { semantic, panoptic, instance: undefined }[task];
+  return map ?? { width, height, instances: instances.filter(({ score }) => score >= DRAWN_SCORE) };
+}
+
+/** A segmentation over a picture, at whose size outlines and names are drawn: that in which they are seen. */
+export function drawOver(
+  picture: RgbImage,
+  segmentation: Segmentation,
+  classes: readonly SegmentationClass[],
+): RgbImage {
+  return overlay(picture, fitted(segmentation, picture), classes);
+}
+
+function fitted(segmentation: Segmentation, { width, height }: RgbImage): Segmentation {
+  if ("labels" in segmentation) return resizeSemantic(segmentation, width, height);
+  if ("ids" in segmentation) return resizePanoptic(segmentation, width, height);
+  const instances = segmentation.instances.map((one) => ({ ...one, mask: resizeMask(one.mask, width, height) }));
+  return { width, height, instances } satisfies MaskSet;
+}

@@ -1,0 +1,39 @@
+/** @file Features of a whole image, put together from the windows in which the network sees it. */
+
+import type { Size } from "../predict/network-output.js";
+import type { Window } from "../predict/windows.js";
+import type { FeatureMap } from "../viz/feature-map.js";
+
+/** Positions of a map that lie on the picture, not on its padding. */
+export function cropFeatures({ data, channels, width, height }: FeatureMap, kept: Size): FeatureMap {
+  const cropped = new Float32Array(channels * kept.height * kept.width);
+  for (let c = 0; c < channels; c++) {
+    for (let y = 0; y < kept.height; y++) {
+      const from = (c * height + y) * width;
+      cropped.set(data.subarray(from, from + kept.width), (c * kept.height + y) * kept.width);
+    }
+  }
+  return { data: cropped, channels, ...kept };
+}
+
+/** Writes the positions that are a window's own into the map of the whole image, of the size `image` in its pixels. */
+export function addWindow(whole: FeatureMap, part: FeatureMap, { x, y }: Window, image: Size): void {
+  const axis = (span: Window["x"], positions: number, length: number, own: number) => {
+    const places: { to: number; from: number }[] = [];
+    for (let to = 0; to < positions; to++) {
+      const centre = ((to + 0.5) * length) / positions;
+      if (centre < span.from || centre >= span.to) continue;
+      const from = Math.floor(((centre - span.start) * own) / span.length);
+      places.push({ to, from: Math.min(own - 1, Math.max(0, from)) });
+    }
+    return places;
+  };
+  const columns = axis(x, whole.width, image.width, part.width);
+  const rows = axis(y, whole.height, image.height, part.height);
+  for (let c = 0; c < whole.channels; c++) {
+    for (const row of rows) {
+      const [to, from] = [(c * whole.height + row.to) * whole.width, (c * part.height + row.from) * part.width];
+      for (const column of columns) whole.data[to + column.to] = part.data[from + column.from];
+    }
+  }
+}
