@@ -191,8 +191,15 @@ describe("a stored run", () => {
     expect(() => resumeSettings(stored, { sets: ["optim.lr=1", "run.keep=9", "data.flip=false"] })).toThrow(
       "found changes of data.flip, optim.lr.",
     );
-    expect(() => resumeSettings(stored, { flags: [flag("run.steps", "201")] })).toThrow("changes of run.steps");
-    expect(() => resumeSettings(stored, { flags: [flag("run.steps", "500")] })).not.toThrow();
+    expect(() => resumeSettings(stored, { flags: [flag("run.batch", "2")] })).toThrow(
+      "only these may change: run.steps, run.epochs, run.cores, run.checkpointEvery, run.logEvery, run.keep",
+    );
+  });
+
+  test("goes on with another length in steps or in epochs, whichever it had", () => {
+    expect(resumeSettings(stored, { flags: [flag("run.steps", "700")] }).run.steps).toBe(700);
+    const { steps, epochs } = resumeSettings(stored, { flags: [flag("run.epochs", "3")] }).run;
+    expect({ steps, epochs }).toEqual({ steps: null, epochs: 3 });
   });
 });
 

@@ -17,13 +17,14 @@ interface Flags extends RunFlags {
 
 const FLAGS = {
   values: { ...RUN_FLAGS, size: "data.size" },
-  texts: { images: "data.images", backbone: "backbone.weights", weights: "backbone.weights" },
+  texts: { images: "data.images", from: "from.run", backbone: "backbone.weights", weights: "backbone.weights" },
 };
 
 const EXAMPLES = `
 Examples:
   mask-jepa pretrain --images photos --preset r50 --out runs/a
   mask-jepa pretrain --resume runs/a
+  mask-jepa pretrain --from runs/a --steps 2000 --out runs/b
   mask-jepa pretrain --images photos --preset paper-r50 --backbone resnet50.pth --dry-run
   mask-jepa pretrain --config recipes/pretrain-r50-cpu.yaml --images photos --set optim.lr=2e-4 --steps 500`;
 
@@ -74,6 +75,12 @@ export function addPretrain(program: Command): void {
     .option("--images <dir>", "folder of images, searched with its subfolders (repeatable)", append)
     .option("--dry-run", "print settings, parameters, and estimates of memory and time, and stop")
     .option("--size <pixels>", "side of the square crops, a multiple of 32")
+    .addOption(
+      new Option(
+        "--from <run>",
+        "pretraining run, or checkpoint, whose weights and settings a new run begins with",
+      ).conflicts(["resume", "backbone", "weights"]),
+    )
     .option("--backbone <file|hf:owner/name>", "backbone weights; add --set backbone.frozen=true to keep them fixed")
     .addOption(new Option("--weights <file>", "earlier name of --backbone").conflicts("backbone").hideHelp())
     .addHelpText("after", EXAMPLES)

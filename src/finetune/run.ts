@@ -13,6 +13,7 @@ import { requireMemory } from "../run/memory-floor.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
+import { continued, warmupStepsOf } from "../run/run-length.js";
 import {
   announceEnd,
   announcePreparation,
@@ -79,10 +80,11 @@ interface Training {
 }
 
 async function train(training: Training): Promise<LoopOutcome> {
-  const { settings, out, data: opened, resumed, reporter } = training;
+  const { out, data: opened, resumed: before, reporter } = training;
   const { train: source, val } = opened;
-  const { run, data } = settings;
+  const { run, data } = training.settings;
   const steps = stepsOf(run, source.length);
+  const settings = continued(training.settings, { out, command: "finetune", before, steps, reporter });
   const model = { ...describeModel(settings, source), whiteLevel: source.white?.value };
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   announcePreparation(runtime, reporter);
@@ -90,7 +92,7 @@ async function train(training: Training): Promise<LoopOutcome> {
   const finetuner = await createFinetuner(runtime, settings, {
     classes: source.classes.length,
     steps,
-    state: resumed?.state,
+    state: before?.state,
     onStart: ({ step }) => {
       from = step;
     },
@@ -102,7 +104,8 @@ async function train(training: Training): Promise<LoopOutcome> {
     return { model: state.model, optimizer: state.optimizer };
   };
   const save = async (step: number, best?: Score) => {
-    const state = modelState(model, { steps, images, imageCount: source.length });
+    const warmupSteps = warmupStepsOf(settings.optim.warmup, steps);
+    const state = modelState(model, { steps, warmupSteps, images, imageCount: source.length });
     await saveCheckpoint(out, {
       step,
       keep: run.keep,
@@ -117,7 +120,7 @@ async function train(training: Training): Promise<LoopOutcome> {
   const outcome = await runTrainingLoop({
     out,
     command: "finetune",
-    first: resumed?.step ?? 0,
+    first: before?.step ?? 0,
     steps,
     logEvery: run.logEvery,
     checkpointEvery: run.checkpointEvery,

@@ -1,13 +1,11 @@
 /** @file Settings of a fine-tuning run, from its preset to what is stored in its folder. */
 
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { z } from "zod";
-import { type Assignment, mergeSettings } from "../core/settings-file.js";
-import { readAssignments } from "../io/settings-file.js";
+import { mergeSettings } from "../core/settings-file.js";
 import { type ModelSettings, modelSection } from "../run/model-settings.js";
-import { SETTINGS_FILE } from "../run/run-files.js";
-import { settingsResolution } from "../run/settings-resolution.js";
+import { type AskedFor, settingsResolution } from "../run/settings-resolution.js";
+import { storedSettingsOf } from "../run/stored-run.js";
 import { isPublished, PRESETS } from "./presets.js";
 import { checkAgreement, type FinetuneSettings, finetuneSchema, RESUMABLE_SETTINGS } from "./settings.js";
 
@@ -16,17 +14,17 @@ const PRETRAINED_LR = 2e-4;
 
 /** The model that a run, or the run of a checkpoint, was about; undefined where no settings are stored. */
 function modelOfRun(run: string): ModelSettings | undefined {
-  const file = [run, join(run, "..", "..")].map((folder) => join(folder, SETTINGS_FILE)).find(existsSync);
-  if (file === undefined) return undefined;
-  const model = readAssignments(file).filter(({ path }) => path[0] === "model");
-  return mergeSettings(z.strictObject({ model: modelSection }), {}, model, `${file}:`).settings.model;
+  const stored = storedSettingsOf(run);
+  if (!stored) return undefined;
+  const model = stored.assignments.filter(({ path }) => path[0] === "model");
+  return mergeSettings(z.strictObject({ model: modelSection }), {}, model, `${stored.file}:`).settings.model;
 }
 
 /**
  * With weights from a run, a preset for data of some kind takes the model of that run, and a published one, which has a model of
  * its own, the learning rate for pretrained weights.
  */
-function adaptToWeights(name: string, preset: FinetuneSettings, assignments: readonly Assignment[]): FinetuneSettings {
+function adaptToWeights(preset: FinetuneSettings, { preset: name, assignments }: AskedFor): FinetuneSettings {
   const from = assignments.findLast(({ path }) => path.join(".") === "from.run")?.value;
   if (typeof from !== "string") return preset;
   if (isPublished(name)) return { ...preset, optim: { ...preset.optim, lr: PRETRAINED_LR } };

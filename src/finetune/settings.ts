@@ -8,7 +8,7 @@ import { TASKS } from "../masks/segmentation.js";
 import { type Conflict, refuseConflicts } from "../run/conflicts.js";
 import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";
-import { optimSection, runConflicts, runFields } from "../run/optim-settings.js";
+import { optimSection, RESUMABLE_RUN_SETTINGS, runConflicts, runFields } from "../run/optim-settings.js";
 import {
   added,
   choice,
@@ -141,8 +141,8 @@ export const finetuneSchema = z.strictObject({
 /** All settings of a fine-tuning run; `mask-jepa settings finetune` prints them with their meaning. */
 export type FinetuneSettings = z.output<typeof finetuneSchema>;
 
-/** Settings that may change when a run is resumed: they do not enter any number that training computes. */
-export const RESUMABLE_SETTINGS = ["run.cores", "run.checkpointEvery", "run.logEvery", "run.keep"] as const;
+/** Settings that may change when a run is resumed: no step that it has taken depends on them. */
+export const RESUMABLE_SETTINGS = [...RESUMABLE_RUN_SETTINGS, "run.evaluateEvery", "run.evaluateImages"] as const;
 
 /** For the check that a step fits into memory: with the predicted masks, their gradients, and the points of the losses. */
 export function stepSizeOf({ model, run, data, decoder, criterion }: FinetuneSettings): StepSize {

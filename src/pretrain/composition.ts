@@ -1,5 +1,6 @@
 /** @file From the settings of a pretraining run to the options of its parts. Below this file nobody sees a settings object. */
 
+import type { Reporter } from "../core/reporter.js";
 import { encoderArchitecture } from "../run/architecture.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { TrainingState } from "../train/training-state.js";
@@ -10,7 +11,7 @@ import type { HeldOutOptions } from "./held-out.js";
 import { Pretrainer, type PretrainerOptions, type StartingValues } from "./pretrainer.js";
 import type { StepOptions } from "./programs.js";
 import type { PretrainSettings } from "./settings.js";
-import { startingWeights, type WeightsOptions } from "./starting-weights.js";
+import { startingWeights, type WeightsOptions, weightsOfRun } from "./starting-weights.js";
 
 export function stepOptions({ model, pretrain, backbone, data, run }: PretrainSettings): StepOptions {
   return {
@@ -53,14 +54,19 @@ export function pretrainerOptions(settings: PretrainSettings, steps: number): Pr
 
 /**
  * A pretrainer for a run of `steps` steps, which goes on from `state`, or begins with the weights that the settings say.
- * @throws InputError when the backbone's weights are to come from a file that does not fit
+ * @throws InputError when weights are to come from a file or a run that does not fit
  */
 export function createPretrainer(
   runtime: Runtime,
   settings: PretrainSettings,
-  { steps, state }: { readonly steps: number; readonly state?: TrainingState },
+  { steps, state, reporter }: { readonly steps: number; readonly state?: TrainingState; readonly reporter?: Reporter },
 ): Promise<Pretrainer> {
-  const begin: StartingValues = (declared) => startingWeights(weightsOptions(settings), declared);
+  const options = weightsOptions(settings);
+  const { run, step } = settings.from;
+  const begin: StartingValues = (declared) =>
+    run === null
+      ? startingWeights(options, declared)
+      : weightsOfRun(run, { ...options, step: step ?? undefined, reporter }, declared);
   return Pretrainer.create(runtime, pretrainerOptions(settings, steps), state ?? begin);
 }
 

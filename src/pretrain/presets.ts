@@ -26,6 +26,7 @@ const PAPER_R50: PretrainSettings = {
     emaEnd: 1,
   },
   backbone: { weights: null, frozen: true },
+  from: { run: null, step: null },
   data: { images: [], heldOut: 8, size: 512, cropScale: [0.35, 1], flip: true, whiteLevel: null }, // [choice] augmentation
   optim: {
     lr: 1e-4,
@@ -82,6 +83,7 @@ function derive(model: PretrainSettings["model"], differences: Differences<Secti
     model,
     pretrain: { ...base.pretrain, ...pretrain },
     backbone: { ...base.backbone, ...backbone },
+    from: base.from,
     data: { ...base.data, ...data },
     optim: { ...base.optim, ...optim },
     run: { ...base.run, ...run, collapse: { ...base.run.collapse, ...run?.collapse } },

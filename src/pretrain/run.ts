@@ -16,6 +16,7 @@ import { requireMemory } from "../run/memory-floor.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
+import { continued, warmupStepsOf } from "../run/run-length.js";
 import {
   announceEnd,
   announcePreparation,
@@ -29,11 +30,13 @@ import { createPretrainer, dryRunOptions, heldOutOptions } from "./composition.j
 import { planPretraining } from "./dry-run.js";
 import { HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
+import { averageDecay } from "./method.js";
 import { collapseWarnings } from "./monitors.js";
 import type { StepReport } from "./pretrainer.js";
 import { writeRunReport } from "./report.js";
 import { type PretrainSettings, stepSizeOf, whiteOf } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
+import { PRETRAINING } from "./starting-weights.js";
 
 export interface PretrainOptions {
   settings: PretrainSettings;
@@ -98,15 +101,23 @@ interface Training {
 }
 
 async function train(training: Training): Promise<PretrainOutcome> {
-  const { settings, out, all, images, source, held, resumed, reporter } = training;
-  const { run, data } = settings;
+  const { out, all, images, source, held, resumed: before, reporter } = training;
+  const { run, data, pretrain } = training.settings;
   const steps = stepsOf(run, source.length);
+  const average = { start: pretrain.emaStart, end: pretrain.emaEnd };
+  const decay = {
+    name: "tau (pretrain.emaStart to pretrain.emaEnd)",
+    at: (step: number, of: number) => averageDecay(step, of, average),
+  };
+  const options = { out, command: "pretrain", before, steps, others: [decay], reporter };
+  const settings = continued(training.settings, options);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   announcePreparation(runtime, reporter);
-  const pretrainer = await createPretrainer(runtime, settings, { steps, state: resumed?.state });
+  const pretrainer = await createPretrainer(runtime, settings, { steps, state: before?.state, reporter });
   const save = async (step: number, best?: Score) => {
     const tensors = { ...(await pretrainer.state()) };
-    const state = { kind: "mask-jepa pretraining", steps, images, imageCount: all.length };
+    const warmupSteps = warmupStepsOf(settings.optim.warmup, steps);
+    const state = { kind: PRETRAINING, steps, warmupSteps, images, imageCount: all.length };
     await saveCheckpoint(out, { step, keep: run.keep, tensors, state, ...(best && { best }) });
   };
   await training.directory.begin(toYaml(settings));
@@ -123,7 +134,7 @@ async function train(training: Training): Promise<PretrainOutcome> {
   const outcome = await runTrainingLoop({
     out,
     command: "pretrain",
-    first: resumed?.step ?? 0,
+    first: before?.step ?? 0,
     steps,
     logEvery: run.logEvery,
     checkpointEvery: run.checkpointEvery,

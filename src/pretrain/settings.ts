@@ -7,16 +7,18 @@ import type { WhiteLevel } from "../io/samples.js";
 import { type Conflict, divisors, refuseConflicts } from "../run/conflicts.js";
 import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";
-import { optimSection, runConflicts, runFields } from "../run/optim-settings.js";
+import { optimSection, RESUMABLE_RUN_SETTINGS, runConflicts, runFields } from "../run/optim-settings.js";
 import {
   added,
   choice,
   count,
   insideUnit,
+  MAX_STEPS,
   multiple,
   nonNegative,
   onOff,
   orNull,
+  path,
   period,
   positive,
   setting,
@@ -94,10 +96,16 @@ const run = z.strictObject({
   }),
 });
 
+const from = z.strictObject({
+  run: added(orNull(path("A pretraining run, or one of its checkpoints, whose weights to begin with.")), null),
+  step: added(orNull(count({ min: 0, max: MAX_STEPS }, "Step of that run's checkpoint; null for the newest.")), null),
+});
+
 export const pretrainSchema = z.strictObject({
   model: modelSection,
   pretrain,
   backbone,
+  from,
   data,
   optim: optimSection,
   run,
@@ -106,8 +114,13 @@ export const pretrainSchema = z.strictObject({
 /** All settings of a pretraining run; `mask-jepa settings pretrain` prints them with their meaning. */
 export type PretrainSettings = z.output<typeof pretrainSchema>;
 
-/** Settings that may change when a run is resumed: they do not enter any number that the run computes. */
-export const RESUMABLE_SETTINGS = ["run.cores", "run.checkpointEvery", "run.logEvery", "run.keep"] as const;
+/** Settings that may change when a run is resumed: no step that it has taken depends on them. */
+export const RESUMABLE_SETTINGS = [
+  ...RESUMABLE_RUN_SETTINGS,
+  "run.monitorEvery",
+  "run.collapse.featureStd",
+  "run.collapse.effectiveRank",
+] as const;
 
 /** What is white in the images of a run, and how that is set. */
 export function whiteOf({ data }: PretrainSettings): WhiteLevel {
@@ -146,7 +159,7 @@ function* maskConflicts(settings: PretrainSettings): Generator<Conflict> {
   }
 }
 
-function* objectiveConflicts({ pretrain, backbone, model }: PretrainSettings): Generator<Conflict> {
+function* objectiveConflicts({ pretrain, backbone, from, model }: PretrainSettings): Generator<Conflict> {
   const hasBatchNorm = model.backbone === "resnet50";
   if (!pretrain.reconstruction && !pretrain.denoising) {
     yield {
@@ -162,7 +175,14 @@ function* objectiveConflicts({ pretrain, backbone, model }: PretrainSettings): G
       found: `${pretrain.emaStart} and ${pretrain.emaEnd}`,
     };
   }
-  if (backbone.frozen && backbone.weights === null) {
+  if (from.run !== null && backbone.weights !== null) {
+    yield {
+      names: ["from.run", "backbone.weights"],
+      expected: "either from.run or backbone.weights, the other one null",
+      found: "both",
+    };
+  }
+  if (backbone.frozen && backbone.weights === null && from.run === null) {
     yield {
       names: ["backbone.frozen", "backbone.weights"],
       expected: "backbone.weights, because a frozen backbone does not learn",

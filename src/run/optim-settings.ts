@@ -57,6 +57,19 @@ export const runFields = {
   keep: count({ max: 10_000 }, "Newest checkpoints that stay, besides the best one."),
 };
 
+/**
+ * Settings that may change when a run of any kind is resumed, as no number that it computes depends on them; on its length
+ * some may, which is found out when the run is known.
+ */
+export const RESUMABLE_RUN_SETTINGS = [
+  "run.steps",
+  "run.epochs",
+  "run.cores",
+  "run.checkpointEvery",
+  "run.logEvery",
+  "run.keep",
+] as const;
+
 interface RunSettings {
   optim: z.output<typeof optimSection>;
   run: { batch: number; microBatch: number; steps: number | null; epochs: number | null };

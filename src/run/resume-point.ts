@@ -7,10 +7,9 @@ import { type Reporter, SILENT } from "../core/reporter.js";
 import type { ImageSource } from "../data/source.js";
 import type { TrainingState } from "../train/training-state.js";
 import { hasCheckpoint } from "./run-directory.js";
+import type { RunLength } from "./run-length.js";
 
-export interface ResumePoint {
-  /** Finished steps. */
-  step: number;
+export interface ResumePoint extends RunLength {
   state: TrainingState;
 }
 
@@ -50,5 +49,11 @@ export async function resumePoint(
     });
   }
   const { model, target = new Map(), optimizer } = tensors;
-  return { step, state: { model, target, optimizer } };
+  const { steps, warmupSteps } = state;
+  return {
+    step,
+    steps: Number(steps),
+    ...(typeof warmupSteps === "number" && { warmupSteps }),
+    state: { model, target, optimizer },
+  };
 }

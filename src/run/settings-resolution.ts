@@ -1,5 +1,6 @@
 /** @file Settings of one run: preset, then file, then `--set`, then flags; the resolved settings are stored in the run. */
 
+import { dirname } from "node:path";
 import type { z } from "zod";
 import { InputError, suggestion } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
@@ -42,18 +43,25 @@ export interface SettingsList {
   readonly conflict?: string;
 }
 
+export interface AskedFor {
+  readonly preset: string;
+  /** Whether nobody asked for that preset. */
+  readonly isDefault: boolean;
+  readonly assignments: readonly Assignment[];
+}
+
 /** A kind of run: its settings and how they are checked. */
 export interface SettingsKind<S extends z.ZodObject> {
   readonly schema: S;
   readonly presets: Readonly<Record<string, z.output<S>>>;
   readonly defaultPreset: string;
   /** The settings that a preset means beside what the user asks for, e.g. the model of the weights that are given. */
-  readonly adapt?: (name: string, preset: z.output<S>, assignments: readonly Assignment[]) => z.output<S>;
+  readonly adapt?: (preset: z.output<S>, asked: AskedFor) => z.output<S>;
   /** Throws InputError for settings that disagree. */
   readonly check: (settings: z.output<S>, whereOf: WhereOf) => void;
   /** Makes the paths among the settings absolute, in place. */
   readonly resolvePaths: (settings: z.output<S>) => void;
-  /** Names of the settings that may change when a run is resumed: they do not enter any number that it computes. */
+  /** Names of the settings that may change when a run is resumed: no step that it has taken depends on them. */
   readonly resumable: readonly string[];
 }
 
@@ -150,10 +158,11 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
       });
     }
     const assignments = [file.filter((assignment) => !isPreset(assignment)), ...others].flatMap(withReplaced);
-    const preset = adapt ? adapt(name, presets[name], assignments) : presets[name];
+    const isDefault = asked === undefined && !inFile;
+    const preset = adapt ? adapt(presets[name], { preset: name, isDefault, assignments }) : presets[name];
     const backbone = givenOf(assignments, "model.backbone")?.value;
     const { base, note } = withMicroBatch(withBackbone(preset as { model: ModelSettings }, backbone), assignments);
-    return { name, isDefault: asked === undefined && !inFile, base, assignments, note };
+    return { name, isDefault, base, assignments, note };
   }
 
   function resolve(options: NewRun = {}, reporter = SILENT): Settings {
@@ -181,7 +190,10 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     }
   }
 
-  const load = (file: string) => merged({}, readAssignments(file), `${file}:`);
+  /** Sections that runs may have been stored without. */
+  const optional = Object.entries(schema.shape).filter(([, section]) => section.safeParse({}).success);
+  const load = (file: string) =>
+    merged(Object.fromEntries(optional.map(([key]) => [key, {}])), readAssignments(file), `${file}:`);
 
   function resume(storedFile: string, overrides: SettingsOverrides = {}): Settings {
     const stored = load(storedFile);
@@ -193,9 +205,9 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     if (changed.length > 0) {
       throw new InputError({
         where: storedFile,
-        expected: `the settings that the run began with (only ${resumable.join(", ")} may change)`,
+        expected: `the settings that the run began with; only these may change: ${resumable.join(", ")}`,
         found: `changes of ${changed.join(", ")}`,
-        fix: "Leave them out, or start a new run with --out.",
+        fix: `Leave them out, or begin a new run from its weights with --from ${dirname(storedFile)} --out NEW.`,
       });
     }
     return settings;

@@ -59,3 +59,21 @@ test("Ctrl-C ends the step, saves and exits with 130; the resumed run equals the
   await completeCommand(["finetune", "--resume", run]);
   expect(resultOf(run)).toEqual(unbroken);
 });
+
+test("a run made longer equals one that was as long from the start, with more evaluations if need be", async () => {
+  const [run, long] = [join(folder, "longer"), join(folder, "long")];
+  const constant = ["--set", "optim.schedule=constant", "--set", "optim.warmup=0"];
+  await completeCommand([...newRun(run), ...constant, "--steps", "3"]);
+  await completeCommand(["finetune", "--resume", run, "--steps", "6", "--set", "run.evaluateEvery=5"]);
+  await completeCommand([...newRun(long), ...constant, "--steps", "6"]);
+  const [a, b] = [resultOf(run), resultOf(long)];
+  expect(a.weights).toEqual(b.weights);
+  expect(a.metrics.map(({ step, loss }) => [step, loss])).toEqual(b.metrics.map(({ step, loss }) => [step, loss]));
+  expect(a.metrics.filter((record) => "val-pq" in record).map(({ step }) => step)).toEqual([3, 5, 6]);
+});
+
+test("a fine-tuned run is a start for another one", async () => {
+  const from = join(folder, "unbroken");
+  const printed = await completeCommand([...newRun(join(folder, "from")), "--from", from, "--steps", "1"]);
+  expect(printed).toContain(`from step ${STEPS} of ${from}`);
+});
