@@ -105,7 +105,7 @@ function open(): Ort {
   // Errors come back as statuses; logged as well, they would appear twice.
   const env = create("CreateEnv", ORT.LOG_FATAL, "mask-jepa");
   call("DisableTelemetryEvents", env);
-  // One arena for the CPU sessions of the process (`session.use_env_allocators`): those that run in turn share its memory.
+  // One arena for the CPU sessions that ask for it (`session.use_env_allocators`).
   const memory = create("CreateCpuMemoryInfo", ORT.ARENA_ALLOCATOR, ORT.MEMORY_DEFAULT);
   const arena = create("CreateArenaCfg", 0, ORT.EXTEND_AS_REQUESTED, ORT.ARENA_DEFAULT, ORT.ARENA_DEFAULT);
   call("CreateAndRegisterAllocator", env, memory, arena);

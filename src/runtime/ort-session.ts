@@ -19,7 +19,6 @@ export interface SessionSettings {
 const CONFIG = {
   "session.intra_op.allow_spinning": "0",
   "session.inter_op.allow_spinning": "0",
-  "session.use_env_allocators": "1",
   "optimization.disable_specified_optimizers": "CommonSubexpressionElimination;SkipLayerNormFusion",
   ...RECORD_PLACEMENT,
 };
@@ -38,6 +37,9 @@ function sessionOptions({ device, frozenWeights, threads }: SessionSettings): bi
     // faster).
     call("SetSessionGraphOptimizationLevel", options, frozenWeights ? ORT.OPTIMIZE_ALL : ORT.OPTIMIZE_NONE);
     for (const [key, value] of Object.entries(CONFIG)) call("AddSessionConfigEntry", options, key, value);
+    // Networks for prediction come and go with the sizes of images: an arena of their own goes with them. The programs of a
+    // training stay, run in turn and share one.
+    call("AddSessionConfigEntry", options, "session.use_env_allocators", frozenWeights ? "0" : "1");
     appendProvider(device, options);
     return options;
   } catch (error) {
