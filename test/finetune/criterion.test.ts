@@ -9,8 +9,8 @@ import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { loadCase } from "../golden/case.js";
 import { drawsOf, type Scene, targetsOf } from "../golden/criterion-case.js";
 import { DEVICES, missingDevices } from "../support/devices.js";
-import { compareTensors, reportDifferences } from "../tensor-comparison.js";
-import { TOLERANCES } from "../tolerances.js";
+import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
+import { TOLERANCES } from "../support/tolerances.js";
 
 const missing = await missingDevices();
 const CASES = [

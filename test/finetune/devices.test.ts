@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { DEVICES, missingDevices } from "../support/devices.js";
+import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
 import { createFinetuner, randomBatch, smallestFinetuning, squares } from "../support/tiny-finetuning.js";
-import { compareTensors, reportDifferences } from "../tensor-comparison.js";
-import { TOLERANCES } from "../tolerances.js";
+import { TOLERANCES } from "../support/tolerances.js";
 
 const settings = smallestFinetuning("model.norm=frozen", "model.decoderLayers=1", "run.batch=1", "run.microBatch=1");
 const missing = await missingDevices();

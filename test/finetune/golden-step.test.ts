@@ -7,8 +7,8 @@ import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { architectureOf, type DecoderConfig } from "../golden/architecture.js";
 import { type GoldenCase, loadCase, type Result } from "../golden/case.js";
 import { drawsOf, type Scene, targetsOf } from "../golden/criterion-case.js";
-import { type Comparison, reportDifferences } from "../tensor-comparison.js";
-import { TOLERANCES } from "../tolerances.js";
+import { type Comparison, reportDifferences } from "../support/tensor-comparison.js";
+import { TOLERANCES } from "../support/tolerances.js";
 
 const CPU = TOLERANCES.cpu.parity;
 

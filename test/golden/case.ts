@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readSafetensors } from "../../src/checkpoint/safetensors.js";
 import type { Shape, TensorData, TypedArray } from "../../src/core/tensor-data.js";
-import { type Comparison, compareTensors, type Reference } from "../tensor-comparison.js";
+import { type Comparison, compareTensors, type Reference } from "../support/tensor-comparison.js";
 import { fill } from "./fill.js";
 
 const FIXTURES = fileURLToPath(new URL("../fixtures/golden/", import.meta.url));

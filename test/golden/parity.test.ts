@@ -7,8 +7,8 @@ import { toOnnx } from "../../src/onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { DEVICES, missingDevices } from "../support/devices.js";
-import { reportDifferences } from "../tensor-comparison.js";
-import { TOLERANCES } from "../tolerances.js";
+import { reportDifferences } from "../support/tensor-comparison.js";
+import { TOLERANCES } from "../support/tolerances.js";
 import { type GoldenCase, loadCase, type Result } from "./case.js";
 import { goldenGraph, MODELS, PLAIN } from "./models.js";
 

@@ -10,8 +10,8 @@ import { toOnnx } from "../../src/onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { DEVICES, missingDevices } from "../support/devices.js";
-import { compareTensors, reportDifferences } from "../tensor-comparison.js";
-import { TOLERANCES } from "../tolerances.js";
+import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
+import { TOLERANCES } from "../support/tolerances.js";
 import { buildCase, CASES, feedsOf, type OperatorCase } from "./operator-cases.js";
 import { WITHOUT_GRADIENT } from "./without-gradient.js";
 

@@ -10,8 +10,8 @@ import { createSemanticScorer, type SemanticScorer, semanticMap } from "../../sr
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { type GoldenCase, loadCase } from "../golden/case.js";
-import { type Comparison, reportDifferences } from "../tensor-comparison.js";
-import { TOLERANCES } from "../tolerances.js";
+import { type Comparison, reportDifferences } from "../support/tensor-comparison.js";
+import { TOLERANCES } from "../support/tolerances.js";
 
 /** The parts of a case's settings that it is read from. */
 interface Hyper {

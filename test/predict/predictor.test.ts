@@ -12,9 +12,9 @@ import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { architectureOf, type DecoderConfig } from "../golden/architecture.js";
 import { loadCase } from "../golden/case.js";
+import { reportDifferences } from "../support/tensor-comparison.js";
 import { tinyModel, tinyWeights } from "../support/tiny-model.js";
-import { reportDifferences } from "../tensor-comparison.js";
-import { TOLERANCES } from "../tolerances.js";
+import { TOLERANCES } from "../support/tolerances.js";
 
 let runtime: Runtime;
 beforeAll(async () => {

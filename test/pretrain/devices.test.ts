@@ -5,9 +5,9 @@ import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import type { TrainingState } from "../../src/train/training-state.js";
 import { DEVICES, missingDevices } from "../support/devices.js";
+import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
 import { createPretrainer, randomImages, smallestSettings, smallestSwinSettings } from "../support/tiny-pretraining.js";
-import { compareTensors, reportDifferences } from "../tensor-comparison.js";
-import { TOLERANCES } from "../tolerances.js";
+import { TOLERANCES } from "../support/tolerances.js";
 
 const STEPS = 2;
 const BACKBONES = {

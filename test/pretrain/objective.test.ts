@@ -3,8 +3,8 @@ import { verify } from "../../src/graph/verify.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { buildStep, compareResult, manifest, runStep, type StepVariant } from "../support/pretrain-step.js";
-import { compareTensors, reportDifferences } from "../tensor-comparison.js";
-import { TOLERANCES } from "../tolerances.js";
+import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
+import { TOLERANCES } from "../support/tolerances.js";
 
 const PLAIN: StepVariant = { name: "as it is" };
 const VARIANTS: readonly StepVariant[] = [

@@ -16,7 +16,7 @@ import { step, target } from "../../src/pretrain/method.js";
 import { TARGET_PREFIX } from "../../src/pretrain/programs.js";
 import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
 import { fill } from "../golden/fill.js";
-import { type Comparison, compareTensors } from "../tensor-comparison.js";
+import { type Comparison, compareTensors } from "./tensor-comparison.js";
 
 const FOLDER = fileURLToPath(new URL("../fixtures/pretrain-step/", import.meta.url));
 

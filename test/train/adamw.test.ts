@@ -8,8 +8,8 @@ import type { UpdatedTensor } from "../../src/train/adamw.js";
 import { Optimizer, type OptimizerState } from "../../src/train/optimizer.js";
 import { type ParameterLayout, type ParameterValues, parameterLayout } from "../../src/train/parameter-layout.js";
 import { bitsOf } from "../support/bits.js";
-import { compareTensors, reportDifferences } from "../tensor-comparison.js";
-import { TOLERANCES } from "../tolerances.js";
+import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
+import { TOLERANCES } from "../support/tolerances.js";
 
 type Values = Readonly<Record<string, readonly number[]>>;
 

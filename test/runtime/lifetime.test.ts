@@ -1,8 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { floats } from "../src/core/tensor-data.js";
-import { createRuntime } from "../src/runtime/create-runtime.js";
+import { floats } from "../../src/core/tensor-data.js";
+import { createRuntime } from "../../src/runtime/create-runtime.js";
 
 /** A file, and so a process, of its own: other devices pin the library in memory. */
 test("collecting garbage leaves alone what native code uses: the library, names, tensors in flight", async () => {

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { InputError } from "../src/core/errors.js";
+import { InputError } from "../../src/core/errors.js";
 import {
   freeSpace,
   removeDirectoryAtomic,
@@ -10,8 +10,8 @@ import {
   requireSpace,
   writeDirectoryAtomic,
   writeFileAtomic,
-} from "../src/io/atomic-file.js";
-import { temporaryDirectory } from "./support/temporary-directory.js";
+} from "../../src/io/atomic-file.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
 
 const systemError = (code: string) => Object.assign(new Error(code), { code });
 

@@ -1,6 +1,6 @@
 /** @file Compares a tensor with its reference and says where and by how much it differs. */
 
-import { type Shape, sizeOf } from "../src/core/tensor-data.js";
+import { type Shape, sizeOf } from "../../src/core/tensor-data.js";
 
 type Values = ArrayLike<number | bigint>;
 

@@ -2,10 +2,10 @@
 import { gzipSync } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, it } from "vitest";
-import { InputError } from "../src/core/errors.js";
-import { decode, encodeJpeg, encodePng, imageSize } from "../src/io/image-file.js";
-import { pngOf } from "./support/png-chunks.js";
-import { tiffOf } from "./support/tiff-file.js";
+import { InputError } from "../../src/core/errors.js";
+import { decode, encodeJpeg, encodePng, imageSize } from "../../src/io/image-file.js";
+import { pngOf } from "../support/png-chunks.js";
+import { tiffOf } from "../support/tiff-file.js";
 
 const WIDTH = 40;
 const HEIGHT = 24;

@@ -1,6 +1,6 @@
 /**
  * Mutated weights files: whatever is in them, they load or are refused with an `InputError`. A few thousand by default;
- * `FUZZ_RUNS=100000 npx vitest run test/weights/fuzz.test.ts` for more, FUZZ_SEED for others.
+ * `FUZZ_RUNS=100000 npx vitest run test/checkpoint/fuzz.test.ts` for more, FUZZ_SEED for others.
  */
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { InputError } from "../src/core/errors.js";
-import { RandomStream } from "../src/core/random.js";
-import { type DType, floats, type Shape, type TensorData } from "../src/core/tensor-data.js";
-import type { OnnxModel, OnnxNode } from "../src/onnx/protobuf.js";
-import { aliasChecker } from "../src/runtime/alias.js";
-import type { Device, Runtime } from "../src/runtime/contract.js";
-import { createRuntime } from "../src/runtime/create-runtime.js";
-import { listDevices, probeLibrary, probeMatMul, probeScatterAdd } from "../src/runtime/probe.js";
-import { threadPoolFault } from "../src/runtime/thread-pool.js";
+import { InputError } from "../../src/core/errors.js";
+import { RandomStream } from "../../src/core/random.js";
+import { type DType, floats, type Shape, type TensorData } from "../../src/core/tensor-data.js";
+import type { OnnxModel, OnnxNode } from "../../src/onnx/protobuf.js";
+import { aliasChecker } from "../../src/runtime/alias.js";
+import type { Device, Runtime } from "../../src/runtime/contract.js";
+import { createRuntime } from "../../src/runtime/create-runtime.js";
+import { listDevices, probeLibrary, probeMatMul, probeScatterAdd } from "../../src/runtime/probe.js";
+import { threadPoolFault } from "../../src/runtime/thread-pool.js";
 
 /** A software adapter, so that the WebGPU tests run where there is no GPU (Debian's chromium package). */
 const SOFTWARE_ADAPTER = "/usr/lib/chromium/vk_swiftshader_icd.json";

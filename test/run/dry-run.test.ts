@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { segmentationOptions } from "../src/finetune/composition.js";
-import { planFinetuning } from "../src/finetune/dry-run.js";
-import { resolveSettings as resolveFinetuning } from "../src/finetune/settings-resolution.js";
-import { dryRunOptions } from "../src/pretrain/composition.js";
-import { plannedStep, planPretraining } from "../src/pretrain/dry-run.js";
-import type { PretrainSettings } from "../src/pretrain/settings.js";
-import { resolveSettings } from "../src/pretrain/settings-resolution.js";
-import { printEstimates } from "../src/run/dry-run.js";
-import { countParameters, estimateMemory, estimateSeconds } from "../src/run/step-estimate.js";
+import { segmentationOptions } from "../../src/finetune/composition.js";
+import { planFinetuning } from "../../src/finetune/dry-run.js";
+import { resolveSettings as resolveFinetuning } from "../../src/finetune/settings-resolution.js";
+import { dryRunOptions } from "../../src/pretrain/composition.js";
+import { plannedStep, planPretraining } from "../../src/pretrain/dry-run.js";
+import type { PretrainSettings } from "../../src/pretrain/settings.js";
+import { resolveSettings } from "../../src/pretrain/settings-resolution.js";
+import { printEstimates } from "../../src/run/dry-run.js";
+import { countParameters, estimateMemory, estimateSeconds } from "../../src/run/step-estimate.js";
 
 const planStep = (settings: PretrainSettings) => planPretraining(dryRunOptions(settings));
 const tiny = resolveSettings({ preset: "tiny" });

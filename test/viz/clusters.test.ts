@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ShapeError } from "../src/core/errors.js";
-import { RandomStream } from "../src/core/random.js";
-import { bestAssignment } from "../src/viz/assignment.js";
-import { matchClusters } from "../src/viz/cluster-matching.js";
-import type { FeatureMap } from "../src/viz/feature-map.js";
-import { kMeans } from "../src/viz/k-means.js";
+import { ShapeError } from "../../src/core/errors.js";
+import { RandomStream } from "../../src/core/random.js";
+import { bestAssignment } from "../../src/viz/assignment.js";
+import { matchClusters } from "../../src/viz/cluster-matching.js";
+import type { FeatureMap } from "../../src/viz/feature-map.js";
+import { kMeans } from "../../src/viz/k-means.js";
 
 /** Vertical bands of the given widths, each with a mean of its own plus noise. */
 function bands(widths: number[], height: number, channels: number, noise: number, seed = 1): FeatureMap {

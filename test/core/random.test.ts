@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { philox, RandomStream } from "../src/core/random.js";
+import { philox, RandomStream } from "../../src/core/random.js";
 
 const stream = (key: Partial<ConstructorParameters<typeof RandomStream>[0]> = {}) =>
   new RandomStream({ seed: 1, purpose: "test", ...key });

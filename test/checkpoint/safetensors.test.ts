@@ -1,10 +1,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { digestFile, openSafetensors, readSafetensors, writeSafetensors } from "../src/checkpoint/safetensors.js";
-import { InputError, ShapeError } from "../src/core/errors.js";
-import { floats, type TensorData } from "../src/core/tensor-data.js";
-import { temporaryDirectory } from "./support/temporary-directory.js";
+import { digestFile, openSafetensors, readSafetensors, writeSafetensors } from "../../src/checkpoint/safetensors.js";
+import { InputError, ShapeError } from "../../src/core/errors.js";
+import { floats, type TensorData } from "../../src/core/tensor-data.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
 
 /** A file with this header (text, or the object that becomes it) and data. */
 function safetensors(header: unknown, data: Uint8Array | number = 0): Uint8Array {

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { matchWeights } from "../src/checkpoint/match-weights.js";
-import { InputError } from "../src/core/errors.js";
-import type { Shape } from "../src/core/tensor-data.js";
+import { matchWeights } from "../../src/checkpoint/match-weights.js";
+import { InputError } from "../../src/core/errors.js";
+import type { Shape } from "../../src/core/tensor-data.js";
 
 const model = new Map<string, Shape>([
   ["conv.weight", [8, 3]],

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { InputError } from "../src/core/errors.js";
+import { InputError } from "../../src/core/errors.js";
 import {
   changedSettings,
   mergeSettings,
@@ -10,9 +10,9 @@ import {
   parseSet,
   settingNames,
   settingsToYaml,
-} from "../src/core/settings-file.js";
-import { readAssignments } from "../src/io/settings-file.js";
-import { temporaryDirectory } from "./support/temporary-directory.js";
+} from "../../src/core/settings-file.js";
+import { readAssignments } from "../../src/io/settings-file.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
 
 const schema = z.strictObject({
   model: z.strictObject({

@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { loadCheckpoint } from "../src/checkpoint/run-state.js";
-import { RandomStream } from "../src/core/random.js";
-import { SILENT } from "../src/core/reporter.js";
-import { removeStaleTemporaries } from "../src/io/atomic-file.js";
-import { compiled } from "./support/compiled.js";
-import { temporaryDirectory } from "./support/temporary-directory.js";
+import { loadCheckpoint } from "../../src/checkpoint/run-state.js";
+import { RandomStream } from "../../src/core/random.js";
+import { SILENT } from "../../src/core/reporter.js";
+import { removeStaleTemporaries } from "../../src/io/atomic-file.js";
+import { compiled } from "../support/compiled.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
 
 /** Saves checkpoint after checkpoint, every third one twice, filled with its step, and tells of each when it is saved. */
 const CHILD = `

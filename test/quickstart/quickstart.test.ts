@@ -2,11 +2,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { runQuickstart } from "../src/quickstart/quickstart.js";
-import { writeImages } from "./support/image-folder.js";
-import { recordedReporter } from "./support/recorded-reporter.js";
-import { SMALLEST_TRAINING } from "./support/tiny-finetuning.js";
-import { SMALLEST } from "./support/tiny-pretraining.js";
+import { runQuickstart } from "../../src/quickstart/quickstart.js";
+import { writeImages } from "../support/image-folder.js";
+import { recordedReporter } from "../support/recorded-reporter.js";
+import { SMALLEST_TRAINING } from "../support/tiny-finetuning.js";
+import { SMALLEST } from "../support/tiny-pretraining.js";
 
 const folder = mkdtempSync(join(tmpdir(), "mask-jepa-quickstart-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -4,8 +4,8 @@ import { join, relative } from "node:path";
 import fc from "fast-check";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { InputError } from "../src/core/errors.js";
-import { RandomStream } from "../src/core/random.js";
+import { InputError } from "../../src/core/errors.js";
+import { RandomStream } from "../../src/core/random.js";
 import {
   centreCrop,
   denormalise,
@@ -14,10 +14,10 @@ import {
   normalise,
   randomResizedCrop,
   renderView,
-} from "../src/data/augment.js";
-import { createLoader, type LoaderOptions } from "../src/data/loader.js";
-import { batchIndices, createSampler } from "../src/data/sampler.js";
-import { compareNatural, folderSource, type ImageSource } from "../src/data/source.js";
+} from "../../src/data/augment.js";
+import { createLoader, type LoaderOptions } from "../../src/data/loader.js";
+import { batchIndices, createSampler } from "../../src/data/sampler.js";
+import { compareNatural, folderSource, type ImageSource } from "../../src/data/source.js";
 
 let root: string;
 beforeAll(async () => {

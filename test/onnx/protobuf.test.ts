@@ -1,7 +1,7 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { expect, test } from "vitest";
-import { floats, zeros } from "../src/core/tensor-data.js";
-import { encodeModel, type OnnxModel } from "../src/onnx/protobuf.js";
+import { floats, zeros } from "../../src/core/tensor-data.js";
+import { encodeModel, type OnnxModel } from "../../src/onnx/protobuf.js";
 
 type Fields = Map<number, (number | string)[]>;
 

@@ -1,6 +1,6 @@
 /** @file How far results may lie from their reference on each device: the only place where tests keep such numbers. */
 
-import type { Device } from "../src/runtime/contract.js";
+import type { Device } from "../../src/runtime/contract.js";
 
 export interface Tolerance {
   /** Outputs and gradients of whole models against float32 PyTorch: largest difference over the tensor's scale. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { ShapeError } from "../src/core/errors.js";
-import { IGNORED, type SegmentationClass } from "../src/masks/segmentation.js";
-import { turnHue } from "../src/viz/colours.js";
-import { drawText, textSize } from "../src/viz/lettering.js";
-import { overlay } from "../src/viz/overlay.js";
-import type { Picture, Rgb } from "../src/viz/picture.js";
+import { ShapeError } from "../../src/core/errors.js";
+import { IGNORED, type SegmentationClass } from "../../src/masks/segmentation.js";
+import { turnHue } from "../../src/viz/colours.js";
+import { drawText, textSize } from "../../src/viz/lettering.js";
+import { overlay } from "../../src/viz/overlay.js";
+import type { Picture, Rgb } from "../../src/viz/picture.js";
 
 const CLASSES: SegmentationClass[] = [
   { id: 1, name: "sky", isThing: false, color: [0, 100, 200] },

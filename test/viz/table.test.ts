@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatNumber, tableHtml } from "../src/viz/table.js";
+import { formatNumber, tableHtml } from "../../src/viz/table.js";
 
 test("numbers keep their decimals, have no negative zero, and are a dash where they do not exist", () => {
   expect([1, -0.01, 12.345, null, Number.NaN].map((value) => formatNumber(value))).toEqual([

@@ -1,8 +1,8 @@
 import { decode } from "fast-png";
 import { describe, expect, it } from "vitest";
-import { ShapeError } from "../src/core/errors.js";
-import { heatPicture, LABEL_COLOURS, labelPicture } from "../src/viz/colours.js";
-import * as pictures from "../src/viz/picture.js";
+import { ShapeError } from "../../src/core/errors.js";
+import { heatPicture, LABEL_COLOURS, labelPicture } from "../../src/viz/colours.js";
+import * as pictures from "../../src/viz/picture.js";
 
 /** A picture of one row whose pixels are greys. */
 const greys = (...values: number[]): pictures.Picture => ({

@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { DamagedCheckpoint, type JsonObject } from "../src/checkpoint/checkpoint.js";
-import { bestCheckpoint, loadCheckpoint, type SaveOptions, saveCheckpoint } from "../src/checkpoint/run-state.js";
-import { InputError } from "../src/core/errors.js";
-import { floats } from "../src/core/tensor-data.js";
-import { recordedReporter } from "./support/recorded-reporter.js";
-import { temporaryDirectory } from "./support/temporary-directory.js";
+import { DamagedCheckpoint, type JsonObject } from "../../src/checkpoint/checkpoint.js";
+import { bestCheckpoint, loadCheckpoint, type SaveOptions, saveCheckpoint } from "../../src/checkpoint/run-state.js";
+import { InputError } from "../../src/core/errors.js";
+import { floats } from "../../src/core/tensor-data.js";
+import { recordedReporter } from "../support/recorded-reporter.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
 
 const save = (runDir: string, step: number, options: Partial<SaveOptions> = {}) =>
   saveCheckpoint(runDir, {

@@ -13,8 +13,8 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { runDoctor } from "../src/cli/doctor.js";
-import { runMain } from "./support/in-process.js";
+import { runDoctor } from "../../src/cli/doctor.js";
+import { runMain } from "../support/in-process.js";
 
 const folder = mkdtempSync(join(tmpdir(), "cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));

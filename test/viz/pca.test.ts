@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { RandomStream } from "../src/core/random.js";
-import { leadingEigenvectors } from "../src/viz/eigenvectors.js";
-import { compareFeatures } from "../src/viz/feature-comparison.js";
-import type { FeatureMap } from "../src/viz/feature-map.js";
-import { alignComponents, componentPicture, principalComponents } from "../src/viz/pca.js";
+import { RandomStream } from "../../src/core/random.js";
+import { leadingEigenvectors } from "../../src/viz/eigenvectors.js";
+import { compareFeatures } from "../../src/viz/feature-comparison.js";
+import type { FeatureMap } from "../../src/viz/feature-map.js";
+import { alignComponents, componentPicture, principalComponents } from "../../src/viz/pca.js";
 
 /** Features that are `patterns` (functions of position, made zero-mean) times orthogonal channel directions. */
 function patterned(patterns: ((x: number, y: number) => number)[], channels: number, size = 16): FeatureMap {

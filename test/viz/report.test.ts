@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { linearAxis, logAxis } from "../src/viz/axis.js";
-import { type Chart, chartSvg } from "../src/viz/chart.js";
-import { curvePoints, smoothed, thinned } from "../src/viz/curve.js";
-import { renderReport } from "../src/viz/report.js";
+import { linearAxis, logAxis } from "../../src/viz/axis.js";
+import { type Chart, chartSvg } from "../../src/viz/chart.js";
+import { curvePoints, smoothed, thinned } from "../../src/viz/curve.js";
+import { renderReport } from "../../src/viz/report.js";
 
 const labels = (axis: { ticks: readonly { label: string }[] }) => axis.ticks.map(({ label }) => label);
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);

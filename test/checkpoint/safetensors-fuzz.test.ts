@@ -2,11 +2,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { openSafetensors, readSafetensors, writeSafetensors } from "../src/checkpoint/safetensors.js";
-import { InputError } from "../src/core/errors.js";
-import { RandomStream } from "../src/core/random.js";
-import { type DType, floats, sizeOf, type TensorData, zeros } from "../src/core/tensor-data.js";
-import { temporaryDirectory } from "./support/temporary-directory.js";
+import { openSafetensors, readSafetensors, writeSafetensors } from "../../src/checkpoint/safetensors.js";
+import { InputError } from "../../src/core/errors.js";
+import { RandomStream } from "../../src/core/random.js";
+import { type DType, floats, sizeOf, type TensorData, zeros } from "../../src/core/tensor-data.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
 
 const tensor = fc
   .record({

@@ -4,10 +4,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { InputError } from "../src/core/errors.js";
-import { isAlive, LOCK_NAME, lockDirectory } from "../src/io/lock-file.js";
-import { compiled } from "./support/compiled.js";
-import { temporaryDirectory } from "./support/temporary-directory.js";
+import { InputError } from "../../src/core/errors.js";
+import { isAlive, LOCK_NAME, lockDirectory } from "../../src/io/lock-file.js";
+import { compiled } from "../support/compiled.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
 
 /** Locks the directory, says so, and lives until its input ends. */
 const CHILD = `
