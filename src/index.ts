@@ -22,6 +22,10 @@ export { cityscapesIou } from "./eval/cityscapes-iou.js";
 export { panopticQuality } from "./eval/panoptic-quality.js";
 export type { ClassScores, Score, Scores } from "./eval/scores.js";
 export { semanticIou } from "./eval/semantic-iou.js";
+export { type EvaluationOptions, evaluate } from "./evaluate/evaluate.js";
+export { type EvaluatedModel, evaluateModels } from "./evaluate/evaluate-models.js";
+export type { EvaluatedClass, Evaluation, ImageScore, Predict } from "./evaluate/evaluation.js";
+export { runEvaluation } from "./evaluate/run.js";
 export { type Architecture, type FamilyName, familyOf } from "./families/families.js";
 export { answerOf, type Family, type PredictionGroup, segment } from "./families/family.js";
 export { createFinetuner, describeModel, trainingView } from "./finetune/composition.js";
@@ -57,10 +61,6 @@ export * as layers from "./nn/layers.js";
 export { asConstants, asInputs, Parameters, type Scope } from "./nn/scope.js";
 export { toOnnx } from "./onnx/emit.js";
 export { encodeModel } from "./onnx/protobuf.js";
-export { type EvaluationOptions, evaluate } from "./predict/evaluation/evaluate.js";
-export { type EvaluatedModel, evaluateModels } from "./predict/evaluation/evaluate-models.js";
-export type { EvaluatedClass, Evaluation, ImageScore, Predict } from "./predict/evaluation/evaluation.js";
-export { runEvaluation } from "./predict/evaluation/run.js";
 export { groupByPaddedSize, type Prediction, Predictor } from "./predict/predictor.js";
 export {
   loadTrainedModel,

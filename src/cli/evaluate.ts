@@ -28,8 +28,8 @@ async function evaluate({ data, dataRoot, checkpoint: checkpoints, ...flags }: F
     const found = `${checkpoints.length}`;
     throw new InputError({ where: "--checkpoint", expected: "one checkpoint, or two to compare", found });
   }
-  const { runEvaluation } = await import("../predict/evaluation/run.js");
-  const { imageCounts, modelWarnings, summaryTable } = await import("../predict/evaluation/summary.js");
+  const { runEvaluation } = await import("../evaluate/run.js");
+  const { imageCounts, modelWarnings, summaryTable } = await import("../evaluate/summary.js");
   const reporter = openTerminal();
   const { evaluations, files } = await runEvaluation({
     data,

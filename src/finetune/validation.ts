@@ -3,9 +3,9 @@
 import { InputError } from "../core/errors.js";
 import type { Reporter } from "../core/reporter.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
-import { evaluate } from "../predict/evaluation/evaluate.js";
-import type { Evaluation } from "../predict/evaluation/evaluation.js";
-import { imageCounts } from "../predict/evaluation/summary.js";
+import { evaluate } from "../evaluate/evaluate.js";
+import type { Evaluation } from "../evaluate/evaluation.js";
+import { imageCounts } from "../evaluate/summary.js";
 import { groupByPaddedSize, Predictor } from "../predict/predictor.js";
 import type { ModelDescription } from "../predict/trained-model.js";
 import type { Measurement } from "../run/training-loop.js";

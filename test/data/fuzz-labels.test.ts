@@ -15,8 +15,8 @@ import { openTrainingSplits } from "../../src/data/datasets/training-splits.js";
 import { createLabelledLoader } from "../../src/data/labelled-loader.js";
 import type { LabelledSource } from "../../src/data/labelled-source.js";
 import { largeScaleJitterView } from "../../src/data/labelled-view.js";
+import { evaluate } from "../../src/evaluate/evaluate.js";
 import type { Task } from "../../src/masks/segmentation.js";
-import { evaluate } from "../../src/predict/evaluation/evaluate.js";
 import { type DataFolder, dataFolder } from "../support/data-folders.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 

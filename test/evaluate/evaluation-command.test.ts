@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { encode } from "fast-png";
 import { expect, test } from "vitest";
 import { openLabelledSource } from "../../src/data/datasets/open-data.js";
-import { evaluate } from "../../src/predict/evaluation/evaluate.js";
+import { evaluate } from "../../src/evaluate/evaluate.js";
 import { writeImages } from "../support/image-folder.js";
 import { runMain } from "../support/in-process.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";

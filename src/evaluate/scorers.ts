@@ -1,14 +1,14 @@
 /** @file The scorers of a task: that of its own form first, then whatever else the source's labels allow. */
 
-import { InputError } from "../../core/errors.js";
-import type { LabelledSource } from "../../data/labelled-source.js";
-import { averagePrecision } from "../../eval/average-precision.js";
-import { cityscapesAp } from "../../eval/cityscapes-ap.js";
-import { cityscapesIou } from "../../eval/cityscapes-iou.js";
-import { panopticQuality } from "../../eval/panoptic-quality.js";
-import type { Scores } from "../../eval/scores.js";
-import { semanticIou } from "../../eval/semantic-iou.js";
-import type { SegmentationClass, Task } from "../../masks/segmentation.js";
+import { InputError } from "../core/errors.js";
+import type { LabelledSource } from "../data/labelled-source.js";
+import { averagePrecision } from "../eval/average-precision.js";
+import { cityscapesAp } from "../eval/cityscapes-ap.js";
+import { cityscapesIou } from "../eval/cityscapes-iou.js";
+import { panopticQuality } from "../eval/panoptic-quality.js";
+import type { Scores } from "../eval/scores.js";
+import { semanticIou } from "../eval/semantic-iou.js";
+import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import { DECIDING, type Prediction } from "./evaluation.js";
 import { metric, type ScoreTable } from "./metrics.js";
 import type { Result, Scorer, Truth } from "./scorer.js";

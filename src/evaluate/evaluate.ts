@@ -1,11 +1,11 @@
 /** @file Scores of a model over a labelled source, image by image: memory holds sums and one line an image, whatever the set's size. */
 
-import { InputError } from "../../core/errors.js";
-import type { LabelledSource } from "../../data/labelled-source.js";
-import { type BadFile, decodeImage } from "../../data/source.js";
-import type { RgbImage } from "../../io/image-file.js";
-import type { Task } from "../../masks/segmentation.js";
-import { type Rules, watchNothingKept } from "../nothing-kept.js";
+import { InputError } from "../core/errors.js";
+import type { LabelledSource } from "../data/labelled-source.js";
+import { type BadFile, decodeImage } from "../data/source.js";
+import type { RgbImage } from "../io/image-file.js";
+import type { Task } from "../masks/segmentation.js";
+import { type Rules, watchNothingKept } from "../predict/nothing-kept.js";
 import {
   DECIDING,
   type EvaluatedClass,

@@ -1,10 +1,10 @@
 /** @file One or two models over the same images: scores, JSON and page. */
 
-import { InputError } from "../../core/errors.js";
-import { type Reporter, SILENT } from "../../core/reporter.js";
-import type { LabelledSource } from "../../data/labelled-source.js";
-import { type Report, renderReport } from "../../viz/report.js";
-import type { ModelDescription } from "../trained-model.js";
+import { InputError } from "../core/errors.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
+import type { LabelledSource } from "../data/labelled-source.js";
+import type { ModelDescription } from "../predict/trained-model.js";
+import { type Report, renderReport } from "../viz/report.js";
 import { type EvaluationOptions, evaluate } from "./evaluate.js";
 import type { Evaluation, Predict } from "./evaluation.js";
 import { prepareOutput, writeEvaluation } from "./output.js";

@@ -1,14 +1,14 @@
 /** @file Rows of pictures for the page: an image, its ground truth, and what each model makes of it. */
 
-import type { LabelledSource } from "../../data/labelled-source.js";
-import { decodeImage } from "../../data/source.js";
-import { encodeJpeg, type RgbImage } from "../../io/image-file.js";
-import { shapeMask } from "../../masks/polygons.js";
-import type { SegmentationClass } from "../../masks/segmentation.js";
-import type { Segmentation } from "../../viz/overlay.js";
-import type { EncodedPicture, GalleryCell, GalleryRow } from "../../viz/report.js";
-import { formatNumber } from "../../viz/table.js";
-import { DRAWN_SCORE, drawnPart, drawOver, pictureOf } from "../drawing.js";
+import type { LabelledSource } from "../data/labelled-source.js";
+import { decodeImage } from "../data/source.js";
+import { encodeJpeg, type RgbImage } from "../io/image-file.js";
+import { shapeMask } from "../masks/polygons.js";
+import type { SegmentationClass } from "../masks/segmentation.js";
+import { DRAWN_SCORE, drawnPart, drawOver, pictureOf } from "../predict/drawing.js";
+import type { Segmentation } from "../viz/overlay.js";
+import type { EncodedPicture, GalleryCell, GalleryRow } from "../viz/report.js";
+import { formatNumber } from "../viz/table.js";
 import type { Evaluation, Predict } from "./evaluation.js";
 import { metric } from "./metrics.js";
 import type { Gallery } from "./page.js";

@@ -1,7 +1,7 @@
 /** @file How the evaluated models were trained: the curves of their runs. */
 
-import { metricCurve, type StepRecord, stepChart } from "../../viz/metric-curves.js";
-import type { Section } from "../../viz/report.js";
+import { metricCurve, type StepRecord, stepChart } from "../viz/metric-curves.js";
+import type { Section } from "../viz/report.js";
 import { metric } from "./metrics.js";
 import { letterOf } from "./summary.js";
 

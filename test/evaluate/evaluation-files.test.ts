@@ -1,12 +1,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { type EvaluatedModel, evaluateModels } from "../../src/evaluate/evaluate-models.js";
+import type { Prediction } from "../../src/evaluate/evaluation.js";
+import { defaultOutput } from "../../src/evaluate/output.js";
+import { bestAndWorst, evenlySpaced, mostDifferent, randomFew } from "../../src/evaluate/selection.js";
+import { summaryTable } from "../../src/evaluate/summary.js";
 import type { SegmentationClass, Task } from "../../src/masks/segmentation.js";
-import { type EvaluatedModel, evaluateModels } from "../../src/predict/evaluation/evaluate-models.js";
-import type { Prediction } from "../../src/predict/evaluation/evaluation.js";
-import { defaultOutput } from "../../src/predict/evaluation/output.js";
-import { bestAndWorst, evenlySpaced, mostDifferent, randomFew } from "../../src/predict/evaluation/selection.js";
-import { summaryTable } from "../../src/predict/evaluation/summary.js";
 import { CLASSES, labelledImages, panopticOf, scoredOf, semanticOf } from "../support/labelled-images.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 

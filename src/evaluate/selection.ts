@@ -1,6 +1,6 @@
 /** @file Which images a page shows: the best and worst, those on which two models differ most, and some at random. */
 
-import { RandomStream } from "../../core/random.js";
+import { RandomStream } from "../core/random.js";
 import type { ImageScore } from "./evaluation.js";
 
 interface Scored {

@@ -1,9 +1,9 @@
 /** @file What an evaluation finds, as plain data: what JSON holds, tables show and training compares. */
 
-import type { BadFile } from "../../data/source.js";
-import type { RgbImage } from "../../io/image-file.js";
-import type { SegmentationClass, Task } from "../../masks/segmentation.js";
-import type { Prediction as FullPrediction } from "../predictor.js";
+import type { BadFile } from "../data/source.js";
+import type { RgbImage } from "../io/image-file.js";
+import type { SegmentationClass, Task } from "../masks/segmentation.js";
+import type { Prediction as FullPrediction } from "../predict/predictor.js";
 import type { ScoreTable } from "./metrics.js";
 
 /** What a model says about one image, at the size of the upright image, in the forms that were asked for. */

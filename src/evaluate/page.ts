@@ -1,11 +1,11 @@
 /** @file The page of an evaluation: scores, classes, pictures beside their ground truth, and what could not be used. */
 
-import { plural } from "../../core/text.js";
-import { skippedNotes } from "../../data/skipped-notes.js";
-import type { BadFile } from "../../data/source.js";
-import type { StepRecord } from "../../viz/metric-curves.js";
-import type { GalleryRow, Report, Section } from "../../viz/report.js";
-import { type Column, formatNumber, type Table } from "../../viz/table.js";
+import { plural } from "../core/text.js";
+import { skippedNotes } from "../data/skipped-notes.js";
+import type { BadFile } from "../data/source.js";
+import type { StepRecord } from "../viz/metric-curves.js";
+import type { GalleryRow, Report, Section } from "../viz/report.js";
+import { type Column, formatNumber, type Table } from "../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
 import { metric, sortedMetrics } from "./metrics.js";
 import { imageCounts, letterOf, modelWarnings } from "./summary.js";

@@ -1,7 +1,7 @@
 /** @file What evaluates one form of output; an evaluation runs several scorers, all over the same images. */
 
-import type { RunLengths } from "../../masks/run-lengths.js";
-import type { InstanceSet, PanopticMap, SemanticMap, Task } from "../../masks/segmentation.js";
+import type { RunLengths } from "../masks/run-lengths.js";
+import type { InstanceSet, PanopticMap, SemanticMap, Task } from "../masks/segmentation.js";
 import type { Prediction } from "./evaluation.js";
 import type { ScoreTable } from "./metrics.js";
 

@@ -1,7 +1,7 @@
 /** @file Whether a model and a data set speak of the same classes. */
 
-import { InputError } from "../../core/errors.js";
-import type { SegmentationClass, Task } from "../../masks/segmentation.js";
+import { InputError } from "../core/errors.js";
+import type { SegmentationClass, Task } from "../masks/segmentation.js";
 
 /** What has to agree: a class's place, its name, and for panoptic models whether it is counted. */
 interface Classes {

@@ -1,8 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { InputError } from "../../src/core/errors.js";
+import { evaluate } from "../../src/evaluate/evaluate.js";
+import type { Predict, Prediction } from "../../src/evaluate/evaluation.js";
 import type { RgbImage } from "../../src/io/image-file.js";
-import { evaluate } from "../../src/predict/evaluation/evaluate.js";
-import type { Predict, Prediction } from "../../src/predict/evaluation/evaluation.js";
 import { instancesOf, labelledImages, panopticOf, scoredOf, semanticOf } from "../support/labelled-images.js";
 
 /** A model that knows the image by its red and says what `answers` holds for it. */

@@ -1,7 +1,7 @@
 /** @file One or two models in a few lines: a table for the terminal, and what explains poor scores. */
 
-import { alignedRows, plural } from "../../core/text.js";
-import { formatNumber } from "../../viz/table.js";
+import { alignedRows, plural } from "../core/text.js";
+import { formatNumber } from "../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
 import { sortedMetrics } from "./metrics.js";
 

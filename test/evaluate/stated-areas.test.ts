@@ -2,9 +2,9 @@
 
 import { expect, it } from "vitest";
 import { openLabelledSource } from "../../src/data/datasets/open-data.js";
+import { evaluate } from "../../src/evaluate/evaluate.js";
 import { shapeMask } from "../../src/masks/polygons.js";
 import type { Task } from "../../src/masks/segmentation.js";
-import { evaluate } from "../../src/predict/evaluation/evaluate.js";
 import { dataFolder } from "../support/data-folders.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 

@@ -2,11 +2,11 @@
 
 import { readFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { InputError } from "../../core/errors.js";
-import { exists, removeStaleTemporaries, writeFileAtomic } from "../../io/atomic-file.js";
-import { makeFolder } from "../../io/folder.js";
-import { manifest } from "../../io/manifest.js";
-import type { InferenceSettings } from "../trained-model.js";
+import { InputError } from "../core/errors.js";
+import { exists, removeStaleTemporaries, writeFileAtomic } from "../io/atomic-file.js";
+import { makeFolder } from "../io/folder.js";
+import { manifest } from "../io/manifest.js";
+import type { InferenceSettings } from "../predict/trained-model.js";
 import type { EvaluatedData, EvaluatedRun } from "./page.js";
 
 export const EVALUATION_FILES = { json: "evaluation.json", page: "evaluation.html" } as const;
