@@ -3,6 +3,8 @@
 export type DType = "float32" | "int64" | "int32" | "bool" | "uint8";
 /** Lengths of the axes, outermost first; none for a scalar. */
 export type Shape = readonly number[];
+/** Lengths of the last two axes of a map. */
+export type Grid = readonly [height: number, width: number];
 
 export interface DataOf {
   float32: Float32Array;

@@ -1,6 +1,7 @@
 /** @file Crops, flips and normalisation: from the bytes of a photograph to the network's input. */
+import type { Image, Region, Size } from "../core/image.js";
 import type { RandomStream } from "../core/random.js";
-import { decode, imageSize, type Region, type RgbImage } from "../io/image-file.js";
+import { decode, imageSize } from "../io/image-file.js";
 import type { WhiteLevel } from "../io/samples.js";
 
 /** Mean and standard deviation of the ImageNet training set, 0 to 255, in RGB order. */
@@ -76,10 +77,10 @@ const NORMALISED = Float32Array.from({ length: 3 * 256 }, (_, i) => {
  * of that of `canvas`, whose upper left corner the image then fills and whose rest is left alone.
  */
 export function normalise(
-  { width, height, data }: RgbImage,
+  { width, height, data }: Image,
   out: Float32Array,
   flip = false,
-  canvas: Pick<RgbImage, "width" | "height"> = { width, height },
+  canvas: Size = { width, height },
 ): void {
   const plane = canvas.width * canvas.height;
   for (let y = 0; y < height; y++) {
@@ -100,7 +101,7 @@ export function fillGrey(out: Float32Array, grey: number): void {
 }
 
 /** Normalised planes [3, H, W] back to interleaved bytes: the picture that the network saw. */
-export function denormalise(planes: Float32Array, width: number, height: number): RgbImage {
+export function denormalise(planes: Float32Array, width: number, height: number): Image {
   const plane = width * height;
   const data = new Uint8Array(3 * plane);
   for (let c = 0; c < 3; c++) {

@@ -2,8 +2,8 @@
  * @file SSD's colour jitter on 8-bit RGB (Liu et al., ECCV 2016; mask-classification reference, 5.4.3), with the rounding
  * of the usual implementation: arithmetic in float32, values truncated to bytes after each step, OpenCV's 8-bit HSV.
  */
+import type { Image } from "../core/image.js";
 import type { RandomStream } from "../core/random.js";
-import type { RgbImage } from "../io/image-file.js";
 
 export interface ColorJitter {
   /** Added to every value. */
@@ -110,7 +110,7 @@ function throughHsv(data: Uint8Array, saturations: Uint8Array, turn: number): vo
 const UNCHANGED = byteTable(1, 0);
 
 /** Changes the colours of an image in place. */
-export function jitterColors({ data }: RgbImage, jitter: ColorJitter): void {
+export function jitterColors({ data }: Image, jitter: ColorJitter): void {
   const { brightness, contrast, saturation, hue, contrastFirst } = jitter;
   const applyContrast = () => contrast !== undefined && applyTable(byteTable(contrast, 0), data);
   if (brightness !== undefined) applyTable(byteTable(1, brightness), data);

@@ -1,13 +1,14 @@
 /** @file Batches of labelled images for training: normalised pixels, and a target for each segment. */
+
 import { InputError } from "../core/errors.js";
+import type { Image, Size } from "../core/image.js";
 import { RandomStream } from "../core/random.js";
-import type { RgbImage } from "../io/image-file.js";
 import { fillGrey, normalise } from "./augment.js";
 import { imageMemory, maskMemory } from "./batch-memory.js";
 import { type BatchRecord, createBatches, type Loader } from "./batches.js";
 import { jitterColors } from "./color-jitter.js";
 import type { LabelledSource } from "./labelled-source.js";
-import { type LabelledView, type LabelledViewRule, type Size, viewAxes } from "./labelled-view.js";
+import { type LabelledView, type LabelledViewRule, viewAxes } from "./labelled-view.js";
 import { resizeBilinear } from "./resample.js";
 import { decodeImage, subsetOf } from "./source.js";
 import { instanceTargets, panopticTargets, semanticTargets, type Target, type TargetView } from "./targets.js";
@@ -57,7 +58,7 @@ function tooManyObjects(count: number, { width, height }: Size, name: string): I
 }
 
 /** One view of an image, in planes [3, height, width] of the size that is padded to. */
-export function renderLabelledView(image: RgbImage, view: LabelledView, size: Size, out: Float32Array): void {
+export function renderLabelledView(image: Image, view: LabelledView, size: Size, out: Float32Array): void {
   const { x, y } = viewAxes(image, view);
   const seen = resizeBilinear(image, x, y);
   if (view.color) jitterColors(seen, view.color);

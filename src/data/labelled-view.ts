@@ -2,16 +2,12 @@
  * @file What the network sees of a labelled image in training: resized, cut out, mirrored, its colours changed
  * (mask-classification reference, 5.4 and 5.5). Rules choose, `labelled-loader.ts` carries out.
  */
+
 import { InputError } from "../core/errors.js";
+import type { Region, Size } from "../core/image.js";
 import type { RandomStream } from "../core/random.js";
-import type { Region } from "../io/image-file.js";
 import { type ColorJitter, drawColorJitter } from "./color-jitter.js";
 import type { Axis } from "./resample.js";
-
-export interface Size {
-  readonly width: number;
-  readonly height: number;
-}
 
 /** A choice for one image. */
 export interface LabelledView {

@@ -2,7 +2,8 @@
  * @file Resizing as the reference's libraries do it, to the last bit, of the part that is kept only
  * (mask-classification reference, 0.3 and 0.5; Pillow's `Image.resize`).
  */
-import type { RgbImage } from "../io/image-file.js";
+
+import type { Image } from "../core/image.js";
 
 /** Which source pixels the output's pixels of one axis come from: source -> mirrored -> resized -> cut out -> mirrored. */
 export interface Axis {
@@ -106,7 +107,7 @@ function resampleRow(row: Uint8Array, { first, count, weights, stride }: Taps, o
  * The part of the resized image that the axes keep, as Pillow's BILINEAR computes it on bytes: antialiased, fixed point,
  * rows first, rounded after each pass. Only source rows that are needed are touched.
  */
-export function resizeBilinear(image: RgbImage, x: Axis, y: Axis): RgbImage {
+export function resizeBilinear(image: Image, x: Axis, y: Axis): Image {
   const across = bilinearTaps(x);
   const down = bilinearTaps(y);
   const top = Math.min(...down.first);

@@ -1,8 +1,9 @@
 /** @file Images whose samples are brought to 8 bits by the wrong level: the network sees them (almost) black, or white. */
 
 import { InputError } from "../core/errors.js";
+import type { Image } from "../core/image.js";
 import type { Reporter } from "../core/reporter.js";
-import { decode, type RgbImage, readHeader, sampleRange } from "../io/image-file.js";
+import { decode, readHeader, sampleRange } from "../io/image-file.js";
 import type { WhiteLevel } from "../io/samples.js";
 import { compareNatural, type ImageSource } from "./source.js";
 
@@ -29,7 +30,7 @@ export interface OddImage {
 export async function oddImage(
   bytes: Uint8Array,
   file: string,
-  { data }: RgbImage,
+  { data }: Image,
   white: WhiteLevel | undefined,
 ): Promise<OddImage | undefined> {
   const isBlack = !data.some((byte) => byte > DARK);

@@ -1,11 +1,13 @@
 /** @file Where images come from: anything that hands out the bytes of its i-th image. */
+
 import type { Dirent } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { InputError } from "../core/errors.js";
+import type { Image } from "../core/image.js";
 import { someOf } from "../core/text.js";
 import { pathAdvice } from "../io/file-fault.js";
-import { type DecodeOptions, decode, READABLE_SUFFIXES, type RgbImage } from "../io/image-file.js";
+import { type DecodeOptions, decode, READABLE_SUFFIXES } from "../io/image-file.js";
 import { readPicture } from "../io/picture-file.js";
 import type { WhiteLevel } from "../io/samples.js";
 
@@ -37,7 +39,7 @@ export async function decodeImage(
   source: ImageSource,
   index: number,
   part: Omit<DecodeOptions, "white"> = {},
-): Promise<RgbImage> {
+): Promise<Image> {
   return decode(await source.read(index), source.name(index), { ...part, white: source.white });
 }
 

@@ -1,4 +1,5 @@
 /** @file From labels to what the network is to predict of a view: a label and a mask each (mask-classification reference, 5.6). */
+import type { Size } from "../core/image.js";
 import { encodePolygons } from "../masks/polygons.js";
 import { paintMask, type RunLengths } from "../masks/run-lengths.js";
 import {
@@ -10,7 +11,7 @@ import {
   type SemanticMap,
 } from "../masks/segmentation.js";
 import { clipPolygon } from "./clip-polygon.js";
-import { type LabelledView, type Size, viewAxes } from "./labelled-view.js";
+import { type LabelledView, viewAxes } from "./labelled-view.js";
 import { type Axis, legacyNearestPixels, nearestPixels } from "./resample.js";
 
 /** What one query is to predict. */

@@ -1,16 +1,14 @@
 /** @file What the network sees of an image when it is used (mask-classification reference, 5.7). */
-import type { RgbImage } from "../io/image-file.js";
+import type { Image, Size } from "../core/image.js";
 import { normalise } from "./augment.js";
-import { type Size, shortestEdgeSize } from "./labelled-view.js";
+import { shortestEdgeSize } from "./labelled-view.js";
 import { resizeBilinear } from "./resample.js";
 
 /** Sides of the network's input are multiples of this. */
 const MULTIPLE = 32;
 
-export interface TestSize {
-  /** Of the resized image, in the upper left corner of the input. */
-  readonly width: number;
-  readonly height: number;
+/** Size of the resized image, in the upper left corner of the input, and that of the input. */
+export interface TestSize extends Size {
   readonly paddedWidth: number;
   readonly paddedHeight: number;
 }
@@ -38,7 +36,7 @@ export function paddedSize({ width, height }: Size): TestSize {
 }
 
 /** The whole image, resized to a size and padded right and below. */
-export function testInput(image: RgbImage, size: TestSize): TestInput {
+export function testInput(image: Image, size: TestSize): TestInput {
   const { width, height, paddedWidth, paddedHeight } = size;
   const resized = resizeBilinear(
     image,

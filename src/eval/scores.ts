@@ -1,6 +1,7 @@
 /** @file What every evaluator returns: numbers by name for the whole set, and a row of numbers for each class. */
 
 import { InputError } from "../core/errors.js";
+import type { Size } from "../core/image.js";
 import type { SegmentationClass } from "../masks/segmentation.js";
 
 /** From 0 to 1, or a count; null where it is not defined, as the IoU of a class that occurs nowhere. */
@@ -48,13 +49,8 @@ export function checkLabel(label: number, classes: readonly SegmentationClass[],
   throw new InputError({ where, expected, found: String(label) });
 }
 
-interface Sized {
-  readonly width: number;
-  readonly height: number;
-}
-
 /** @throws InputError when a prediction has not the size of the ground truth */
-export function checkSameSize(truth: Sized, prediction: Sized, where: string): void {
+export function checkSameSize(truth: Size, prediction: Size, where: string): void {
   if (truth.width === prediction.width && truth.height === prediction.height) return;
   const expected = `a prediction of the ground truth's size (${truth.width}x${truth.height})`;
   throw new InputError({ where, expected, found: `${prediction.width}x${prediction.height}` });

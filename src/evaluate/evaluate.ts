@@ -1,9 +1,9 @@
 /** @file Scores of a model over a labelled source, image by image: memory holds sums and one line an image, whatever the set's size. */
 
 import { InputError } from "../core/errors.js";
+import type { Image, Size } from "../core/image.js";
 import type { LabelledSource } from "../data/labelled-source.js";
 import { type BadFile, decodeImage } from "../data/source.js";
-import type { RgbImage } from "../io/image-file.js";
 import type { Task } from "../masks/segmentation.js";
 import { type Rules, watchNothingKept } from "../predict/nothing-kept.js";
 import {
@@ -37,7 +37,7 @@ export interface EvaluationOptions {
 }
 
 interface Sample {
-  readonly image: RgbImage;
+  readonly image: Image;
   readonly truth: Truth;
 }
 
@@ -131,11 +131,6 @@ async function readSample(
 
 function reasonOf({ problem: { where, expected, found } }: InputError, name: string): string {
   return `${where === name ? "" : `${where}: `}${found} in place of ${expected}`;
-}
-
-interface Size {
-  readonly width: number;
-  readonly height: number;
 }
 
 function requireSize(name: string, image: Size, labels: Size): void {

@@ -1,7 +1,7 @@
 /** @file What an evaluation finds, as plain data: what JSON holds, tables show and training compares. */
 
+import type { Image } from "../core/image.js";
 import type { BadFile } from "../data/source.js";
-import type { RgbImage } from "../io/image-file.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import type { Prediction as FullPrediction } from "../predict/predictor.js";
 import type { ScoreTable } from "./metrics.js";
@@ -10,7 +10,7 @@ import type { ScoreTable } from "./metrics.js";
 export type Prediction = Omit<FullPrediction, "confidence"> & Partial<Pick<FullPrediction, "confidence">>;
 
 /** Segments an image in the forms that are asked for, as `Predictor.predict` does. */
-export type Predict = (image: RgbImage, forms: ReadonlySet<Task>) => Promise<Prediction>;
+export type Predict = (image: Image, forms: ReadonlySet<Task>) => Promise<Prediction>;
 
 /** The score by which checkpoints of a task are compared. */
 export const DECIDING = { panoptic: "pq", instance: "ap", semantic: "miou" } as const satisfies Record<Task, string>;

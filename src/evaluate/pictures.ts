@@ -1,8 +1,9 @@
 /** @file Rows of pictures for the page: an image, its ground truth, and what each model makes of it. */
 
+import type { Image } from "../core/image.js";
 import type { LabelledSource } from "../data/labelled-source.js";
 import { decodeImage } from "../data/source.js";
-import { encodeJpeg, type RgbImage } from "../io/image-file.js";
+import { encodeJpeg } from "../io/image-file.js";
 import { shapeMask } from "../masks/polygons.js";
 import type { SegmentationClass } from "../masks/segmentation.js";
 import { DRAWN_SCORE, drawnPart, drawOver, pictureOf } from "../predict/drawing.js";
@@ -100,13 +101,13 @@ async function truthOf(source: LabelledSource, index: number): Promise<Segmentat
   return { width, height, instances: masks };
 }
 
-async function encoded(image: RgbImage): Promise<EncodedPicture> {
+async function encoded(image: Image): Promise<EncodedPicture> {
   const { width, height } = image;
   return { width, height, mediaType: "image/jpeg", bytes: await encodeJpeg(image, QUALITY) };
 }
 
 function drawing(
-  photo: RgbImage,
+  photo: Image,
   segmentation: Segmentation,
   classes: readonly SegmentationClass[],
 ): Promise<EncodedPicture> {

@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";
+import type { Size } from "../core/image.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { badFileOf } from "../data/datasets/data-fault.js";
 import { openLabelledSource } from "../data/datasets/open-data.js";
@@ -85,7 +86,7 @@ async function byPaddedSize(
   indices: readonly number[],
   { inference }: LoadedModel,
 ): Promise<readonly number[]> {
-  const known: { index: number; width: number; height: number }[] = [];
+  const known: (Size & { index: number })[] = [];
   const unknown: number[] = [];
   for (const index of indices) {
     try {

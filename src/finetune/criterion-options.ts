@@ -1,5 +1,6 @@
 /** @file What the criterion is told: weights and points of its losses, sizes of a micro-batch, and what the batch is divided by. */
 
+import type { Grid } from "../core/tensor-data.js";
 import type { LossWeights } from "../losses/matching-cost.js";
 import type { PointOptions } from "../losses/points.js";
 
@@ -15,9 +16,9 @@ export interface CriterionShape {
   readonly queries: number;
   readonly classes: number;
   /** Network input. */
-  readonly size: readonly [height: number, width: number];
+  readonly size: Grid;
   /** Mask logits. */
-  readonly maskSize: readonly [height: number, width: number];
+  readonly maskSize: Grid;
 }
 
 /** What the losses of a batch are divided by; the same for all its micro-batches. */

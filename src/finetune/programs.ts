@@ -1,5 +1,6 @@
 /** @file The two halves of a fine-tuning step as graphs: images -> predictions, and their gradients -> those of the weights. */
 
+import type { Grid } from "../core/tensor-data.js";
 import { KEEP, withDropPath } from "../families/drop-path.js";
 import { type Architecture, familyOf } from "../families/families.js";
 import { type PredictionGroup, segment } from "../families/family.js";
@@ -29,7 +30,7 @@ export interface PredictionNames {
 export interface TrainingGraphs extends Halves {
   readonly weights: ObjectiveWeights;
   readonly outputs: readonly PredictionNames[];
-  readonly maskSize: readonly [height: number, width: number];
+  readonly maskSize: Grid;
 }
 
 function namesOf({ name: group, predictions }: PredictionGroup): PredictionNames[] {
@@ -47,11 +48,7 @@ function namesOf({ name: group, predictions }: PredictionGroup): PredictionNames
 }
 
 /** The graphs of a micro-batch of `images` images of `size`; weights' gradients are outputs GRADIENT_PREFIX + name. */
-export function buildTraining(
-  model: Architecture,
-  images: number,
-  [height, width]: readonly [number, number],
-): TrainingGraphs {
+export function buildTraining(model: Architecture, images: number, [height, width]: Grid): TrainingGraphs {
   const graph = new Graph("finetune");
   const parameters = new Parameters(asInputs(graph));
   const input = graph.input(IMAGES, "float32", [images, 3, height, width]);
@@ -70,6 +67,7 @@ export function buildTraining(
     supervise(logits, names[i].logits, names[i].logitsGradient);
     supervise(masks, names[i].masks, names[i].masksGradient);
   });
+  const [, , maskHeight, maskWidth] = predictions[0].masks.shape;
   const active = ancestors(outputs);
   const tensorOf = (name: string) => parameters.tensors.get(name) as Tensor;
   const trained = parameters.trainable.filter((name) => active.has(tensorOf(name)));
@@ -88,6 +86,6 @@ export function buildTraining(
       observed,
     },
     outputs: names,
-    maskSize: predictions[0].masks.shape.slice(2) as [number, number],
+    maskSize: [maskHeight, maskWidth],
   };
 }

@@ -1,5 +1,6 @@
 /** @file Supervised segmentation as an objective of the trainer: two halves of a step, and the criterion between them. */
 
+import type { Grid } from "../core/tensor-data.js";
 import type { Target } from "../data/targets.js";
 import { dropPathOf, KEEP } from "../families/drop-path.js";
 import { type Architecture, sizesOf } from "../families/families.js";
@@ -18,7 +19,7 @@ export interface SegmentationOptions {
   /** Images of one forward and backward pass. */
   readonly microBatch: number;
   /** Network input, multiples of 32. */
-  readonly size: readonly [height: number, width: number];
+  readonly size: Grid;
 }
 
 export interface LabelledBatchOnDevice {

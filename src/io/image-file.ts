@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import sharp, { type Sharp } from "sharp";
 import { InputError } from "../core/errors.js";
+import type { Image, Region, Size } from "../core/image.js";
 import { fileFault } from "./file-fault.js";
 import { type ImageFormat, imageFormat, isCutOff, strangerName } from "./image-format.js";
 import { badSize, MAX_PIXELS } from "./pixel-limit.js";
@@ -21,21 +22,6 @@ import { unknownChannels } from "./tiff-tags.js";
 // The loader decodes several images at once and never the same one twice soon: one thread each, no cache.
 sharp.cache(false);
 sharp.concurrency(1);
-
-/** Interleaved 8-bit sRGB: `height * width * 3` bytes, rows from the top. */
-export interface RgbImage {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
-
-/** A rectangle of pixels of the upright image. */
-export interface Region {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
 
 /** File suffixes that `decode` can read, without the dot. */
 export const READABLE_SUFFIXES: readonly string[] = ["jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "avif"];
@@ -87,11 +73,8 @@ function formatOf(bytes: Uint8Array, name: string): ImageFormat {
   return format;
 }
 
-/** What the header of an image says. */
-export interface ImageHeader {
-  /** Size of the upright image (EXIF orientation applied). */
-  readonly width: number;
-  readonly height: number;
+/** What the header of an image says; its size is that of the upright image (EXIF orientation applied). */
+export interface ImageHeader extends Size {
   /** EXIF's number: 1 for upright, 2 to 8 for turned or mirrored. */
   readonly orientation: number;
   readonly format: ImageFormat;
@@ -129,7 +112,7 @@ export async function readHeader(bytes: Uint8Array, name: string): Promise<Image
  * Size of the upright image (EXIF orientation applied), from the header alone.
  * @throws InputError as `readHeader` does
  */
-export async function imageSize(bytes: Uint8Array, name: string): Promise<{ width: number; height: number }> {
+export async function imageSize(bytes: Uint8Array, name: string): Promise<Size> {
   const { width, height } = await readHeader(bytes, name);
   return { width, height };
 }
@@ -185,7 +168,7 @@ export async function decode(
   bytes: Uint8Array,
   name: string,
   { region, size, white }: DecodeOptions = {},
-): Promise<RgbImage> {
+): Promise<Image> {
   const image = await opened(bytes, name, white);
   return explained(bytes, name, async () => {
     const part = image.clone();
@@ -202,7 +185,7 @@ export async function decode(
  * The pixels of an image file, as `decode` gives them.
  * @throws InputError naming the file when it cannot be read or holds no usable image
  */
-export async function readImage(file: string, options: DecodeOptions = {}): Promise<RgbImage> {
+export async function readImage(file: string, options: DecodeOptions = {}): Promise<Image> {
   const bytes = await readFile(file).catch((error: unknown) => {
     throw fileFault(error, file, "an image that can be read");
   });
@@ -223,22 +206,22 @@ export async function sampleRange(bytes: Uint8Array, name: string): Promise<{ le
   return { least: Math.min(...colours.map(({ min }) => min)), most: Math.max(...colours.map(({ max }) => max)) };
 }
 
-function raw({ width, height, data }: RgbImage): Sharp {
+function raw({ width, height, data }: Image): Sharp {
   return sharp(data, { raw: { width, height, channels: 3 } });
 }
 
 /** The image at another size, whatever its shape then: bilinear, with antialiasing where it shrinks. */
-export async function resizeImage(image: RgbImage, width: number, height: number): Promise<RgbImage> {
+export async function resizeImage(image: Image, width: number, height: number): Promise<Image> {
   const resized = raw(image).resize(width, height, { fit: "fill", kernel: "linear" }).raw({ depth: "uchar" });
   return { width, height, data: await decoder.shared(() => resized.toBuffer()) };
 }
 
 /** Lossless PNG of an RGB image. */
-export function encodePng(image: RgbImage): Promise<Uint8Array> {
+export function encodePng(image: Image): Promise<Uint8Array> {
   return decoder.shared(() => raw(image).png().toBuffer());
 }
 
 /** JPEG of an RGB image, without chroma subsampling; `quality` 1 to 100. */
-export function encodeJpeg(image: RgbImage, quality = 95): Promise<Uint8Array> {
+export function encodeJpeg(image: Image, quality = 95): Promise<Uint8Array> {
   return decoder.shared(() => raw(image).jpeg({ quality, chromaSubsampling: "4:4:4" }).toBuffer());
 }

@@ -3,6 +3,7 @@
 import { promisify } from "node:util";
 import { deflateSync, inflate } from "node:zlib";
 import { type DecodedPng, decode } from "fast-png";
+import type { Size } from "../core/image.js";
 import { badSize } from "./pixel-limit.js";
 import { TIFF_TAGS, tiffTags } from "./tiff-tags.js";
 
@@ -29,9 +30,7 @@ export class PngError extends Error {
 const CUT_OFF = "a PNG that is cut off";
 const damaged = (why: string, cause?: unknown) => new PngError(`a damaged PNG (${why})`, undefined, { cause });
 
-export interface PngHeader {
-  readonly width: number;
-  readonly height: number;
+export interface PngHeader extends Size {
   /** Bits of a sample. */
   readonly depth: number;
   readonly channels: number;

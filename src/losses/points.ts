@@ -4,6 +4,8 @@
  * single numbers takes ONNX Runtime several times as long.
  */
 
+import type { Size } from "../core/image.js";
+
 export interface PointOptions {
   /** P, points at which a pair is compared. */
   readonly points: number;
@@ -20,9 +22,7 @@ export function pointCounts({ points, oversampling, importance }: PointOptions) 
 }
 
 /** A map with a border of zeros, so that bilinear sampling needs no bounds: outside counts as zero. */
-export interface BorderedMap {
-  readonly width: number;
-  readonly height: number;
+export interface BorderedMap extends Size {
   /** (height + 2) * (width + 2) */
   readonly data: Float32Array;
 }
@@ -101,9 +101,7 @@ export function readBordered(map: BorderedMap, target: Float32Array, offset = 0)
 }
 
 /** A binary mask, row-major bytes 0 or 1. */
-export interface ByteMask {
-  readonly width: number;
-  readonly height: number;
+export interface ByteMask extends Size {
   readonly data: Uint8Array;
 }
 

@@ -1,11 +1,10 @@
 /** @file Masks as run lengths, as COCO encodes them: column by column, beginning with the pixels outside. */
 
 import { InputError } from "../core/errors.js";
+import type { Size } from "../core/image.js";
 import { show } from "../core/show.js";
 
-export interface RunLengths {
-  readonly width: number;
-  readonly height: number;
+export interface RunLengths extends Size {
   /** Lengths of the runs: outside, inside, outside, ...; they add up to `width * height`. */
   readonly counts: Uint32Array;
 }

@@ -1,5 +1,6 @@
 /** @file Segmentations as plain data, whoever made them: what data sets hold, models predict, metrics compare, pictures show. */
 
+import type { Rgb, Size } from "../core/image.js";
 import type { RunLengths } from "./run-lengths.js";
 
 export const TASKS = ["semantic", "instance", "panoptic"] as const;
@@ -12,17 +13,15 @@ export interface SegmentationClass {
   readonly name: string;
   /** A thing is counted (each instance a segment), stuff is not (one segment an image). */
   readonly isThing: boolean;
-  /** For pictures, 0 to 255. */
-  readonly color: readonly [red: number, green: number, blue: number];
+  /** For pictures. */
+  readonly color: Rgb;
 }
 
 /** Pixels of a semantic map that belong to no class. */
 export const IGNORED = 0xffff;
 
 /** One label a pixel. */
-export interface SemanticMap {
-  readonly width: number;
-  readonly height: number;
+export interface SemanticMap extends Size {
   /** Row-major, `height * width` labels or IGNORED. */
   readonly labels: Uint16Array;
 }
@@ -48,9 +47,7 @@ export interface LabelRemark {
 }
 
 /** Segments that do not overlap. */
-export interface PanopticMap {
-  readonly width: number;
-  readonly height: number;
+export interface PanopticMap extends Size {
   /** Row-major segment ids; 0 is void. */
   readonly ids: Uint32Array;
   readonly segments: readonly Segment[];
@@ -73,9 +70,7 @@ export interface Instance {
 }
 
 /** Objects that may overlap. */
-export interface InstanceSet {
-  readonly width: number;
-  readonly height: number;
+export interface InstanceSet extends Size {
   readonly instances: readonly Instance[];
   /** Found out when it is asked for. */
   readonly remarks?: readonly LabelRemark[];

@@ -1,6 +1,6 @@
 /** @file Multi-scale deformable attention (Zhu et al. 2020, Deformable DETR) in ordinary operators. */
 
-import { floats } from "../core/tensor-data.js";
+import { floats, type Grid } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { withGradient } from "../graph/differentiate.js";
 import type { Tensor } from "../graph/graph.js";
@@ -9,11 +9,9 @@ import { linear } from "../nn/layers.js";
 import { corners } from "../nn/sampling.js";
 import type { Scope } from "../nn/scope.js";
 
-export type GridSize = readonly [height: number, width: number];
-
 export interface DeformableOptions {
   /** Sizes of the maps that are sampled, in the order of their tokens. */
-  levels: readonly GridSize[];
+  levels: readonly Grid[];
   heads: number;
   /** Sampling points for each head and level. */
   points: number;

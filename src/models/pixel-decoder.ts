@@ -1,12 +1,13 @@
 /** @file MSDeformAttnPixelDecoder of Mask2Former: a deformable encoder over strides 32, 16, 8 and one FPN step to 4. */
 
+import type { Grid } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { recompute } from "../graph/differentiate.js";
 import type { Graph, Tensor } from "../graph/graph.js";
 import { caffe2Xavier, normal, xavierUniform, zeros } from "../nn/init.js";
 import { conv2d, feedForward, groupNorm, layerNorm, resizeBilinear, toMap, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
-import { deformableAttention, type GridSize } from "./deformable-attention.js";
+import { deformableAttention } from "./deformable-attention.js";
 import { sinePositions } from "./position-embedding.js";
 import type { Pyramid } from "./pyramid.js";
 
@@ -31,7 +32,7 @@ export interface PixelDecoderOutput {
   maskFeatures: Tensor;
 }
 
-const gridOf = (map: Tensor): GridSize => [map.shape[2], map.shape[3]];
+const gridOf = (map: Tensor): Grid => [map.shape[2], map.shape[3]];
 
 /** Parameters under sem_seg_head.pixel_decoder. */
 export function pixelDecoder(p: Scope, [res2, ...rest]: Pyramid, options: PixelDecoderOptions): PixelDecoderOutput {
@@ -66,7 +67,7 @@ export function pixelDecoder(p: Scope, [res2, ...rest]: Pyramid, options: PixelD
 }
 
 /** Centre (x, y) of every cell of every level, the same on all levels: [1, S, levels, 2]. */
-function cellCentres(graph: Graph, levels: readonly GridSize[]): Tensor {
+function cellCentres(graph: Graph, levels: readonly Grid[]): Tensor {
   const cells = levels.reduce((sum, [h, w]) => sum + h * w, 0);
   const data = new Float32Array(cells * levels.length * 2);
   let filled = 0;
@@ -83,7 +84,7 @@ interface EncoderFrame {
   /** Sine and level embedding [S, C]. */
   positions: Tensor;
   references: Tensor;
-  levels: readonly GridSize[];
+  levels: readonly Grid[];
 }
 
 /** Post-norm layer of the deformable encoder; x [N, S, C]. */

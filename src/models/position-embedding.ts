@@ -1,6 +1,6 @@
 /** @file Sine position embedding of DETR (PositionEmbeddingSine), as Mask2Former uses it. */
 
-import type { TensorData } from "../core/tensor-data.js";
+import type { Grid, TensorData } from "../core/tensor-data.js";
 
 const TEMPERATURE = 10000;
 const SCALE = 2 * Math.PI;
@@ -15,7 +15,7 @@ export interface SineOptions {
 
 /** Embedding of each position of an h x w grid: [h * w, channels], the first half from y, the second from x. */
 export function sinePositions(
-  [h, w]: readonly [number, number],
+  [h, w]: Grid,
   channels: number,
   { normalize = true, padding }: SineOptions = {},
 ): TensorData<"float32"> {

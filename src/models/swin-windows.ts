@@ -1,6 +1,6 @@
 /** @file Where Swin Transformer's windows lie on a grid of tokens: index arithmetic, no graphs. */
 
-export type Grid = readonly [height: number, width: number];
+import type { Grid } from "../core/tensor-data.js";
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 const windowsOf = ([height, width]: Grid, size: number): Grid => [Math.ceil(height / size), Math.ceil(width / size)];

@@ -1,6 +1,6 @@
 /** @file Swin Transformer (Liu et al. 2021) as Mask2Former uses it: padded after the first norm, a norm for every map. */
 
-import { floats } from "../core/tensor-data.js";
+import { floats, type Grid } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { recompute } from "../graph/differentiate.js";
 import type { Graph, Tensor } from "../graph/graph.js";
@@ -10,7 +10,7 @@ import { rowPicker } from "../nn/pick-rows.js";
 import type { Scope } from "../nn/scope.js";
 import { dropPath } from "./drop-path.js";
 import type { Pyramid } from "./pyramid.js";
-import { type Grid, relativePositions, windowCount, windowRegions, windowTokens } from "./swin-windows.js";
+import { relativePositions, windowCount, windowRegions, windowTokens } from "./swin-windows.js";
 
 export interface SwinSize {
   /** Channels of res2; each further map has twice as many. */

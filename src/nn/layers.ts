@@ -1,6 +1,6 @@
 /** @file Linear, convolution, normalisation and resizing layers. */
 
-import { floats } from "../core/tensor-data.js";
+import { floats, type Grid } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
 import { type Initialiser, ones, torchBias, torchWeight, xavierUniform, zeros } from "./init.js";
@@ -140,7 +140,7 @@ export function bilinearWeights(from: number, to: number): Float32Array {
 }
 
 /** Bilinear resize of x [.., H, W] as two matrix products, which differentiate and run everywhere. */
-export function resizeBilinear(x: Tensor, [height, width]: readonly [number, number]): Tensor {
+export function resizeBilinear(x: Tensor, [height, width]: Grid): Tensor {
   const [h, w] = x.shape.slice(-2);
   const axis = (from: number, to: number) => x.graph.constant(floats([to, from], bilinearWeights(from, to)));
   const wide = w === width ? x : g.matMul(x, axis(w, width), { transB: true });
@@ -160,7 +160,7 @@ export function toTokens(x: Tensor): Tensor {
 }
 
 /** [N,H*W,C] -> [N,C,H,W]. */
-export function toMap(tokens: Tensor, [h, w]: readonly [number, number]): Tensor {
+export function toMap(tokens: Tensor, [h, w]: Grid): Tensor {
   const [n, , c] = tokens.shape;
   return g.reshape(g.transpose(tokens, [0, 2, 1]), [n, c, h, w]);
 }

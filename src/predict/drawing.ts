@@ -1,6 +1,7 @@
 /** @file What a model makes of an image, over a picture of it: as pages show it. */
 
-import { type RgbImage, resizeImage } from "../io/image-file.js";
+import type { Image } from "../core/image.js";
+import { resizeImage } from "../io/image-file.js";
 import { resizeMask, resizePanoptic, resizeSemantic } from "../masks/resize.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import { type MaskSet, overlay, type Segmentation } from "../viz/overlay.js";
@@ -13,7 +14,7 @@ const SIDE = { least: 384, most: 640 };
 export const DRAWN_SCORE = 0.5;
 
 /** The image at the size of a picture. */
-export function pictureOf(image: RgbImage): Promise<RgbImage> {
+export function pictureOf(image: Image): Promise<Image> {
   const side = Math.max(image.width, image.height);
   const scale = Math.min(SIDE.most, Math.max(SIDE.least, side)) / side;
   const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
@@ -24,22 +25,18 @@ export function pictureOf(image: RgbImage): Promise<RgbImage> {
 export function drawnPart(
   { semantic, panoptic, instances = [] }: Omit<Prediction, "confidence">,
   task: Task,
-  { width, height }: RgbImage,
+  { width, height }: Image,
 ): Segmentation {
   const map = { semantic, panoptic, instance: undefined }[task];
   return map ?? { width, height, instances: instances.filter(({ score }) => score >= DRAWN_SCORE) };
 }
 
 /** A segmentation over a picture, at whose size outlines and names are drawn: that in which they are seen. */
-export function drawOver(
-  picture: RgbImage,
-  segmentation: Segmentation,
-  classes: readonly SegmentationClass[],
-): RgbImage {
+export function drawOver(picture: Image, segmentation: Segmentation, classes: readonly SegmentationClass[]): Image {
   return overlay(picture, fitted(segmentation, picture), classes);
 }
 
-function fitted(segmentation: Segmentation, { width, height }: RgbImage): Segmentation {
+function fitted(segmentation: Segmentation, { width, height }: Image): Segmentation {
   if ("labels" in segmentation) return resizeSemantic(segmentation, width, height);
   if ("ids" in segmentation) return resizePanoptic(segmentation, width, height);
   const instances = segmentation.instances.map((one) => ({ ...one, mask: resizeMask(one.mask, width, height) }));

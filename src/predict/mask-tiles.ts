@@ -1,9 +1,10 @@
 /** @file Mask logits at the original size, tile by tile: the tiles, and the graph that enlarges many of them at once. */
 
+import type { Size } from "../core/image.js";
 import * as g from "../graph/build.js";
 import { Graph } from "../graph/graph.js";
 import type { Runtime } from "../runtime/contract.js";
-import { type ImageSizes, maskGrid, type NetworkOutput, type Size } from "./network-output.js";
+import { type ImageSizes, maskGrid, type NetworkOutput } from "./network-output.js";
 import { createPool, type Pool } from "./pool.js";
 import { type Band, bilinear, compose, cut, matrixOf, type Stretch } from "./resampling.js";
 

@@ -1,11 +1,11 @@
 /** @file The network as inference runs it: one image of a fixed padded size, the last prediction only. */
 
+import type { Size } from "../core/image.js";
 import type { Shape } from "../core/tensor-data.js";
 import { type Architecture, familyOf } from "../families/families.js";
 import { answerOf, segment } from "../families/family.js";
 import { Graph } from "../graph/graph.js";
 import { asInputs, type Binding, Parameters } from "../nn/scope.js";
-import type { Size } from "./network-output.js";
 
 /** Names of the graph's input and outputs beside the weights. */
 export const IMAGE = "image";

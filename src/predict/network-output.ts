@@ -1,10 +1,6 @@
 /** @file What the network says of one image, and where that image lies in it. */
 
-/** Pixels. */
-export interface Size {
-  readonly width: number;
-  readonly height: number;
-}
+import type { Size } from "../core/image.js";
 
 /** Sizes of one image on its way: as it came (`original`), resized (`input`), padded right and below (`padded`). */
 export interface ImageSizes {

@@ -3,10 +3,10 @@
 import pLimit, { type LimitFunction } from "p-limit";
 import { matchWeights } from "../checkpoint/match-weights.js";
 import { InputError } from "../core/errors.js";
+import type { Image, Size } from "../core/image.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { type TestInput, type TestSize, testInput } from "../data/test-input.js";
 import { sizesOf } from "../families/families.js";
-import type { RgbImage } from "../io/image-file.js";
 import type { PanopticMap, ScoredInstance, SemanticMap, Task } from "../masks/segmentation.js";
 import { asConstants, asInputs } from "../nn/scope.js";
 import { toOnnx } from "../onnx/emit.js";
@@ -14,7 +14,7 @@ import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 import { scoredInstances } from "./instances.js";
 import { createMaskEnlarger, type MaskEnlarger } from "./mask-tiles.js";
 import { IMAGE, inferenceGraph, inferenceWeights, LOGITS, MASKS } from "./model-graph.js";
-import type { ImageSizes, NetworkOutput, Size } from "./network-output.js";
+import type { ImageSizes, NetworkOutput } from "./network-output.js";
 import { highestObjectScore, panopticMap } from "./panoptic.js";
 import { createProgramCache, type OpenProgram, type ProgramCache } from "./program-cache.js";
 import { createSemanticScorer, type ScoreOrder, type SemanticScorer, semanticMap } from "./semantic.js";
@@ -112,7 +112,7 @@ export class Predictor {
    * others wait.
    * @throws InputError when the weights give values that are not finite, or for a form that cannot be had
    */
-  async predict(image: RgbImage, forms: ReadonlySet<Task>): Promise<Prediction> {
+  async predict(image: Image, forms: ReadonlySet<Task>): Promise<Prediction> {
     const { inference } = this.model;
     checkForms(forms, inference);
     const size = networkSize(image, inference);
@@ -127,12 +127,7 @@ export class Predictor {
   }
 
   /** A window is cut out when its turn comes: all of them together hold the image's pixels more than once. */
-  private predictWindow(
-    whole: RgbImage,
-    window: Window,
-    size: TestSize,
-    forms: ReadonlySet<Task>,
-  ): Promise<Prediction> {
+  private predictWindow(whole: Image, window: Window, size: TestSize, forms: ReadonlySet<Task>): Promise<Prediction> {
     return this.gate(async () => {
       const image = cutOut(whole, window);
       const input = testInput(image, size);

@@ -1,7 +1,7 @@
 /** @file Compiled networks by padded size: as many as memory allows, the least recently used one goes first. */
 
+import type { Size } from "../core/image.js";
 import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
-import type { Size } from "./network-output.js";
 
 /** The tensors of one image on its way through a program. */
 export interface Slot {

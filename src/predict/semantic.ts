@@ -1,11 +1,12 @@
 /** @file Semantic inference: class scores of every pixel, S[c] = sum over q of softmax(L)[q, c] sigmoid(X)[q], and their argmax. */
 
+import type { Size } from "../core/image.js";
 import * as g from "../graph/build.js";
 import { Graph } from "../graph/graph.js";
 import type { SemanticMap } from "../masks/segmentation.js";
 import type { Runtime } from "../runtime/contract.js";
 import { copyPatch, TILE, type Tile, tilesAtOriginalSize, tilesOf } from "./mask-tiles.js";
-import { classProbabilities, type ImageSizes, maskGrid, type NetworkOutput, type Size } from "./network-output.js";
+import { classProbabilities, type ImageSizes, maskGrid, type NetworkOutput } from "./network-output.js";
 import { createPool, type Pool } from "./pool.js";
 import { type Band, bilinear, cut, matrixOf, type Stretch } from "./resampling.js";
 

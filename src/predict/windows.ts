@@ -4,12 +4,11 @@
  */
 
 import { InputError } from "../core/errors.js";
+import type { Image, Region, Size } from "../core/image.js";
 import { paddedSize, type TestEdges, type TestSize, testSize } from "../data/test-input.js";
-import type { Region, RgbImage } from "../io/image-file.js";
 import { embedMask } from "../masks/mask-algebra.js";
 import { boundingBox, maskArea } from "../masks/run-lengths.js";
 import type { ScoredInstance, Task } from "../masks/segmentation.js";
-import type { Size } from "./network-output.js";
 
 /** How images reach the network: resized, and in windows of a side in pixels, or as they are (0, absent). */
 export interface SeenAs extends TestEdges {
@@ -64,7 +63,7 @@ export function windowsOf(image: Size, { window, ...edges }: SeenAs): Window[] {
 }
 
 /** The pixels of a window. */
-export function cutOut(image: RgbImage, { x, y }: Window): RgbImage {
+export function cutOut(image: Image, { x, y }: Window): Image {
   const region: Region = { left: x.start, top: y.start, width: x.length, height: y.length };
   if (region.width === image.width && region.height === image.height) return image;
   const data = new Uint8Array(3 * region.width * region.height);

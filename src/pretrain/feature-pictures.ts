@@ -1,5 +1,6 @@
 /** @file What a run has learned, for the eye: F_last before and after pretraining, and where masked prediction errs. */
 
+import type { Image } from "../core/image.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { denormalise } from "../data/augment.js";
 import type { EncoderArchitecture } from "../families/families.js";
@@ -10,7 +11,7 @@ import type { StepWeights } from "../train/objective.js";
 import type { TensorMap } from "../train/parameter-layout.js";
 import { heatPicture } from "../viz/colours.js";
 import { featureCells, READING_FEATURES } from "../viz/feature-cells.js";
-import { type Picture, resizeNearest } from "../viz/picture.js";
+import { resizeNearest } from "../viz/picture.js";
 import type { GalleryCell, GalleryRow } from "../viz/report.js";
 import { HeldOut, type HeldOutOptions, type HeldOutQuality } from "./held-out.js";
 import type { NamedCrop } from "./image-crops.js";
@@ -56,11 +57,11 @@ export class FeaturePictures {
   }
 
   /** Photo, k-means before and after, principal components before and after, and where it is known the error. */
-  async row({ name, crop }: NamedCrop, { map, meanError }: PredictionError): Promise<GalleryRow<Picture>> {
+  async row({ name, crop }: NamedCrop, { map, meanError }: PredictionError): Promise<GalleryRow<Image>> {
     const photo = denormalise(crop, this.size, this.size);
     const before = await this.extractor.features(crop, this.before);
     const after = await this.extractor.features(crop, this.after);
-    const cells: GalleryCell<Picture>[] = [{ label: "photo", picture: photo }, ...featureCells(after, before)];
+    const cells: GalleryCell<Image>[] = [{ label: "photo", picture: photo }, ...featureCells(after, before)];
     if (map) cells.push({ label: "prediction error", picture: errorPicture(photo, map, meanError), pixelated: true });
     return { caption: name.split(/[\\/]/).slice(-2).join("/"), cells };
   }
@@ -72,7 +73,7 @@ export class FeaturePictures {
 }
 
 export interface DrawnImages {
-  rows: GalleryRow<Picture>[];
+  rows: GalleryRow<Image>[];
   /** Masked prediction of these images, one entry each in their order. */
   quality: HeldOutQuality;
 }
@@ -93,7 +94,7 @@ export async function drawImages(
   const quality = await evaluator.evaluate(crops, weights);
   if (!evaluation) evaluator.dispose();
   const pictures = await FeaturePictures.create(runtime, options, weights.online);
-  const rows: GalleryRow<Picture>[] = [];
+  const rows: GalleryRow<Image>[] = [];
   for (const [i, image] of images.entries()) {
     rows.push(await pictures.row(image, { map: quality.errorMaps[i], meanError: quality.meanError }));
   }
@@ -110,7 +111,7 @@ async function downloadBackbone(frozen: boolean, { online }: StepWeights) {
 }
 
 /** The photo, with the errors of a square grid over the cells that have one. The middle of the scale is `meanError`. */
-function errorPicture(photo: Picture, errors: Float32Array, meanError: number): Picture {
+function errorPicture(photo: Image, errors: Float32Array, meanError: number): Image {
   const { width, height } = photo;
   const cells = Math.sqrt(errors.length);
   const heat = resizeNearest(heatPicture(errors, cells, cells, { low: 0, high: 2 * meanError }), width, height);

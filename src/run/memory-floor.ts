@@ -5,6 +5,7 @@
 
 import { availableParallelism, totalmem } from "node:os";
 import { InputError } from "../core/errors.js";
+import type { Grid } from "../core/tensor-data.js";
 import type { Conflict } from "./conflicts.js";
 import type { ModelSettings, RecomputeBlock } from "./model-settings.js";
 
@@ -19,7 +20,7 @@ export interface StepSize {
     readonly recompute: readonly RecomputeBlock[];
   };
   /** Sides of the network's input in pixels. */
-  readonly size: readonly [height: number, width: number];
+  readonly size: Grid;
   /** Images of that size that are kept besides the batch. */
   readonly keptImages?: number;
   /** Numbers that a micro-batch takes besides, e.g. its predictions. */

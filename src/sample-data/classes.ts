@@ -1,11 +1,13 @@
 /** @file The classes of the sample scenes: one row each, category ids 1, 2, ... in this order. */
 
+import type { Rgb } from "../core/image.js";
+
 export interface SceneClass {
   readonly name: string;
   /** A thing is counted (each instance a segment), stuff is not (one segment an image). */
   readonly isThing: boolean;
   /** For pictures of labels, 0 to 255. */
-  readonly color: readonly [red: number, green: number, blue: number];
+  readonly color: Rgb;
 }
 
 const stuff = (name: string, ...color: [number, number, number]) => ({ name, isThing: false, color }) as const;

@@ -1,5 +1,5 @@
 /** @file From light to a photograph: depth of field, exposure, vignette, tone curve and sensor noise. */
-import type { RgbImage } from "../io/image-file.js";
+import type { Image } from "../core/image.js";
 import { clamp, hash } from "./noise.js";
 
 export interface Exposure {
@@ -68,7 +68,7 @@ function tone(light: number): number {
 }
 
 /** Develops the exposure; `film.grain` seeds the noise. */
-export function develop(exposure: Exposure, film: Film): RgbImage {
+export function develop(exposure: Exposure, film: Film): Image {
   const { size } = exposure;
   const light = defocus(exposure, film);
   const gain = clamp(meter(light), 0.25, 4);

@@ -1,11 +1,11 @@
 /** @file One sample scene: its photograph and its exact labels. */
-import type { RgbImage } from "../io/image-file.js";
+import type { Image } from "../core/image.js";
 import { develop } from "./develop.js";
 import { drawScene } from "./layout.js";
 import { createTracer, newSeen } from "./trace.js";
 
 export interface RenderedScene {
-  readonly image: RgbImage;
+  readonly image: Image;
   /** Panoptic id of each pixel: 1000 * category id + number of the instance, which is 0 for stuff and 1 or more for things. */
   readonly segments: Uint32Array;
 }

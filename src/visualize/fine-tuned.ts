@@ -2,6 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { InputError } from "../core/errors.js";
+import type { Image, Size } from "../core/image.js";
 import type { Reporter } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { decodeImage } from "../data/source.js";
@@ -10,11 +11,10 @@ import { type EncoderArchitecture, familyOf } from "../families/families.js";
 import { startingWeights } from "../finetune/composition.js";
 import type { FinetuneSettings } from "../finetune/settings.js";
 import { loadSettings } from "../finetune/settings-resolution.js";
-import type { RgbImage } from "../io/image-file.js";
 import { DRAWN_SCORE, drawnPart, drawOver, pictureOf } from "../predict/drawing.js";
 import { createFeatureExtractor, encoderWeights, type FeatureExtractor } from "../predict/feature-extractor.js";
 import { listImages, noneReadable } from "../predict/folder/image-list.js";
-import { MASK_STRIDE, type Size } from "../predict/network-output.js";
+import { MASK_STRIDE } from "../predict/network-output.js";
 import { watchNothingKept } from "../predict/nothing-kept.js";
 import { type LiveWeights, Predictor } from "../predict/predictor.js";
 import { type LoadedModel, loadTrainedModel } from "../predict/trained-model.js";
@@ -24,7 +24,6 @@ import { createRuntime } from "../runtime/create-runtime.js";
 import { uploadTensors } from "../runtime/upload.js";
 import { featureCells, READING_FEATURES } from "../viz/feature-cells.js";
 import type { FeatureMap } from "../viz/feature-map.js";
-import type { Picture } from "../viz/picture.js";
 import type { GalleryRow } from "../viz/report.js";
 import { addWindow, cropFeatures } from "./stitch.js";
 import type { Drawing, DrawingOptions } from "./visualization.js";
@@ -58,7 +57,7 @@ export async function drawFineTuned(
         const prediction = await predictor.predict(image, new Set([task]));
         nothingKept.add(prediction);
         const photo = await pictureOf(image);
-        const cells: GalleryRow<Picture>["cells"] = [
+        const cells: GalleryRow<Image>["cells"] = [
           { label: "photo", picture: photo },
           { label: "prediction", picture: drawOver(photo, drawnPart(prediction, task, image), classes) },
           ...featureCells(...(await features.of(image))),
@@ -144,7 +143,7 @@ class Features {
     return new Features(runtime, model, encoder, await uploadTensors(runtime, own), start);
   }
 
-  async of(image: RgbImage): Promise<[after: FeatureMap, before?: FeatureMap]> {
+  async of(image: Image): Promise<[after: FeatureMap, before?: FeatureMap]> {
     const after = await this.under(this.after, image);
     return this.before ? [after, await this.under(this.before, image)] : [after];
   }
@@ -154,11 +153,11 @@ class Features {
     for (const weights of [this.after, this.before]) for (const tensor of weights?.values() ?? []) tensor.dispose();
   }
 
-  private async under(weights: LiveWeights, image: RgbImage): Promise<FeatureMap> {
+  private async under(weights: LiveWeights, image: Image): Promise<FeatureMap> {
     const { inference } = this.model;
     const size = networkSize(image, inference);
     const extractor = await this.extractorOf(size);
-    const mapOf = async (part: RgbImage) =>
+    const mapOf = async (part: Image) =>
       cropFeatures(await extractor.features(testInput(part, size).planes, weights), gridOf(size));
     const windows = windowsOf(image, inference);
     if (windows.length === 1) return mapOf(image);

@@ -1,9 +1,10 @@
 /** @file The pictures on the disk: a strip for each image, and the first of them on the page. */
 
 import { join } from "node:path";
+import type { Image } from "../core/image.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
 import { stripOf } from "../viz/feature-cells.js";
-import { encodePng, type Picture } from "../viz/picture.js";
+import { encodePng } from "../viz/picture.js";
 import type { EncodedPicture, GalleryRow } from "../viz/report.js";
 
 /** Images that the page shows; the strips of the others lie beside it. */
@@ -28,7 +29,7 @@ export interface Drawn extends PredictionQuality {
   readonly file: string;
   /** Its own in the folder, without number and suffix. */
   readonly stem: string;
-  readonly row: GalleryRow<Picture>;
+  readonly row: GalleryRow<Image>;
 }
 
 /** Pictures in a folder that is there. */
@@ -60,7 +61,7 @@ export class Gallery {
   }
 }
 
-function encodedRow({ caption, cells }: GalleryRow<Picture>): GalleryRow<EncodedPicture> {
+function encodedRow({ caption, cells }: GalleryRow<Image>): GalleryRow<EncodedPicture> {
   return {
     caption,
     cells: cells.map(({ picture, ...cell }) => ({

@@ -1,6 +1,6 @@
 /** @file Features of a whole image, put together from the windows in which the network sees it. */
 
-import type { Size } from "../predict/network-output.js";
+import type { Size } from "../core/image.js";
 import type { Window } from "../predict/windows.js";
 import type { FeatureMap } from "../viz/feature-map.js";
 

@@ -1,7 +1,7 @@
 /** @file Colours for labels and for magnitudes, and the pictures made with them. */
 
 import { ShapeError } from "../core/errors.js";
-import type { Picture, Rgb } from "./picture.js";
+import type { Image, Rgb } from "../core/image.js";
 
 /** Distinguishable under all common colour-vision deficiencies: the "bright" scheme of Paul Tol (SRON/EPS/TN/09-002), and black. */
 export const LABEL_COLOURS: readonly Rgb[] = [
@@ -29,7 +29,7 @@ const HEAT_STOPS: readonly Rgb[] = [
 const NO_VALUE: Rgb = [128, 128, 128];
 
 /** A label map [height * width] in `LABEL_COLOURS`. Throws ShapeError for a label that has no colour of its own. */
-export function labelPicture(labels: Uint8Array, width: number, height: number): Picture {
+export function labelPicture(labels: Uint8Array, width: number, height: number): Image {
   if (labels.length !== width * height) {
     throw new ShapeError("labelPicture", `${height} x ${width} labels`, `${labels.length}`);
   }
@@ -48,7 +48,7 @@ export function heatPicture(
   width: number,
   height: number,
   { low, high }: { low: number; high: number },
-): Picture {
+): Image {
   if (values.length !== width * height) {
     throw new ShapeError("heatPicture", `${height} x ${width} values`, `${values.length}`);
   }

@@ -1,8 +1,9 @@
 /** @file A row of pictures of one image's features. */
 
+import type { Image } from "../core/image.js";
 import { compareFeatures, type FeaturePictures, featurePictures } from "./feature-comparison.js";
 import type { FeatureMap } from "./feature-map.js";
-import { type Picture, resizeBilinear, resizeNearest, strip } from "./picture.js";
+import { resizeBilinear, resizeNearest, strip } from "./picture.js";
 import type { GalleryCell, GalleryRow } from "./report.js";
 
 /** How to read them, for whoever shows them. */
@@ -11,8 +12,8 @@ export const READING_FEATURES =
   "each image by itself";
 
 /** k-means clusters and principal components, of one map or of two in colours that can be compared. */
-export function featureCells(after: FeatureMap, before?: FeatureMap): GalleryCell<Picture>[] {
-  const cells = (when: string, { clusters, components }: FeaturePictures): GalleryCell<Picture>[] => [
+export function featureCells(after: FeatureMap, before?: FeatureMap): GalleryCell<Image>[] {
+  const cells = (when: string, { clusters, components }: FeaturePictures): GalleryCell<Image>[] => [
     { label: `k-means${when}`, picture: clusters, pixelated: true },
     { label: `PCA${when}`, picture: components },
   ];
@@ -29,7 +30,7 @@ export function featureCells(after: FeatureMap, before?: FeatureMap): GalleryCel
 const STRIP_HEIGHT = 256;
 
 /** A row's pictures side by side at one size, that of the first or larger. */
-export function stripOf({ cells }: GalleryRow<Picture>): Picture {
+export function stripOf({ cells }: GalleryRow<Image>): Image {
   const [{ picture: first }] = cells;
   const height = Math.max(STRIP_HEIGHT, first.height);
   const width = Math.max(1, Math.round((first.width * height) / first.height));

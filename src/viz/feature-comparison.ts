@@ -1,17 +1,17 @@
 /** @file One image's features before and after pretraining, in colours that can be compared (Fig. 5 of the paper). */
 
+import type { Image } from "../core/image.js";
 import { matchClusters } from "./cluster-matching.js";
 import { labelPicture } from "./colours.js";
 import type { FeatureMap } from "./feature-map.js";
 import { type KMeansOptions, kMeans } from "./k-means.js";
 import { alignComponents, componentPicture, principalComponents } from "./pca.js";
-import type { Picture } from "./picture.js";
 
 export interface FeaturePictures {
   /** One colour a cluster. */
-  clusters: Picture;
+  clusters: Image;
   /** First three principal components as red, green, blue. */
-  components: Picture;
+  components: Image;
 }
 
 /** Pictures of one feature map, one pixel per position. */

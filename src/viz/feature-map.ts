@@ -1,13 +1,12 @@
 /** @file What every feature picture starts from: one image's features on a grid, as plain numbers. */
 
 import { InputError, ShapeError } from "../core/errors.js";
+import type { Size } from "../core/image.js";
 
 /** Features of one image, row-major [channels, height, width]. */
-export interface FeatureMap {
+export interface FeatureMap extends Size {
   readonly data: Float32Array;
   readonly channels: number;
-  readonly height: number;
-  readonly width: number;
 }
 
 /** Number of grid positions. Throws ShapeError when the data do not fill the shape, InputError when they are not finite. */

@@ -1,6 +1,6 @@
 /** @file Text in pictures, drawn with strokes of our own, so that no picture depends on the fonts of a machine. */
 
-import type { Picture, Rgb } from "./picture.js";
+import type { Image, Rgb, Size } from "../core/image.js";
 
 /**
  * Strokes of each character, separated by blanks: pairs of digits x, y on a grid with capitals from y = 0 to the baseline
@@ -123,7 +123,7 @@ function drawable(text: string): string[] {
 }
 
 /** Width and height in pixels of a text whose capitals are `size` pixels high, descenders included. */
-export function textSize(text: string, size: number): { width: number; height: number } {
+export function textSize(text: string, size: number): Size {
   const units = drawable(text).reduce((sum, c) => sum + glyph(c).width + GAP, -GAP);
   const thickness = strokeWidth(size);
   return {
@@ -144,7 +144,7 @@ function distanceToSegment(x: number, y: number, [ax, ay]: readonly number[], [b
 
 /** Draws a text in place, its box (`textSize`) at (left, top); what lies outside the picture is cut off. */
 export function drawText(
-  { width, height, data }: Picture,
+  { width, height, data }: Image,
   text: string,
   { left, top, size, color }: { left: number; top: number; size: number; color: Rgb },
 ): void {

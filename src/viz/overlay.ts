@@ -1,16 +1,14 @@
 /** @file Segmentations over their images: half-transparent fills, crisp outlines, names of classes. */
 
 import { ShapeError } from "../core/errors.js";
+import type { Image, Region, Rgb, Size } from "../core/image.js";
 import { maskArea, paintMask, type RunLengths } from "../masks/run-lengths.js";
 import { IGNORED, type PanopticMap, type SegmentationClass, type SemanticMap } from "../masks/segmentation.js";
 import { turnHue } from "./colours.js";
 import { drawText, textSize } from "./lettering.js";
-import type { Picture, Rgb } from "./picture.js";
 
 /** Objects that may overlap, predicted (with a score) or annotated. */
-export interface MaskSet {
-  readonly width: number;
-  readonly height: number;
+export interface MaskSet extends Size {
   readonly instances: readonly { readonly label: number; readonly score?: number; readonly mask: RunLengths }[];
 }
 
@@ -40,7 +38,7 @@ const INK: Rgb = [255, 255, 255];
  * has room for them. Small objects lie above large ones; what has no class stays as it is.
  * @throws ShapeError unless the sizes agree
  */
-export function overlay(image: Picture, segmentation: Segmentation, classes: readonly SegmentationClass[]): Picture {
+export function overlay(image: Image, segmentation: Segmentation, classes: readonly SegmentationClass[]): Image {
   const { width, height } = image;
   if (segmentation.width !== width || segmentation.height !== height) {
     const found = `${segmentation.width} x ${segmentation.height}`;
@@ -107,12 +105,12 @@ function blend(data: Uint8Array, pixel: number, color: Rgb, opacity: number): vo
   }
 }
 
-function fill({ data }: Picture, { owner, shapes }: Layers): void {
+function fill({ data }: Image, { owner, shapes }: Layers): void {
   for (let p = 0; p < owner.length; p++) if (owner[p] > 0) blend(data, p, shapes[owner[p] - 1].color, FILL);
 }
 
 /** Pixels within `reach` (rows or columns) of another shape take their shape's full colour. */
-function outline({ width, height, data }: Picture, { owner, shapes }: Layers): void {
+function outline({ width, height, data }: Image, { owner, shapes }: Layers): void {
   const reach = Math.max(1, Math.round(Math.min(width, height) / 500));
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -137,7 +135,7 @@ interface Place {
 }
 
 /** The pixel of each shape that is farthest from its edge, by a chamfer distance (3 straight, 4 diagonal). */
-function widestPlaces({ width, height }: Picture, { owner, shapes }: Layers): (Place | undefined)[] {
+function widestPlaces({ width, height }: Image, { owner, shapes }: Layers): (Place | undefined)[] {
   const distance = new Int32Array(owner.length);
   const step = (p: number, x: number, y: number, dx: number, dy: number, cost: number) => {
     const inside = x + dx >= 0 && x + dx < width && y + dy >= 0 && y + dy < height;
@@ -166,24 +164,17 @@ function widestPlaces({ width, height }: Picture, { owner, shapes }: Layers): (P
   );
 }
 
-interface Box {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
-
-const apart = (a: Box, b: Box) =>
+const apart = (a: Region, b: Region) =>
   a.left + a.width <= b.left || b.left + b.width <= a.left || a.top + a.height <= b.top || b.top + b.height <= a.top;
 
 /** Names where there is room, largest shapes first, none over another. */
-function nameShapes(picture: Picture, layers: Layers): void {
+function nameShapes(picture: Image, layers: Layers): void {
   const { width, height } = picture;
   const size = Math.min(22, Math.max(8, Math.round(Math.min(width, height) / 42)));
   const margin = Math.ceil(size / 3);
   const places = widestPlaces(picture, layers);
   const order = layers.shapes.map((_, i) => i).sort((a, b) => layers.shapes[b].area - layers.shapes[a].area);
-  const taken: Box[] = [];
+  const taken: Region[] = [];
   for (const i of order) {
     const place = places[i];
     const { text } = layers.shapes[i];
@@ -202,7 +193,7 @@ function nameShapes(picture: Picture, layers: Layers): void {
 }
 
 /** A dark rectangle with its corner pixels left out. */
-function plate({ width, data }: Picture, box: Box): void {
+function plate({ width, data }: Image, box: Region): void {
   for (let y = 0; y < box.height; y++) {
     const inset = y === 0 || y === box.height - 1 ? 2 : y === 1 || y === box.height - 2 ? 1 : 0;
     for (let x = inset; x < box.width - inset; x++) {

@@ -1,14 +1,13 @@
 /** @file The first three principal components of one image's features, as the red, green and blue of a picture. */
 
 import { ShapeError } from "../core/errors.js";
+import type { Image, Size } from "../core/image.js";
 import { bestAssignment } from "./assignment.js";
 import { leadingEigenvectors } from "./eigenvectors.js";
 import { type FeatureMap, positionsOf } from "./feature-map.js";
-import { fromPlanes, type Picture } from "./picture.js";
+import { fromPlanes } from "./picture.js";
 
-export interface PrincipalComponents {
-  readonly width: number;
-  readonly height: number;
+export interface PrincipalComponents extends Size {
   /** Three planes of [height * width] projections on the components; each has mean 0. */
   readonly planes: readonly Float32Array[];
   /** Share of the features' variance along each component. */
@@ -63,7 +62,7 @@ export function alignComponents(reference: PrincipalComponents, components: Prin
 }
 
 /** Each component stretched between its percentiles to one colour channel; a component without variance is mid-grey. */
-export function componentPicture({ planes, width, height }: PrincipalComponents): Picture {
+export function componentPicture({ planes, width, height }: PrincipalComponents): Image {
   const scaled = new Float32Array(3 * width * height);
   planes.forEach((plane, k) => {
     const sorted = plane.toSorted();

@@ -2,18 +2,10 @@
 
 import { encode } from "fast-png";
 import { ShapeError } from "../core/errors.js";
-
-/** 8-bit RGB, row-major, interleaved: `data` has width * height * 3 bytes. */
-export interface Picture {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
-
-export type Rgb = readonly [number, number, number];
+import type { Image, Rgb } from "../core/image.js";
 
 /** A picture from planes [3, height, width] of values in 0..1; values outside saturate. */
-export function fromPlanes(planes: Float32Array, width: number, height: number): Picture {
+export function fromPlanes(planes: Float32Array, width: number, height: number): Image {
   const area = width * height;
   if (planes.length !== 3 * area) {
     throw new ShapeError("fromPlanes", `3 x ${height} x ${width} values`, `${planes.length}`);
@@ -26,7 +18,7 @@ export function fromPlanes(planes: Float32Array, width: number, height: number):
 }
 
 /** Enlarges or shrinks by repeating or dropping pixels: for label maps and grids whose cells should stay visible. */
-export function resizeNearest(picture: Picture, width: number, height: number): Picture {
+export function resizeNearest(picture: Image, width: number, height: number): Image {
   const data = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++) {
     const fromRow = Math.floor(((y + 0.5) * picture.height) / height) * picture.width;
@@ -39,7 +31,7 @@ export function resizeNearest(picture: Picture, width: number, height: number): 
 }
 
 /** Bilinear with half-pixel centres and no antialiasing, as `interpolate(align_corners=False)`: for enlarging. */
-export function resizeBilinear(picture: Picture, width: number, height: number): Picture {
+export function resizeBilinear(picture: Image, width: number, height: number): Image {
   const rows = taps(picture.height, height);
   const columns = taps(picture.width, width);
   const data = new Uint8Array(width * height * 3);
@@ -67,7 +59,7 @@ function taps(from: number, to: number): { low: number; high: number; weight: nu
 }
 
 /** Pictures of one height side by side, `gutter` pixels of `background` between them. */
-export function strip(pictures: readonly Picture[], gutter = 4, background: Rgb = [255, 255, 255]): Picture {
+export function strip(pictures: readonly Image[], gutter = 4, background: Rgb = [255, 255, 255]): Image {
   const height = pictures[0]?.height ?? 0;
   const odd = pictures.find((picture) => picture.height !== height);
   if (odd) throw new ShapeError("strip", `pictures of height ${height}`, `${odd.height}`);
@@ -83,11 +75,11 @@ export function strip(pictures: readonly Picture[], gutter = 4, background: Rgb 
   return { width, height, data };
 }
 
-export function encodePng({ width, height, data }: Picture): Uint8Array {
+export function encodePng({ width, height, data }: Image): Uint8Array {
   return encode({ width, height, data, channels: 3, depth: 8 });
 }
 
 /** The picture as a `data:` address, for pages that load nothing from elsewhere. */
-export function dataUri(picture: Picture): string {
+export function dataUri(picture: Image): string {
   return `data:image/png;base64,${Buffer.from(encodePng(picture)).toString("base64")}`;
 }

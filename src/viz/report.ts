@@ -1,21 +1,20 @@
 /** @file A run's report: one HTML file that loads nothing from elsewhere and needs no script to be read. */
 
 import { createHash } from "node:crypto";
+import type { Image, Size } from "../core/image.js";
 import { type Chart, chartSvg } from "./chart.js";
 import { escapeHtml } from "./html.js";
-import { dataUri, type Picture } from "./picture.js";
+import { dataUri } from "./picture.js";
 import { SCRIPT, STYLE } from "./report-style.js";
 import { TABLE_SCRIPT, TABLE_STYLE, type Table, tableHtml } from "./table.js";
 
 /** A picture that is encoded already, e.g. a photograph as JPEG. */
-export interface EncodedPicture {
-  width: number;
-  height: number;
+export interface EncodedPicture extends Size {
   mediaType: "image/jpeg" | "image/png";
   bytes: Uint8Array;
 }
 
-export interface GalleryCell<P = Picture | EncodedPicture> {
+export interface GalleryCell<P = Image | EncodedPicture> {
   label: string;
   picture: P;
   /** Keeps the cells of a small grid visible when the page enlarges it. */
@@ -23,7 +22,7 @@ export interface GalleryCell<P = Picture | EncodedPicture> {
 }
 
 /** Pictures of one subject, side by side. */
-export interface GalleryRow<P = Picture | EncodedPicture> {
+export interface GalleryRow<P = Image | EncodedPicture> {
   caption: string;
   cells: GalleryCell<P>[];
 }
@@ -99,7 +98,7 @@ function galleryRow({ caption, cells }: GalleryRow): string {
   return `<figure class="row"><figcaption>${escapeHtml(caption)}</figcaption>${row}</figure>`;
 }
 
-function sourceOf(picture: Picture | EncodedPicture): string {
+function sourceOf(picture: Image | EncodedPicture): string {
   if ("data" in picture) return dataUri(picture);
   return `data:${picture.mediaType};base64,${Buffer.from(picture.bytes).toString("base64")}`;
 }

@@ -1,5 +1,6 @@
 /** @file Tables of scores for a report. Sorted by a click on a column's head; complete without the script. */
 
+import type { Rgb } from "../core/image.js";
 import { escapeHtml } from "./html.js";
 
 /** A number that does not exist (the mean over no class) is null and shown as a dash. */
@@ -20,7 +21,7 @@ export interface Column {
 export interface TableRow {
   cells: Cell[];
   /** Drawn before the first cell: the colour of the row's class in the pictures. */
-  color?: readonly [red: number, green: number, blue: number];
+  color?: Rgb;
   /** Stands out, and stays above the others when they are sorted. */
   total?: boolean;
 }

@@ -1,20 +1,20 @@
 import { describe, expect, it } from "vitest";
+import type { Image } from "../../src/core/image.js";
 import { type Axis, legacyNearestPixels, nearestPixels, resizeBilinear } from "../../src/data/resample.js";
-import type { RgbImage } from "../../src/io/image-file.js";
 
 const whole = (source: number, resized: number): Axis => ({ source, resized, start: 0, length: resized });
 
 /** Bytes that look random, from a formula: 37 i + 11 i^2. */
-function pattern(width: number, height: number): RgbImage {
+function pattern(width: number, height: number): Image {
   return { width, height, data: Uint8Array.from({ length: 3 * width * height }, (_, i) => 37 * i + 11 * i * i) };
 }
 
-function resize(image: RgbImage, width: number, height: number): RgbImage {
+function resize(image: Image, width: number, height: number): Image {
   return resizeBilinear(image, whole(image.width, width), whole(image.height, height));
 }
 
 /** Pixels of a part of an image, mirrored or not. */
-function cut({ data, ...image }: RgbImage, left: number, top: number, width: number, height: number, mirror: boolean) {
+function cut({ data, ...image }: Image, left: number, top: number, width: number, height: number, mirror: boolean) {
   const out: number[] = [];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -32,7 +32,7 @@ describe("bilinear resizing of bytes", () => {
       height: 1,
       data: Uint8Array.from(values.flatMap((value) => [value, value, value])),
     });
-    const red = (image: RgbImage) => Array.from({ length: image.width }, (_, x) => image.data[3 * x]);
+    const red = (image: Image) => Array.from({ length: image.width }, (_, x) => image.data[3 * x]);
     expect(red(resize(grey(0, 255), 1, 1))).toEqual([128]); // 127.5 + 0.5
     expect(red(resize(grey(0, 100), 4, 1))).toEqual([0, 25, 75, 100]); // centres 0.25, 0.75, 1.25, 1.75
     // Centre 1, support 2: weights 0.75, 0.75, 0.25 for the pixels 0, 1, 2; the mirror image of that at centre 3.

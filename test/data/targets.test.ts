@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Size } from "../../src/core/image.js";
 import { clipPolygon } from "../../src/data/clip-polygon.js";
-import type { LabelledView, Size } from "../../src/data/labelled-view.js";
+import type { LabelledView } from "../../src/data/labelled-view.js";
 import { viewAxes } from "../../src/data/labelled-view.js";
 import { nearestPixels } from "../../src/data/resample.js";
 import { instanceTargets, panopticTargets, semanticTargets, type TargetView } from "../../src/data/targets.js";

@@ -1,14 +1,14 @@
 import { expect, test, vi } from "vitest";
 import { InputError } from "../../src/core/errors.js";
+import type { Image } from "../../src/core/image.js";
 import { evaluate } from "../../src/evaluate/evaluate.js";
 import type { Predict, Prediction } from "../../src/evaluate/evaluation.js";
-import type { RgbImage } from "../../src/io/image-file.js";
 import { instancesOf, labelledImages, panopticOf, scoredOf, semanticOf } from "../support/labelled-images.js";
 
 /** A model that knows the image by its red and says what `answers` holds for it. */
 const saying =
   (answer: (index: number) => Prediction): Predict =>
-  async ({ data }: RgbImage) =>
+  async ({ data }: Image) =>
     answer(data[0] / 10);
 
 const SCENE = `

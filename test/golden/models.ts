@@ -1,10 +1,10 @@
 /** @file The models of this project as each golden case describes them. */
 
-import { floats } from "../../src/core/tensor-data.js";
+import { floats, type Grid } from "../../src/core/tensor-data.js";
 import * as g from "../../src/graph/build.js";
 import { gradients } from "../../src/graph/differentiate.js";
 import { Graph, inputName, type Tensor } from "../../src/graph/graph.js";
-import { deformableAttention, type GridSize, sampleRows } from "../../src/models/deformable-attention.js";
+import { deformableAttention, sampleRows } from "../../src/models/deformable-attention.js";
 import { pixelDecoder } from "../../src/models/pixel-decoder.js";
 import type { Pyramid } from "../../src/models/pyramid.js";
 import { resnet } from "../../src/models/resnet.js";
@@ -83,7 +83,7 @@ function swinOf({ graph, golden, variant, input }: Frame): Outputs {
 
 /** The core alone: normalised locations become pixel coordinates, [.., heads, levels, points] one axis of samples. */
 function deformableCore({ golden, variant, input }: Frame): Outputs {
-  const levels = golden.explicit<GridSize[]>("spatial_shapes");
+  const levels = golden.explicit<Grid[]>("spatial_shapes");
   const [value, locations, weights] = ["value", "sampling_locations", "attention_weights"].map(input);
   const [n, tokens, heads, depth] = value.shape;
   const [, lq, , , points] = locations.shape;
@@ -99,7 +99,7 @@ function deformableCore({ golden, variant, input }: Frame): Outputs {
 }
 
 function deformableModule({ graph, golden, variant, input }: Frame): Outputs {
-  const levels = golden.explicit<GridSize[]>("spatial_shapes");
+  const levels = golden.explicit<Grid[]>("spatial_shapes");
   const options = {
     levels,
     heads: golden.setting("n_heads"),

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Size } from "../../src/core/image.js";
 import type { TypedArray } from "../../src/core/tensor-data.js";
 import { decodeMask } from "../../src/masks/run-lengths.js";
 import type { SegmentationClass } from "../../src/masks/segmentation.js";
 import { scoredInstances } from "../../src/predict/instances.js";
 import { createMaskEnlarger, type MaskEnlarger, TILE } from "../../src/predict/mask-tiles.js";
-import type { ImageSizes, NetworkOutput, Size } from "../../src/predict/network-output.js";
+import type { ImageSizes, NetworkOutput } from "../../src/predict/network-output.js";
 import { panopticMap } from "../../src/predict/panoptic.js";
 import { createSemanticScorer, type SemanticScorer, semanticMap } from "../../src/predict/semantic.js";
 import type { Runtime } from "../../src/runtime/contract.js";

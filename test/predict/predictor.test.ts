@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/core/errors.js";
+import type { Image } from "../../src/core/image.js";
 import { RandomStream } from "../../src/core/random.js";
 import { IMAGENET_MEAN, IMAGENET_STD } from "../../src/data/augment.js";
-import type { RgbImage } from "../../src/io/image-file.js";
 import { IGNORED, TASKS } from "../../src/masks/segmentation.js";
 import { asConstants, asInputs } from "../../src/nn/scope.js";
 import { toOnnx } from "../../src/onnx/emit.js";
@@ -24,7 +24,7 @@ afterAll(() => runtime.dispose());
 
 const ALL = new Set(TASKS);
 
-function photo(width: number, height: number, index = 0): RgbImage {
+function photo(width: number, height: number, index = 0): Image {
   const random = new RandomStream({ seed: 3, purpose: "photo", sample: index });
   const [fx, fy] = [random.uniform(0.05, 0.3), random.uniform(0.05, 0.3)];
   const data = Uint8Array.from({ length: 3 * width * height }, (_, i) => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/core/errors.js";
-import type { RgbImage } from "../../src/io/image-file.js";
+import type { Image } from "../../src/core/image.js";
 import { encodeMask } from "../../src/masks/run-lengths.js";
 import { Predictor } from "../../src/predict/predictor.js";
 import { cutOut, networkSize, ownInstances, windowsOf } from "../../src/predict/windows.js";
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => runtime.dispose());
 
-function photo(width: number, height: number): RgbImage {
+function photo(width: number, height: number): Image {
   const data = Uint8Array.from({ length: 3 * width * height }, (_, i) => {
     const pixel = Math.floor(i / 3);
     return 127 + 120 * Math.sin(0.11 * (pixel % width) + 0.17 * Math.floor(pixel / width) + (i % 3));

@@ -1,22 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { ShapeError } from "../../src/core/errors.js";
+import type { Image, Rgb } from "../../src/core/image.js";
 import { IGNORED, type SegmentationClass } from "../../src/masks/segmentation.js";
 import { turnHue } from "../../src/viz/colours.js";
 import { drawText, textSize } from "../../src/viz/lettering.js";
 import { overlay } from "../../src/viz/overlay.js";
-import type { Picture, Rgb } from "../../src/viz/picture.js";
 
 const CLASSES: SegmentationClass[] = [
   { id: 1, name: "sky", isThing: false, color: [0, 100, 200] },
   { id: 2, name: "cat", isThing: true, color: [200, 100, 0] },
 ];
 
-const grey = (width: number, height: number): Picture => ({
+const grey = (width: number, height: number): Image => ({
   width,
   height,
   data: new Uint8Array(3 * width * height).fill(100),
 });
-const at = ({ width, data }: Picture, x: number, y: number): Rgb => {
+const at = ({ width, data }: Image, x: number, y: number): Rgb => {
   const [r, g, b] = data.subarray(3 * (y * width + x));
   return [r, g, b];
 };

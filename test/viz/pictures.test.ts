@@ -1,16 +1,17 @@
 import { decode } from "fast-png";
 import { describe, expect, it } from "vitest";
 import { ShapeError } from "../../src/core/errors.js";
+import type { Image } from "../../src/core/image.js";
 import { heatPicture, LABEL_COLOURS, labelPicture } from "../../src/viz/colours.js";
 import * as pictures from "../../src/viz/picture.js";
 
 /** A picture of one row whose pixels are greys. */
-const greys = (...values: number[]): pictures.Picture => ({
+const greys = (...values: number[]): Image => ({
   width: values.length,
   height: 1,
   data: Uint8Array.from(values.flatMap((value) => [value, value, value])),
 });
-const reds = ({ data }: pictures.Picture) => Array.from(data.filter((_, i) => i % 3 === 0));
+const reds = ({ data }: Image) => Array.from(data.filter((_, i) => i % 3 === 0));
 
 describe("pictures", () => {
   it("come from planes, saturating", () => {

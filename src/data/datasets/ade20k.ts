@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import type { Size } from "../../core/image.js";
 import { exists } from "../../io/atomic-file.js";
 import { encodeSegments, maskArea } from "../../masks/run-lengths.js";
 import {
@@ -32,9 +33,7 @@ const toLabels = labelTable(
   () => "ADE20K's annotations hold 0 (unlabelled) to 150.",
 );
 
-interface Objects {
-  readonly width: number;
-  readonly height: number;
+interface Objects extends Size {
   /** Number of the object of each pixel, 0 for none. */
   readonly numbers: Uint8Array;
   /** Category 1 to 100 by number, by rising number. */

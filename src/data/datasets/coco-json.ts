@@ -1,17 +1,16 @@
 /** @file COCO's JSON files: reading, and what must be true of them before anything is used. */
 
 import { InputError } from "../../core/errors.js";
+import type { Size } from "../../core/image.js";
 import { show } from "../../core/show.js";
 import type { SegmentationClass } from "../../masks/segmentation.js";
 import { classList, requireFewClasses } from "./class-list.js";
 import { colorOf, type Fields, flagOf, idOf, isAbsent, isObject, numberedId } from "./json-fields.js";
 import { readJson, stampOf } from "./json-file.js";
 
-export interface CocoImage {
+export interface CocoImage extends Size {
   readonly id: number | string;
   readonly file_name: string;
-  readonly width: number;
-  readonly height: number;
 }
 
 /** An annotation as the file has it. Fields beyond `image_id` are checked when an image's labels are read. */

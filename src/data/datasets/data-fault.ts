@@ -1,6 +1,7 @@
 /** @file What can be wrong with labelled data, as errors of a kind, so that a report can count them. */
 
 import { InputError, type Problem } from "../../core/errors.js";
+import type { Size } from "../../core/image.js";
 import type { BadFile } from "../source.js";
 
 export const FAULT_KINDS = [
@@ -33,18 +34,12 @@ export function badFileOf({ problem: { where, expected, found } }: DataFault): B
 }
 
 /** The size that labels must have, and whose it is: "the image". */
-export interface WantedSize {
-  readonly width: number;
-  readonly height: number;
+export interface WantedSize extends Size {
   readonly of: string;
 }
 
 /** @throws DataFault for another size than wanted, with a hint where it is turned */
-export function requireSize(
-  { width, height }: Pick<WantedSize, "width" | "height">,
-  where: string,
-  wanted: WantedSize,
-): void {
+export function requireSize({ width, height }: Size, where: string, wanted: WantedSize): void {
   if (width === wanted.width && height === wanted.height) return;
   const turned = width === wanted.height && height === wanted.width;
   throw new DataFault("sizes differ", {

@@ -1,5 +1,7 @@
 /** @file Fields of COCO's JSON files, whose writers do not agree on the types of ids and flags. */
 
+import type { Rgb } from "../../core/image.js";
+
 export type Fields = Readonly<Record<string, unknown>>;
 
 export const isObject = (value: unknown): value is Fields =>
@@ -29,7 +31,7 @@ export function flagOf(value: unknown): boolean | undefined {
 }
 
 /** `[220, 20, 60]` or `#dc143c`; undefined for anything else. */
-export function colorOf(value: unknown): readonly [red: number, green: number, blue: number] | undefined {
+export function colorOf(value: unknown): Rgb | undefined {
   if (typeof value === "string" && /^#[\da-f]{6}$/i.test(value)) {
     const number = Number.parseInt(value.slice(1), 16);
     return [number >> 16, (number >> 8) & 255, number & 255];

@@ -2,15 +2,14 @@
 
 import type { DecodedPng } from "fast-png";
 import { InputError } from "../../core/errors.js";
+import type { Size } from "../../core/image.js";
 import { readPicture } from "../../io/picture-file.js";
 import { decodePng, isPng, PngError, pngHeader } from "../../io/png-file.js";
 import { DataFault, requireSize, type WantedSize } from "./data-fault.js";
 
 /** The ids of one file, row-major. */
-export interface LabelMap {
+export interface LabelMap extends Size {
   readonly file: string;
-  readonly width: number;
-  readonly height: number;
   readonly ids: Uint8Array | Uint16Array | Uint32Array;
 }
 

@@ -1,6 +1,7 @@
 /** @file One split of a data set as a source of labelled images: what all formats share. */
 
 import { InputError } from "../../core/errors.js";
+import type { Size } from "../../core/image.js";
 import { imageSize } from "../../io/image-file.js";
 import { readPicture } from "../../io/picture-file.js";
 import { shapeMask } from "../../masks/polygons.js";
@@ -61,7 +62,7 @@ export interface LabelledSplit extends LabelledSource {
   /** Forms that are read from files of their own; the others are derived from the panoptic one. */
   readonly ownForms: ReadonlySet<Task>;
   /** Size of the upright image, from the file's header. */
-  size(index: number): Promise<{ width: number; height: number }>;
+  size(index: number): Promise<Size>;
   hasObjects?(index: number): boolean;
   /** What to do when only one class occurs and all else is ignored. */
   readonly ifOneClass?: string;
@@ -72,11 +73,6 @@ export interface LabelledSplit extends LabelledSource {
   hasTarget(index: number): Promise<boolean>;
   /** Opens what is opened on first use otherwise, so that a fault of it ends work before it begins. @throws InputError */
   openForms(): Promise<void>;
-}
-
-interface Sized {
-  readonly width: number;
-  readonly height: number;
 }
 
 type Label = SemanticMap | InstanceSet | PanopticMap;
@@ -106,7 +102,7 @@ function showsTarget(label: Label): boolean {
 export function createSplit(parts: SplitParts): LabelledSplit {
   const { task, classes, images, faults = [], warnings = [], notes = [], unused = [] } = parts;
   const { hasObjects, ifOneClass, panoptic } = parts;
-  const sizes = new Map<number, Sized>();
+  const sizes = new Map<number, Size>();
   /** Images whose label was read and has a target. */
   const withTarget = new Set<number>();
   const derived = <T>(of: (map: PanopticMap) => T) =>
@@ -115,7 +111,7 @@ export function createSplit(parts: SplitParts): LabelledSplit {
   const instances = parts.instances ?? derived((map) => instancesOfPanoptic(map, classes));
   const readers = { semantic, instance: instances, panoptic };
 
-  async function size(index: number): Promise<Sized> {
+  async function size(index: number): Promise<Size> {
     let found = sizes.get(index);
     if (!found) {
       const { file } = images[index];

@@ -1,5 +1,6 @@
 /** @file What was found in one image, for a person who asked about that one. */
 
+import type { Size } from "../../core/image.js";
 import { maskArea } from "../../masks/run-lengths.js";
 import { IGNORED, type SegmentationClass, type Task } from "../../masks/segmentation.js";
 import type { Prediction } from "../predictor.js";
@@ -23,7 +24,7 @@ export interface Findings {
 /** `prediction`: what was kept of it. */
 export function findingsOf(
   { semantic, panoptic, instances }: Omit<Prediction, "confidence">,
-  { width, height }: { readonly width: number; readonly height: number },
+  { width, height }: Size,
   classes: readonly SegmentationClass[],
 ): Findings {
   const forms = new Map<Task, readonly Finding[]>();

@@ -2,8 +2,9 @@
 
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
+import type { Image, Size } from "../../core/image.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
-import { encodeJpeg, encodePng, type RgbImage, resizeImage } from "../../io/image-file.js";
+import { encodeJpeg, encodePng, resizeImage } from "../../io/image-file.js";
 import { encodeGreyPng, encodeIdPng } from "../../io/label-png.js";
 import { maskArea } from "../../masks/run-lengths.js";
 import { IGNORED, type SegmentationClass, type SemanticMap, type Task } from "../../masks/segmentation.js";
@@ -16,11 +17,9 @@ import type { ListedImage } from "./image-list.js";
 import { LABELS, OVERLAYS, PREDICTION_FILES } from "./output-directory.js";
 
 /** An image in `predictions.json`; paths are relative to the output folder. */
-export interface ImageRecord {
+export interface ImageRecord extends Size {
   readonly id: number;
   readonly file: string;
-  readonly width: number;
-  readonly height: number;
   /** By form. */
   readonly overlays: Readonly<Partial<Record<Task, string>>>;
   readonly labels: Readonly<Partial<Record<Task, string>>>;
@@ -59,7 +58,7 @@ const PAGE_QUALITY = 85;
 /** Writes the files of one image. The prediction holds what was asked for and nothing else. */
 export async function writeImage(
   { id, file, stem }: ListedImage,
-  image: RgbImage,
+  image: Image,
   { semantic, panoptic, instances, confidence }: Prediction,
   { out, classes, scoreThreshold, shown, described }: WriteOptions,
 ): Promise<WrittenImage> {
@@ -77,7 +76,7 @@ export async function writeImage(
     await writeFileAtomic(join(out, path), png);
     return path;
   };
-  const pictures: [label: string, picture: RgbImage][] = [["image", image]];
+  const pictures: [label: string, picture: Image][] = [["image", image]];
   for (const [form, segmentation] of drawn) {
     const picture = overlay(image, segmentation, classes);
     pictures.push([form, picture]);
@@ -104,7 +103,7 @@ export async function writeImage(
   };
 }
 
-async function cellOf(label: string, image: RgbImage): Promise<GalleryCell<EncodedPicture>> {
+async function cellOf(label: string, image: Image): Promise<GalleryCell<EncodedPicture>> {
   const scale = Math.min(1, PAGE_SIDE / Math.max(image.width, image.height));
   const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
   const bytes = await encodeJpeg(await resizeImage(image, width, height), PAGE_QUALITY);
