@@ -6,7 +6,7 @@
 import type { Tensor } from "../graph/graph.js";
 import type { BackboneOptions, Pyramid } from "../models/backbone.js";
 import type { PixelDecoderOutput } from "../models/pixel-decoder.js";
-import type { Prediction } from "../models/transformer-decoder.js";
+import type { Prediction } from "../models/prediction-heads.js";
 import type { Scope } from "../nn/scope.js";
 
 /** The parts of a mask-classification architecture (Mask-JEPA, section 3.1): f_back, f_pixel and f_trans. */

@@ -4,7 +4,7 @@ import * as g from "../graph/build.js";
 import { recompute } from "../graph/differentiate.js";
 import type { Tensor } from "../graph/graph.js";
 import { multiHeadAttention } from "../nn/attention.js";
-import { feedForward, layerNorm } from "../nn/layers.js";
+import { feedForward, residual } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
 
 export interface DecoderLayerOptions {
@@ -29,12 +29,6 @@ export interface Memory {
   bias?: Tensor;
 }
 
-/** Residual around `branch`, with the layer norm after the sum (post-norm) or before the branch (pre-norm). */
-function residual(p: Scope, x: Tensor, preNorm: boolean, branch: (x: Tensor) => Tensor): Tensor {
-  const norm = p.in("norm");
-  return preNorm ? g.add(x, branch(layerNorm(norm, x))) : layerNorm(norm, g.add(x, branch(x)));
-}
-
 /** Layer i under sem_seg_head.predictor; returns the new content [N, Q, C]. */
 export function decoderLayer(
   p: Scope,
@@ -46,18 +40,18 @@ export function decoderLayer(
   const cross = p.in("transformer_cross_attention_layers", i);
   const self = p.in("transformer_self_attention_layers", i);
   const ffn = p.in("transformer_ffn_layers", i);
-  let x = residual(cross, content, preNorm, (y) =>
+  let x = residual(cross.in("norm"), content, preNorm, (y) =>
     multiHeadAttention(
       cross.in("multihead_attn"),
       { query: g.add(y, position), key: keys, value: values, bias },
       heads,
     ),
   );
-  x = residual(self, x, preNorm, (y) => {
+  x = residual(self.in("norm"), x, preNorm, (y) => {
     const query = g.add(y, position);
     return multiHeadAttention(self.in("self_attn"), { query, key: query, value: y }, heads);
   });
-  return residual(ffn, x, preNorm, (y) => feedForward(ffn, y, feedForwardDim));
+  return residual(ffn.in("norm"), x, preNorm, (y) => feedForward(ffn, y, feedForwardDim));
 }
 
 /**

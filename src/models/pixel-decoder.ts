@@ -8,6 +8,7 @@ import { caffe2Xavier, normal, xavierUniform, zeros } from "../nn/init.js";
 import { conv2d, feedForward, groupNorm, layerNorm, resizeBilinear, toMap, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
 import { deformableAttention } from "./deformable-attention.js";
+import { pyramidLevel } from "./feature-pyramid.js";
 import { sinePositions } from "./position-embedding.js";
 import type { Pyramid } from "./pyramid.js";
 
@@ -97,13 +98,8 @@ function encoderLayer(p: Scope, x: Tensor, frame: EncoderFrame, options: PixelDe
   return layerNorm(p.in("norm2"), g.add(y, feedForward(p, y, feedForwardDim)));
 }
 
-/** FPN step: lateral res2 + upsampled stride-8 map, 3x3, then the 1x1 convolution that makes F_last. */
+/** FPN step from stride 8 to 4, then the 1x1 convolution that makes F_last. */
 function maskFeatures(p: Scope, res2: Tensor, stride8: Tensor, { hiddenDim, normGroups }: PixelDecoderOptions): Tensor {
-  const adapter = p.in("adapter_1");
-  const output = p.in("layer_1");
-  const lateral = conv2d(adapter, res2, hiddenDim, { kernel: 1, init: caffe2Xavier });
-  const merged = g.add(groupNorm(adapter.in("norm"), lateral, normGroups), resizeBilinear(stride8, gridOf(res2)));
-  const smoothed = conv2d(output, merged, hiddenDim, { kernel: 3, padding: 1, init: caffe2Xavier });
-  const map = g.relu(groupNorm(output.in("norm"), smoothed, normGroups));
+  const map = pyramidLevel(p, 1, res2, resizeBilinear(stride8, gridOf(res2)), { width: hiddenDim, normGroups });
   return conv2d(p.in("mask_features"), map, hiddenDim, { kernel: 1, init: caffe2Xavier, bias: zeros });
 }

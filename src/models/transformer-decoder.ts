@@ -2,28 +2,26 @@
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
-import { caffe2Xavier, normal, torchBias, torchWeight, zeros } from "../nn/init.js";
-import { conv2d, layerNorm, linear, resizeBilinear, toTokens } from "../nn/layers.js";
+import { caffe2Xavier, normal, zeros } from "../nn/init.js";
+import { conv2d, layerNorm, resizeBilinear, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
 import { type DecoderLayerOptions, decoderLayers } from "./decoder-layer.js";
 import { sinePositions } from "./position-embedding.js";
+import {
+  maskLogits,
+  maskProducts,
+  type Prediction,
+  type PredictionHeadOptions,
+  predictionHeads,
+} from "./prediction-heads.js";
 
-export interface TransformerDecoderOptions extends DecoderLayerOptions {
-  hiddenDim: number;
-  /** Width of the mask features and embeddings. */
-  maskDim: number;
+export interface TransformerDecoderOptions extends DecoderLayerOptions, PredictionHeadOptions {
   queries: number;
   layers: number;
   recomputeLayers?: boolean;
-  /** Classes without "no object". */
-  classes: number;
 }
 
-export interface Prediction {
-  /** [N, Q, classes + 1]; the last class is "no object". */
-  logits: Tensor;
-  /** Mask logits at stride 4, [N, Q, H/4, W/4]. */
-  masks: Tensor;
+export interface MaskedPrediction extends Prediction {
   /** Blocked positions of the next attention mask, before full rows are opened: [N, Q]. */
   blocked: Tensor;
 }
@@ -40,7 +38,7 @@ export function transformerDecoder(
   multiScale: readonly Tensor[],
   maskFeatures: Tensor,
   options: TransformerDecoderOptions,
-): Prediction[] {
+): MaskedPrediction[] {
   const { hiddenDim, queries, layers, heads } = options;
   const { graph } = maskFeatures;
   const n = maskFeatures.shape[0];
@@ -57,7 +55,7 @@ export function transformerDecoder(
   const content = g.expand(embedding("query_feat", queries), [n, queries, hiddenDim]);
   // Resizing is linear, so it may go before the product with the queries: once a level instead of once a layer.
   const reduced = multiScale.map((map) => resizeBilinear(maskFeatures, [map.shape[2], map.shape[3]]));
-  const predictions: Prediction[] = [];
+  const predictions: MaskedPrediction[] = [];
   const attended = (layer: number, content: Tensor) => {
     const level = layer % memories.length;
     const { bias, ...prediction } = predict(p, content, maskFeatures, reduced[level], options);
@@ -69,9 +67,10 @@ export function transformerDecoder(
   return predictions;
 }
 
-/** The 1x1 convolution that exists only where the widths differ (or input projection is enforced). */
-function projectInput(p: Scope, map: Tensor, hiddenDim: number): Tensor {
-  return map.shape[1] === hiddenDim ? map : conv2d(p, map, hiddenDim, { kernel: 1, init: caffe2Xavier, bias: zeros });
+/** The 1x1 convolution that exists only where the widths differ, or is `enforced`. */
+export function projectInput(p: Scope, map: Tensor, hiddenDim: number, enforced = false): Tensor {
+  const needed = enforced || map.shape[1] !== hiddenDim;
+  return needed ? conv2d(p, map, hiddenDim, { kernel: 1, init: caffe2Xavier, bias: zeros }) : map;
 }
 
 /** [N, Q, S] -> [N * heads, Q, S]; of one image the heads share it as it is. */
@@ -87,24 +86,15 @@ function predict(
   content: Tensor,
   maskFeatures: Tensor,
   reduced: Tensor,
-  { classes, hiddenDim, maskDim }: TransformerDecoderOptions,
-): Prediction & { bias: Tensor } {
-  const n = maskFeatures.shape[0];
-  const q = content.shape[1];
-  const normed = layerNorm(p.in("decoder_norm"), content);
-  const logits = linear(p.in("class_embed"), normed, classes + 1);
-  const mlp = p.in("mask_embed", "layers");
-  const embedded = [hiddenDim, hiddenDim, maskDim].reduce((x, width, i) => {
-    const y = linear(mlp.in(i), x, width, { weight: torchWeight, bias: torchBias(x.shape.at(-1) as number) });
-    return i < 2 ? g.relu(y) : y;
-  }, normed);
-  const masksOver = (features: Tensor) => g.matMul(embedded, g.reshape(features, [n, maskDim, -1]));
-  const masks = g.reshape(masksOver(maskFeatures), [n, q, ...maskFeatures.shape.slice(2)]);
+  options: PredictionHeadOptions,
+): MaskedPrediction & { bias: Tensor } {
+  const { logits, embeddings } = predictionHeads(p, layerNorm(p.in("decoder_norm"), content), options);
+  const masks = maskLogits(embeddings, maskFeatures);
   // sigmoid(x) < 0.5 is x < 0. A query that would see nothing sees everything.
-  const open = masksOver(reduced);
+  const open = maskProducts(embeddings, reduced);
   const closed = g.where(g.less(open, 0), 1, 0);
   const blocked = g.reduceSum(closed, [-1], true);
   const nothing = g.equal(blocked, open.shape[2]);
   const bias = g.where(nothing, 0, g.mul(closed, BLOCKED));
-  return { logits, masks, blocked: g.reshape(blocked, [n, q]), bias };
+  return { logits, masks, blocked: g.reshape(blocked, content.shape.slice(0, 2)), bias };
 }

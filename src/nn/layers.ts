@@ -126,6 +126,11 @@ export function feedForward(p: Scope, x: Tensor, hidden: number): Tensor {
   return linear(p.in("linear2"), inner, width, { weight: xavierUniform });
 }
 
+/** Residual around `branch`, with the layer norm after the sum (post-norm) or before the branch (pre-norm). */
+export function residual(norm: Scope, x: Tensor, preNorm: boolean, branch: (x: Tensor) => Tensor): Tensor {
+  return preNorm ? g.add(x, branch(layerNorm(norm, x))) : layerNorm(norm, g.add(x, branch(x)));
+}
+
 /** Weights [to, from] of one axis of a bilinear resize without antialias (align_corners false, edges clamped). */
 export function bilinearWeights(from: number, to: number): Float32Array {
   const weights = new Float32Array(to * from);
@@ -139,13 +144,35 @@ export function bilinearWeights(from: number, to: number): Float32Array {
   return weights;
 }
 
-/** Bilinear resize of x [.., H, W] as two matrix products, which differentiate and run everywhere. */
-export function resizeBilinear(x: Tensor, [height, width]: Grid): Tensor {
-  const [h, w] = x.shape.slice(-2);
-  const axis = (from: number, to: number) => x.graph.constant(floats([to, from], bilinearWeights(from, to)));
-  const wide = w === width ? x : g.matMul(x, axis(w, width), { transB: true });
-  return h === height ? wide : g.matMul(axis(h, height), wide);
+/** The input that each output of a nearest resize of one axis takes, in PyTorch's arithmetic: float32, rounded down. */
+export function nearestSources(from: number, to: number): Int32Array {
+  const scale = Math.fround(from / to);
+  return Int32Array.from({ length: to }, (_, i) => Math.min(Math.floor(Math.fround(i * scale)), from - 1));
 }
+
+/** Weights [to, from] of one axis of a nearest resize. */
+function nearestWeights(from: number, to: number): Float32Array {
+  const weights = new Float32Array(to * from);
+  nearestSources(from, to).forEach((source, i) => {
+    weights[i * from + source] = 1;
+  });
+  return weights;
+}
+
+/** Resizes x [.., H, W] by two matrix products, which differentiate and run everywhere. */
+const resizedBy =
+  (weightsOf: (from: number, to: number) => Float32Array) =>
+  (x: Tensor, [height, width]: Grid): Tensor => {
+    const [h, w] = x.shape.slice(-2);
+    const axis = (from: number, to: number) => x.graph.constant(floats([to, from], weightsOf(from, to)));
+    const wide = w === width ? x : g.matMul(x, axis(w, width), { transB: true });
+    return h === height ? wide : g.matMul(axis(h, height), wide);
+  };
+
+/** Bilinear resize of x [.., H, W] to a size. */
+export const resizeBilinear = resizedBy(bilinearWeights);
+/** Nearest resize of x [.., H, W] to a size. */
+export const resizeNearest = resizedBy(nearestWeights);
 
 /** Mean over blocks of x [N,C,H,W], block sizes dividing H and W: [N,C,H/b,W/b]. */
 export function areaAverage(x: Tensor, block: number): Tensor {
