@@ -37,7 +37,13 @@ export function folderInOnnxruntimeNode(platform: string): string {
   return join("bin", "napi-v6", ...platform.split("-"));
 }
 
-const ROOT = new URL("../../", import.meta.url);
+/** The package that this file belongs to, wherever below it the compiler has put it (dist, dist-bench, src). */
+const ROOT = packageAround(new URL("./", import.meta.url));
+
+function packageAround(folder: URL): URL {
+  const above = new URL("../", folder);
+  return existsSync(new URL("package.json", folder)) || above.href === folder.href ? folder : packageAround(above);
+}
 
 /** The folder of a package as a file in `from` (below our root) finds it. */
 function packageFolder(name: string, from = "."): string | undefined {
