@@ -12,6 +12,7 @@ import { swin } from "../../src/models/swin.js";
 import { transformerDecoder } from "../../src/models/transformer-decoder.js";
 import { asInputs, type Binding, Parameters } from "../../src/nn/scope.js";
 import type { GoldenCase } from "./case.js";
+import { detrDecoderOf, fpnPixelDecoderOf } from "./maskformer-models.js";
 
 /** Ways to compute the same numbers with less memory. */
 export interface Variant {
@@ -23,7 +24,7 @@ export interface Variant {
   readonly rowBytes?: number;
 }
 
-interface Frame {
+export interface Frame {
   readonly graph: Graph;
   readonly golden: GoldenCase;
   readonly variant: Variant;
@@ -32,7 +33,7 @@ interface Frame {
 }
 
 /** Outputs by the names that they have in the case. */
-type Outputs = Record<string, Tensor>;
+export type Outputs = Record<string, Tensor>;
 
 export interface GoldenModel {
   readonly name: string;
@@ -206,6 +207,19 @@ export const MODELS: readonly GoldenModel[] = [
   { name: "05_transformer_decoder_fullmask", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },
   { name: "05_transformer_decoder_inputproj_prenorm", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },
   { name: "05_transformer_decoder_small", build: transformerDecoderOf, variants: [PLAIN, tiles(1024)] },
+  { name: "12_maskformer_pixel_decoder_fpn", build: fpnPixelDecoderOf, variants: [PLAIN], large: true },
+  { name: "12_maskformer_pixel_decoder_fpn_odd", build: fpnPixelDecoderOf, variants: [PLAIN], large: true },
+  { name: "12_maskformer_pixel_decoder_transformer", build: fpnPixelDecoderOf, variants: [PLAIN, LAYERS], large: true },
+  { name: "12_maskformer_transformer_decoder", build: detrDecoderOf, variants: [PLAIN, LAYERS], large: true },
+  { name: "12_maskformer_transformer_decoder_noproj", build: detrDecoderOf, variants: [PLAIN] },
+  { name: "12_maskformer_transformer_decoder_enforce_proj", build: detrDecoderOf, variants: [PLAIN], large: true },
+  {
+    name: "12_maskformer_transformer_decoder_encoder_prenorm",
+    build: detrDecoderOf,
+    variants: [PLAIN, LAYERS],
+    large: true,
+  },
+  { name: "12_maskformer_transformer_decoder_full", build: detrDecoderOf, variants: [PLAIN], large: true },
 ];
 
 /**

@@ -1,0 +1,71 @@
+/** @file The transformer decoder of DETR (Carion et al. 2020) with MaskFormer's heads: every query attends to all of one map. */
+
+import * as g from "../graph/build.js";
+import { recompute } from "../graph/differentiate.js";
+import type { Tensor } from "../graph/graph.js";
+import { multiHeadAttention } from "../nn/attention.js";
+import { normal } from "../nn/init.js";
+import { feedForward, layerNorm, residual, toTokens } from "../nn/layers.js";
+import type { Scope } from "../nn/scope.js";
+import type { DecoderLayerOptions, DecoderState, Memory } from "./decoder-layer.js";
+import { sinePositions } from "./position-embedding.js";
+import { maskLogits, type Prediction, type PredictionHeadOptions, predictionHeads } from "./prediction-heads.js";
+import { projectInput } from "./transformer-decoder.js";
+import { transformerEncoder } from "./transformer-encoder.js";
+
+export interface DetrDecoderOptions extends DecoderLayerOptions, PredictionHeadOptions {
+  queries: number;
+  layers: number;
+  /** Layers of an encoder over the map, in front of the decoder; default none. */
+  encoderLayers?: number;
+  /** Project the map even where its width fits. */
+  enforceProjection?: boolean;
+  recomputeLayers?: boolean;
+}
+
+/**
+ * Parameters under sem_seg_head.predictor. `map` [N, C, h, w]: what the queries attend to; `maskFeatures` [N, maskDim, H/4, W/4].
+ * Returns one prediction a layer, the last of them the output.
+ */
+export function detrDecoder(p: Scope, map: Tensor, maskFeatures: Tensor, options: DetrDecoderOptions): Prediction[] {
+  const { hiddenDim, queries, layers, encoderLayers = 0, enforceProjection, recomputeLayers } = options;
+  const { graph } = map;
+  const transformer = p.in("transformer");
+  const projected = toTokens(projectInput(p.in("input_proj"), map, hiddenDim, enforceProjection));
+  const positions = graph.constant(sinePositions([map.shape[2], map.shape[3]], hiddenDim));
+  const values =
+    encoderLayers > 0
+      ? transformerEncoder(transformer.in("encoder"), projected, positions, { ...options, layers: encoderLayers })
+      : projected;
+  const memory: Memory = { values, keys: g.add(values, positions) };
+  const position = p.in("query_embed").parameter("weight", [queries, hiddenDim], normal(), { decay: false });
+  const decoder = transformer.in("decoder");
+  // The queries differ by their positions alone.
+  let content = graph.zeros([map.shape[0], queries, hiddenDim]);
+  return Array.from({ length: layers }, (_, i) => {
+    const state = { content, position };
+    const layer = () => [decoderLayer(decoder.in("layers", i), state, memory, options)];
+    [content] = recomputeLayers ? recompute(graph, layer) : layer();
+    const { logits, embeddings } = predictionHeads(p, layerNorm(decoder.in("norm"), content), options);
+    return { logits, masks: maskLogits(embeddings, maskFeatures) };
+  });
+}
+
+/** Self-attention, cross-attention, feed-forward: the new content [N, Q, C]. */
+function decoderLayer(
+  p: Scope,
+  { content, position }: DecoderState,
+  memory: Memory,
+  options: DecoderLayerOptions,
+): Tensor {
+  const { heads, feedForwardDim, preNorm = false } = options;
+  const { keys, values } = memory;
+  let x = residual(p.in("norm1"), content, preNorm, (value) => {
+    const query = g.add(value, position);
+    return multiHeadAttention(p.in("self_attn"), { query, key: query, value }, heads);
+  });
+  x = residual(p.in("norm2"), x, preNorm, (y) =>
+    multiHeadAttention(p.in("multihead_attn"), { query: g.add(y, position), key: keys, value: values }, heads),
+  );
+  return residual(p.in("norm3"), x, preNorm, (y) => feedForward(p, y, feedForwardDim));
+}
