@@ -3,13 +3,13 @@
 import { InputError } from "../core/errors.js";
 import type { Image, Size } from "../core/image.js";
 import { RandomStream } from "../core/random.js";
+import { resizeBilinear } from "../core/resample.js";
 import { fillGrey, normalise } from "./augment.js";
 import { imageMemory, maskMemory } from "./batch-memory.js";
 import { type BatchRecord, createBatches, type Loader } from "./batches.js";
 import { jitterColors } from "./color-jitter.js";
 import type { LabelledSource } from "./labelled-source.js";
 import { type LabelledView, type LabelledViewRule, viewAxes } from "./labelled-view.js";
-import { resizeBilinear } from "./resample.js";
 import { decodeImage, subsetOf } from "./source.js";
 import { instanceTargets, panopticTargets, semanticTargets, type Target, type TargetView } from "./targets.js";
 

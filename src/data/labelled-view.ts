@@ -6,8 +6,8 @@
 import { InputError } from "../core/errors.js";
 import type { Region, Size } from "../core/image.js";
 import type { RandomStream } from "../core/random.js";
+import type { Axis } from "../core/resample.js";
 import { type ColorJitter, drawColorJitter } from "./color-jitter.js";
-import type { Axis } from "./resample.js";
 
 /** A choice for one image. */
 export interface LabelledView {

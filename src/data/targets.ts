@@ -1,5 +1,6 @@
 /** @file From labels to what the network is to predict of a view: a label and a mask each (mask-classification reference, 5.6). */
 import type { Size } from "../core/image.js";
+import { type Axis, legacyNearestPixels, nearestPixels } from "../core/resample.js";
 import { encodePolygons } from "../masks/polygons.js";
 import { paintMask, type RunLengths } from "../masks/run-lengths.js";
 import {
@@ -12,7 +13,6 @@ import {
 } from "../masks/segmentation.js";
 import { clipPolygon } from "./clip-polygon.js";
 import { type LabelledView, viewAxes } from "./labelled-view.js";
-import { type Axis, legacyNearestPixels, nearestPixels } from "./resample.js";
 
 /** What one query is to predict. */
 export interface Target {

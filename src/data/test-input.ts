@@ -1,8 +1,8 @@
 /** @file What the network sees of an image when it is used (mask-classification reference, 5.7). */
 import type { Image, Size } from "../core/image.js";
+import { resizeImage } from "../core/resample.js";
 import { normalise } from "./augment.js";
 import { shortestEdgeSize } from "./labelled-view.js";
-import { resizeBilinear } from "./resample.js";
 
 /** Sides of the network's input are multiples of this. */
 const MULTIPLE = 32;
@@ -37,13 +37,8 @@ export function paddedSize({ width, height }: Size): TestSize {
 
 /** The whole image, resized to a size and padded right and below. */
 export function testInput(image: Image, size: TestSize): TestInput {
-  const { width, height, paddedWidth, paddedHeight } = size;
-  const resized = resizeBilinear(
-    image,
-    { source: image.width, resized: width, start: 0, length: width },
-    { source: image.height, resized: height, start: 0, length: height },
-  );
+  const { paddedWidth, paddedHeight } = size;
   const planes = new Float32Array(new SharedArrayBuffer(4 * 3 * paddedWidth * paddedHeight));
-  normalise(resized, planes, false, { width: paddedWidth, height: paddedHeight });
+  normalise(resizeImage(image, size), planes, false, { width: paddedWidth, height: paddedHeight });
   return { ...size, planes };
 }

@@ -78,7 +78,7 @@ async function rowOf(source: LabelledSource, index: number, runs: readonly Shown
   const { classes, task } = source;
   const name = source.name(index);
   const image = await decodeImage(source, index);
-  const photo = await pictureOf(image);
+  const photo = pictureOf(image);
   const cells: GalleryCell[] = [
     { label: "image", picture: await encoded(photo) },
     { label: "ground truth", picture: await drawing(photo, await truthOf(source, index), classes) },

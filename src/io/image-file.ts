@@ -161,7 +161,7 @@ async function opened(bytes: Uint8Array, name: string, white: WhiteLevel | undef
  * Pixels of a whole image, or of a region of it, optionally resized to `size` x `size`: upright, first frame of an
  * animation, any colour space and depth brought to 8-bit sRGB (`samples.ts` says how), transparency composited on the
  * ImageNet mean. Resizing is bilinear with antialiasing (a triangle filter as wide as the reduction) and sees no pixel
- * outside the region.
+ * outside the region; libvips does it while it decodes, in which it differs from `core/resample.ts` by a level or two.
  * @throws InputError naming `name` for damaged, truncated, oversized or unsupported data.
  */
 export async function decode(
@@ -208,12 +208,6 @@ export async function sampleRange(bytes: Uint8Array, name: string): Promise<{ le
 
 function raw({ width, height, data }: Image): Sharp {
   return sharp(data, { raw: { width, height, channels: 3 } });
-}
-
-/** The image at another size, whatever its shape then: bilinear, with antialiasing where it shrinks. */
-export async function resizeImage(image: Image, width: number, height: number): Promise<Image> {
-  const resized = raw(image).resize(width, height, { fit: "fill", kernel: "linear" }).raw({ depth: "uchar" });
-  return { width, height, data: await decoder.shared(() => resized.toBuffer()) };
 }
 
 /** Lossless PNG of an RGB image. */

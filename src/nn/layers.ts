@@ -1,5 +1,6 @@
 /** @file Linear, convolution, normalisation and resizing layers. */
 
+import { interpolation } from "../core/resample.js";
 import { floats, type Grid } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
@@ -133,14 +134,12 @@ export function residual(norm: Scope, x: Tensor, preNorm: boolean, branch: (x: T
 
 /** Weights [to, from] of one axis of a bilinear resize without antialias (align_corners false, edges clamped). */
 export function bilinearWeights(from: number, to: number): Float32Array {
+  const { low, fraction } = interpolation(from, to);
   const weights = new Float32Array(to * from);
-  for (let i = 0; i < to; i++) {
-    const position = Math.max(0, ((i + 0.5) * from) / to - 0.5);
-    const low = Math.min(Math.floor(position), from - 1);
-    const fraction = position - low;
-    weights[i * from + low] += 1 - fraction;
-    weights[i * from + Math.min(low + 1, from - 1)] += fraction;
-  }
+  low.forEach((first, i) => {
+    weights[i * from + first] = 1 - fraction[i];
+    if (fraction[i] > 0) weights[i * from + first + 1] = fraction[i];
+  });
   return weights;
 }
 

@@ -1,7 +1,7 @@
 /** @file What a model makes of an image, over a picture of it: as pages show it. */
 
-import type { Image } from "../core/image.js";
-import { resizeImage } from "../io/image-file.js";
+import type { Image, Size } from "../core/image.js";
+import { resizeImage } from "../core/resample.js";
 import { resizeMask, resizePanoptic, resizeSemantic } from "../masks/resize.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import { type MaskSet, overlay, type Segmentation } from "../viz/overlay.js";
@@ -14,11 +14,11 @@ const SIDE = { least: 384, most: 640 };
 export const DRAWN_SCORE = 0.5;
 
 /** The image at the size of a picture. */
-export function pictureOf(image: Image): Promise<Image> {
+export function pictureOf(image: Image): Image {
   const side = Math.max(image.width, image.height);
   const scale = Math.min(SIDE.most, Math.max(SIDE.least, side)) / side;
   const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
-  return resizeImage(image, width, height);
+  return resizeImage(image, { width, height });
 }
 
 /** The part of a prediction that is drawn for a task. */
@@ -36,9 +36,10 @@ export function drawOver(picture: Image, segmentation: Segmentation, classes: re
   return overlay(picture, fitted(segmentation, picture), classes);
 }
 
-function fitted(segmentation: Segmentation, { width, height }: Image): Segmentation {
-  if ("labels" in segmentation) return resizeSemantic(segmentation, width, height);
-  if ("ids" in segmentation) return resizePanoptic(segmentation, width, height);
-  const instances = segmentation.instances.map((one) => ({ ...one, mask: resizeMask(one.mask, width, height) }));
-  return { width, height, instances } satisfies MaskSet;
+function fitted(segmentation: Segmentation, { width, height }: Size): Segmentation {
+  const size = { width, height };
+  if ("labels" in segmentation) return resizeSemantic(segmentation, size);
+  if ("ids" in segmentation) return resizePanoptic(segmentation, size);
+  const instances = segmentation.instances.map((one) => ({ ...one, mask: resizeMask(one.mask, size) }));
+  return { ...size, instances } satisfies MaskSet;
 }

@@ -1,5 +1,6 @@
 /** @file Bilinear resampling along one axis as a banded matrix, and how an axis is cut into tiles of fixed size. */
 
+import { interpolation } from "../core/resample.js";
 import { floats, type TensorData } from "../core/tensor-data.js";
 
 /** A linear map along an axis: output i is the sum over k < width of weights[i * width + k] * input[first[i] + k]. */
@@ -11,18 +12,14 @@ export interface Band {
   readonly weights: Float64Array;
 }
 
-/** Bilinear, half-pixel centres, clamped at the edges, no antialias (mask-classification reference, 0.2). */
+/** `interpolation` as a linear map. */
 export function bilinear(from: number, to: number): Band {
-  const first = new Int32Array(to);
+  const { low, fraction } = interpolation(from, to);
   const weights = new Float64Array(2 * to);
-  for (let i = 0; i < to; i++) {
-    const position = Math.max(0, ((i + 0.5) * from) / to - 0.5);
-    const low = Math.min(Math.floor(position), from - 1);
-    const fraction = low + 1 < from ? position - low : 0;
-    first[i] = low;
-    weights.set([1 - fraction, fraction], 2 * i);
-  }
-  return { from, to, width: 2, first, weights };
+  fraction.forEach((f, i) => {
+    weights.set([1 - f, f], 2 * i);
+  });
+  return { from, to, width: 2, first: low, weights };
 }
 
 /** `outer` after `inner`, of whose outputs it reads the first `outer.from`: resampling, cropping and resampling in one. */

@@ -1,6 +1,7 @@
 /** @file What a run has learned, for the eye: F_last before and after pretraining, and where masked prediction errs. */
 
 import type { Image } from "../core/image.js";
+import { resizeNearest } from "../core/resample.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { denormalise } from "../data/augment.js";
 import type { EncoderArchitecture } from "../families/families.js";
@@ -11,7 +12,6 @@ import type { StepWeights } from "../train/objective.js";
 import type { TensorMap } from "../train/parameter-layout.js";
 import { heatPicture } from "../viz/colours.js";
 import { featureCells, READING_FEATURES } from "../viz/feature-cells.js";
-import { resizeNearest } from "../viz/picture.js";
 import type { GalleryCell, GalleryRow } from "../viz/report.js";
 import { HeldOut, type HeldOutOptions, type HeldOutQuality } from "./held-out.js";
 import type { NamedCrop } from "./image-crops.js";
@@ -114,12 +114,13 @@ async function downloadBackbone(frozen: boolean, { online }: StepWeights) {
 function errorPicture(photo: Image, errors: Float32Array, meanError: number): Image {
   const { width, height } = photo;
   const cells = Math.sqrt(errors.length);
-  const heat = resizeNearest(heatPicture(errors, cells, cells, { low: 0, high: 2 * meanError }), width, height);
+  const grid = heatPicture(errors, cells, cells, { low: 0, high: 2 * meanError });
+  const heat = resizeNearest(grid.data, grid, photo, 3);
   const data = photo.data.map((value, i) => {
     const pixel = Math.floor(i / 3);
     const row = Math.floor((Math.floor(pixel / width) * cells) / height);
     const column = Math.floor(((pixel % width) * cells) / width);
-    return Number.isNaN(errors[row * cells + column]) ? value : heat.data[i];
+    return Number.isNaN(errors[row * cells + column]) ? value : heat[i];
   });
   return { width, height, data };
 }

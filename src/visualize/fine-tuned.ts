@@ -56,7 +56,7 @@ export async function drawFineTuned(
         const image = await decodeImage(list.source, index);
         const prediction = await predictor.predict(image, new Set([task]));
         nothingKept.add(prediction);
-        const photo = await pictureOf(image);
+        const photo = pictureOf(image);
         const cells: GalleryRow<Image>["cells"] = [
           { label: "photo", picture: photo },
           { label: "prediction", picture: drawOver(photo, drawnPart(prediction, task, image), classes) },

@@ -1,9 +1,10 @@
 /** @file A row of pictures of one image's features. */
 
 import type { Image } from "../core/image.js";
+import { resizeImage, resizeNearest } from "../core/resample.js";
 import { compareFeatures, type FeaturePictures, featurePictures } from "./feature-comparison.js";
 import type { FeatureMap } from "./feature-map.js";
-import { resizeBilinear, resizeNearest, strip } from "./picture.js";
+import { strip } from "./picture.js";
 import type { GalleryCell, GalleryRow } from "./report.js";
 
 /** How to read them, for whoever shows them. */
@@ -33,8 +34,8 @@ const STRIP_HEIGHT = 256;
 export function stripOf({ cells }: GalleryRow<Image>): Image {
   const [{ picture: first }] = cells;
   const height = Math.max(STRIP_HEIGHT, first.height);
-  const width = Math.max(1, Math.round((first.width * height) / first.height));
-  return strip(
-    cells.map(({ picture, pixelated }) => (pixelated ? resizeNearest : resizeBilinear)(picture, width, height)),
-  );
+  const size = { width: Math.max(1, Math.round((first.width * height) / first.height)), height };
+  const enlarged = ({ picture, pixelated }: GalleryCell<Image>): Image =>
+    pixelated ? { ...size, data: resizeNearest(picture.data, picture, size, 3) } : resizeImage(picture, size);
+  return strip(cells.map(enlarged));
 }

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Size } from "../../src/core/image.js";
+import { nearestPixels } from "../../src/core/resample.js";
 import { clipPolygon } from "../../src/data/clip-polygon.js";
 import type { LabelledView } from "../../src/data/labelled-view.js";
 import { viewAxes } from "../../src/data/labelled-view.js";
-import { nearestPixels } from "../../src/data/resample.js";
 import { instanceTargets, panopticTargets, semanticTargets, type TargetView } from "../../src/data/targets.js";
 import { encodeMask } from "../../src/masks/run-lengths.js";
 import { IGNORED, type Instance, type InstanceSet, type Segment } from "../../src/masks/segmentation.js";

@@ -11,19 +11,11 @@ const greys = (...values: number[]): Image => ({
   height: 1,
   data: Uint8Array.from(values.flatMap((value) => [value, value, value])),
 });
-const reds = ({ data }: Image) => Array.from(data.filter((_, i) => i % 3 === 0));
 
 describe("pictures", () => {
   it("come from planes, saturating", () => {
     const planes = Float32Array.of(0, 1, 0.5, 2, -1, 0.2);
     expect(Array.from(pictures.fromPlanes(planes, 2, 1).data)).toEqual([0, 128, 0, 255, 255, 51]);
-  });
-
-  it("enlarge by repetition or by interpolation with half-pixel centres", () => {
-    expect(reds(pictures.resizeNearest(greys(10, 20), 4, 2))).toEqual([10, 10, 20, 20, 10, 10, 20, 20]);
-    expect(reds(pictures.resizeNearest(greys(1, 2, 3, 4, 5, 6), 3, 1))).toEqual([2, 4, 6]);
-    expect(reds(pictures.resizeBilinear(greys(0, 100), 4, 2))).toEqual([0, 25, 75, 100, 0, 25, 75, 100]);
-    expect(pictures.resizeBilinear(greys(7, 9, 200), 3, 1)).toEqual(greys(7, 9, 200));
   });
 
   it("lie beside each other", () => {

@@ -3,8 +3,9 @@
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { Image, Size } from "../../core/image.js";
+import { resizeImage } from "../../core/resample.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
-import { encodeJpeg, encodePng, resizeImage } from "../../io/image-file.js";
+import { encodeJpeg, encodePng } from "../../io/image-file.js";
 import { encodeGreyPng, encodeIdPng } from "../../io/label-png.js";
 import { maskArea } from "../../masks/run-lengths.js";
 import { IGNORED, type SegmentationClass, type SemanticMap, type Task } from "../../masks/segmentation.js";
@@ -106,7 +107,7 @@ export async function writeImage(
 async function cellOf(label: string, image: Image): Promise<GalleryCell<EncodedPicture>> {
   const scale = Math.min(1, PAGE_SIDE / Math.max(image.width, image.height));
   const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
-  const bytes = await encodeJpeg(await resizeImage(image, width, height), PAGE_QUALITY);
+  const bytes = await encodeJpeg(resizeImage(image, { width, height }), PAGE_QUALITY);
   return { label, picture: { width, height, mediaType: "image/jpeg", bytes } };
 }
 

@@ -1,6 +1,14 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import type { Image } from "../../src/core/image.js";
-import { type Axis, legacyNearestPixels, nearestPixels, resizeBilinear } from "../../src/data/resample.js";
+import {
+  type Axis,
+  interpolation,
+  legacyNearestPixels,
+  nearestPixels,
+  resizeBilinear,
+  resizeImage,
+  resizeNearest,
+} from "../../src/core/resample.js";
 
 const whole = (source: number, resized: number): Axis => ({ source, resized, start: 0, length: resized });
 
@@ -9,9 +17,7 @@ function pattern(width: number, height: number): Image {
   return { width, height, data: Uint8Array.from({ length: 3 * width * height }, (_, i) => 37 * i + 11 * i * i) };
 }
 
-function resize(image: Image, width: number, height: number): Image {
-  return resizeBilinear(image, whole(image.width, width), whole(image.height, height));
-}
+const resize = (image: Image, width: number, height: number): Image => resizeImage(image, { width, height });
 
 /** Pixels of a part of an image, mirrored or not. */
 function cut({ data, ...image }: Image, left: number, top: number, width: number, height: number, mirror: boolean) {
@@ -104,4 +110,30 @@ describe("nearest pixels", () => {
     expect([...nearestPixels({ ...axis, mirror: "after" })]).toEqual([2, 1, 1, 0]);
     expect([...nearestPixels({ ...axis, mirror: "before" })]).toEqual([3, 2, 2, 1]);
   });
+});
+
+test("values that must not be mixed are those under the centres of the new pixels", () => {
+  const size = { width: 4, height: 2 };
+  const values = Uint16Array.from([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(resizeNearest(values, size, size)).toEqual(values);
+  expect([...resizeNearest(values, size, { width: 2, height: 1 })]).toEqual([6, 8]);
+  expect([...resizeNearest(values, size, { width: 8, height: 2 })].slice(0, 8)).toEqual([1, 1, 2, 2, 3, 3, 4, 4]);
+  const large = Uint32Array.from([70000]);
+  expect(resizeNearest(large, { width: 1, height: 1 }, { width: 2, height: 1 })).toEqual(
+    Uint32Array.from([70000, 70000]),
+  );
+  const pairs = Uint8Array.from([1, 2, 3, 4]);
+  const wide = resizeNearest(pairs, { width: 2, height: 1 }, { width: 4, height: 1 }, 2);
+  expect([...wide]).toEqual([1, 2, 1, 2, 3, 4, 3, 4]);
+});
+
+test("interpolation has half-pixel centres and ends at the edges", () => {
+  const places = (from: number, to: number) => {
+    const { low, fraction } = interpolation(from, to);
+    return Array.from(low, (first, i) => first + fraction[i]);
+  };
+  expect(places(2, 4)).toEqual([0, 0.25, 0.75, 1]);
+  expect(places(4, 2)).toEqual([0.5, 2.5]);
+  expect(places(3, 1)).toEqual([1]);
+  expect(places(1, 3)).toEqual([0, 0, 0]);
 });

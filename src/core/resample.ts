@@ -1,9 +1,10 @@
 /**
- * @file Resizing as the reference's libraries do it, to the last bit, of the part that is kept only
- * (mask-classification reference, 0.3 and 0.5; Pillow's `Image.resize`).
+ * @file Resizing of plain arrays. Images and labels as the reference's libraries do it, to the last bit, of the part that is
+ * kept only (mask-classification reference, 0.3 and 0.5; Pillow's `Image.resize`). Two more places interpolate, for what this
+ * cannot do: graphs, which are differentiated (`nn/layers.ts`, `nn/sampling.ts`), and the decoder, which resizes pretraining's
+ * crops as it decodes them, several times as fast.
  */
-
-import type { Image } from "../core/image.js";
+import type { Image, Size } from "./image.js";
 
 /** Which source pixels the output's pixels of one axis come from: source -> mirrored -> resized -> cut out -> mirrored. */
 export interface Axis {
@@ -131,4 +132,51 @@ export function resizeBilinear(image: Image, x: Axis, y: Axis): Image {
     for (let i = 0; i < width; i++) data[to + i] = sums[i] >> WEIGHT_BITS;
   }
   return { width: x.length, height: y.length, data };
+}
+
+const wholeAxis = (source: number, resized: number): Axis => ({ source, resized, start: 0, length: resized });
+
+/** The whole image at another size, as `resizeBilinear` computes it. */
+export function resizeImage(image: Image, { width, height }: Size): Image {
+  if (width === image.width && height === image.height) return image;
+  return resizeBilinear(image, wholeAxis(image.width, width), wholeAxis(image.height, height));
+}
+
+/** Row-major values at another size by Pillow's NEAREST: for what must not be mixed. A pixel has `channels` values. */
+export function resizeNearest<T extends Uint8Array | Uint16Array | Uint32Array>(
+  values: T,
+  from: Size,
+  { width, height }: Size,
+  channels = 1,
+): T {
+  const resized = new (values.constructor as new (length: number) => T)(channels * width * height);
+  const rows = nearestPixels(wholeAxis(from.height, height));
+  const columns = nearestPixels(wholeAxis(from.width, width));
+  let to = 0;
+  for (const row of rows) {
+    for (const column of columns) {
+      const at = channels * (row * from.width + column);
+      for (let c = 0; c < channels; c++) resized[to++] = values[at + c];
+    }
+  }
+  return resized;
+}
+
+/** Where the outputs of an axis lie between its inputs: `fraction[i]` of the way from input `low[i]` to the next. */
+export interface Interpolation {
+  readonly low: Int32Array;
+  /** 0 where there is no next one. */
+  readonly fraction: Float64Array;
+}
+
+/** Bilinear without antialiasing, half-pixel centres, clamped at the edges (mask-classification reference, 0.2). */
+export function interpolation(from: number, to: number): Interpolation {
+  const low = new Int32Array(to);
+  const fraction = new Float64Array(to);
+  for (let i = 0; i < to; i++) {
+    const position = Math.min(from - 1, Math.max(0, ((i + 0.5) * from) / to - 0.5));
+    low[i] = Math.floor(position);
+    fraction[i] = position - low[i];
+  }
+  return { low, fraction };
 }
