@@ -4,7 +4,9 @@ import type { PanopticMap, Segment, SegmentationClass } from "../masks/segmentat
 import { type MaskEnlarger, TILE, tilesAtOriginalSize } from "./mask-tiles.js";
 import { classProbabilities, type ImageSizes, maskGrid, type NetworkOutput } from "./network-output.js";
 
-export interface PanopticThresholds {
+export interface PanopticOptions {
+  /** Pixels of a segment: all that its query wins, or of these the ones where the query's own mask is at least 0.5. */
+  readonly pixels: "won" | "won-and-claimed";
   /** A query stays when its score is above this. */
   readonly objectThreshold: number;
   /** A query stays when it owns at least this share of the pixels that it claims. */
@@ -95,13 +97,14 @@ export async function panopticMap(
   output: NetworkOutput,
   sizes: ImageSizes,
   classes: readonly SegmentationClass[],
-  { objectThreshold, overlapThreshold }: PanopticThresholds,
+  { pixels, objectThreshold, overlapThreshold }: PanopticOptions,
 ): Promise<PanopticPrediction> {
   const { width, height } = sizes.original;
   const ids = new Uint32Array(width * height);
   const candidates = candidatesOf(output, objectThreshold);
   if (candidates.length === 0) return { map: { width, height, ids, segments: [] } };
   const { owner, inside, claimed } = await shareOut(enlarger, output, sizes, candidates);
+  if (pixels === "won") inside.fill(1);
   const owned = new Float64Array(candidates.length);
   const kept = new Float64Array(candidates.length);
   for (let p = 0; p < owner.length; p++) {
@@ -110,7 +113,7 @@ export async function panopticMap(
   }
   const segments: { -readonly [K in keyof Segment]: Segment[K] }[] = [];
   const stuff = new Map<number, number>();
-  const shares = candidates.map((_, k) => (kept[k] === 0 ? 0 : owned[k] / claimed[k]));
+  const shares = candidates.map((_, k) => (kept[k] === 0 || claimed[k] === 0 ? 0 : owned[k] / claimed[k]));
   const idOf = candidates.map(({ label, score }, k) => {
     if (shares[k] === 0 || shares[k] < overlapThreshold) return 0;
     const known = stuff.get(label);

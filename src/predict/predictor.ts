@@ -168,7 +168,7 @@ export class Predictor {
     const enlarger = () => (this.enlarger ??= createMaskEnlarger(this.runtime));
     const instances = { topK: inference.topK, thingsOnly: task === "panoptic" };
     const panoptic = forms.has("panoptic")
-      ? await panopticMap(await enlarger(), output, sizes, classes, inference)
+      ? await panopticMap(await enlarger(), output, sizes, classes, { ...inference, pixels: "won-and-claimed" })
       : undefined;
     return {
       ...(forms.has("semantic") && { semantic: await semanticMap(await this.scorer(output, sizes), output, sizes) }),

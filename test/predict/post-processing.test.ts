@@ -68,10 +68,15 @@ function outputOf(golden: GoldenCase, image: number): NetworkOutput {
   return { queries, classes, logits, masks };
 }
 
-const NAMES = ["panoptic", "resized", "instance_only", "nothing_kept", "semantic_after"];
-const cases = await Promise.all(NAMES.map((name) => loadCase(`08_postprocess_${name}`)));
+const NAMES = {
+  "08_postprocess": ["panoptic", "resized", "instance_only", "nothing_kept", "semantic_after"],
+  "12_maskformer_postprocess": ["panoptic", "resized", "no_thresholds", "nothing_kept", "semantic"],
+};
+const names = Object.entries(NAMES).flatMap(([code, cases]) => cases.map((name) => `${code}_${name}`));
+const cases = await Promise.all(names.map(loadCase));
 
 describe.each(cases)("$name", (golden) => {
+  const pixels = golden.name.startsWith("12_maskformer") ? "won" : "won-and-claimed";
   const hyper = golden.hyper as unknown as Hyper;
   const classes: SegmentationClass[] = Array.from({ length: hyper.num_classes }, (_, id) => ({
     id,
@@ -132,8 +137,11 @@ describe.each(cases)("$name", (golden) => {
     });
 
     test.runIf(expected("panoptic_seg"))("panoptic segments", async () => {
-      const thresholds = { objectThreshold: hyper.object_mask_threshold, overlapThreshold: hyper.overlap_threshold };
-      const { map } = await panopticMap(enlarger, output, sizes, classes, thresholds);
+      const { map } = await panopticMap(enlarger, output, sizes, classes, {
+        pixels,
+        objectThreshold: hyper.object_mask_threshold,
+        overlapThreshold: hyper.overlap_threshold,
+      });
       const { ids, segments } = map;
       check({ panoptic_seg: BigInt64Array.from(ids, BigInt) });
       const counts = new Map<number, number>();
@@ -178,7 +186,7 @@ test("of queries that lose their pixels to each other the most that one keeps is
   const runtime = await createRuntime({ device: "cpu", cores: 1 });
   const enlarger = await createMaskEnlarger(runtime);
   const at = (overlapThreshold: number, objectThreshold = 0.5) =>
-    panopticMap(enlarger, output, sizes, classes, { objectThreshold, overlapThreshold });
+    panopticMap(enlarger, output, sizes, classes, { pixels: "won-and-claimed", objectThreshold, overlapThreshold });
   const { map, keptShare } = await at(0.5);
   expect(keptShare).toBe(0.75);
   expect(map.segments).toEqual([{ id: 1, label: 0, area: 48 * 32, crowd: false, score: expect.closeTo(0.9993, 3) }]);
