@@ -128,7 +128,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "@bufbuild/protobuf": ["onnx", "run"], // models; TensorBoard event files
   commander: ["cli"],
   sharp: ["io"],
-  "fast-png": ["io", "data", "viz"],
+  "fast-png": ["io"],
   yaml: ["core", "data", "sample-data"], // settings; descriptions of data sets, read and written
   tinyglobby: ["data"],
   "ml-matrix": ["pretrain", "viz"],

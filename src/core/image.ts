@@ -17,5 +17,11 @@ export interface Region extends Size {
   readonly top: number;
 }
 
+/** An image as a file holds it. */
+export interface EncodedImage extends Size {
+  readonly mediaType: "image/jpeg" | "image/png";
+  readonly bytes: Uint8Array;
+}
+
 /** A colour, 0 to 255. */
 export type Rgb = readonly [red: number, green: number, blue: number];

@@ -78,7 +78,7 @@ export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedM
   }
   const galleries = await galleriesOf(source, runs);
   const report = evaluationReport({ data, runs, galleries, facts });
-  const files = await writeEvaluation(out, { data, runs, page: renderReport(report) });
+  const files = await writeEvaluation(out, { data, runs, page: await renderReport(report) });
   return { evaluations: runs.map(({ evaluation }) => evaluation), report, files };
 }
 

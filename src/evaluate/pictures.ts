@@ -1,14 +1,14 @@
 /** @file Rows of pictures for the page: an image, its ground truth, and what each model makes of it. */
 
-import type { Image } from "../core/image.js";
+import type { EncodedImage, Image } from "../core/image.js";
 import type { LabelledSource } from "../data/labelled-source.js";
 import { decodeImage } from "../data/source.js";
-import { encodeJpeg } from "../io/image-file.js";
+import { asJpeg } from "../io/image-file.js";
 import { shapeMask } from "../masks/polygons.js";
 import type { SegmentationClass } from "../masks/segmentation.js";
 import { DRAWN_SCORE, drawnPart, drawOver, pictureOf } from "../predict/drawing.js";
 import type { Segmentation } from "../viz/overlay.js";
-import type { EncodedPicture, GalleryCell, GalleryRow } from "../viz/report.js";
+import type { GalleryCell, GalleryRow } from "../viz/report.js";
 import { formatNumber } from "../viz/table.js";
 import type { Evaluation, Predict } from "./evaluation.js";
 import { metric } from "./metrics.js";
@@ -80,7 +80,7 @@ async function rowOf(source: LabelledSource, index: number, runs: readonly Shown
   const image = await decodeImage(source, index);
   const photo = pictureOf(image);
   const cells: GalleryCell[] = [
-    { label: "image", picture: await encoded(photo) },
+    { label: "image", picture: await asJpeg(photo, QUALITY) },
     { label: "ground truth", picture: await drawing(photo, await truthOf(source, index), classes) },
   ];
   for (const [i, { predict, evaluation }] of runs.entries()) {
@@ -101,15 +101,10 @@ async function truthOf(source: LabelledSource, index: number): Promise<Segmentat
   return { width, height, instances: masks };
 }
 
-async function encoded(image: Image): Promise<EncodedPicture> {
-  const { width, height } = image;
-  return { width, height, mediaType: "image/jpeg", bytes: await encodeJpeg(image, QUALITY) };
-}
-
 function drawing(
   photo: Image,
   segmentation: Segmentation,
   classes: readonly SegmentationClass[],
-): Promise<EncodedPicture> {
-  return encoded(drawOver(photo, segmentation, classes));
+): Promise<EncodedImage> {
+  return asJpeg(drawOver(photo, segmentation, classes), QUALITY);
 }

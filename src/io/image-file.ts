@@ -1,8 +1,8 @@
-/** @file Photographs to 8-bit RGB and back. The only file that knows sharp. */
+/** @file Photographs to 8-bit RGB and back, and the one writer of PNGs. The only file that knows sharp. */
 import { readFile } from "node:fs/promises";
 import sharp, { type Sharp } from "sharp";
 import { InputError } from "../core/errors.js";
-import type { Image, Region, Size } from "../core/image.js";
+import type { EncodedImage, Image, Region, Size } from "../core/image.js";
 import { fileFault } from "./file-fault.js";
 import { type ImageFormat, imageFormat, isCutOff, strangerName } from "./image-format.js";
 import { badSize, MAX_PIXELS } from "./pixel-limit.js";
@@ -215,7 +215,37 @@ export function encodePng(image: Image): Promise<Uint8Array> {
   return decoder.shared(() => raw(image).png().toBuffer());
 }
 
+/** PNG in grey of 8 or 16 bits, by the array's type, that keeps every one of the row-major values. */
+export function encodeGreyPng(values: Uint8Array | Uint16Array, { width, height }: Size): Promise<Uint8Array> {
+  const space = values instanceof Uint16Array ? "grey16" : "b-w";
+  const grey = sharp(values, { raw: { width, height, channels: 1 } }).toColourspace(space);
+  return decoder.shared(() => grey.png().toBuffer());
+}
+
+/** PNG in COCO's panoptic form: RGB with id = R + 256 G + 65536 B, ids below 2^24. */
+export function encodeIdPng(ids: Uint32Array, { width, height }: Size): Promise<Uint8Array> {
+  const data = new Uint8Array(3 * ids.length);
+  for (let i = 0; i < ids.length; i++) {
+    data[3 * i] = ids[i];
+    data[3 * i + 1] = ids[i] >> 8;
+    data[3 * i + 2] = ids[i] >> 16;
+  }
+  return encodePng({ width, height, data });
+}
+
 /** JPEG of an RGB image, without chroma subsampling; `quality` 1 to 100. */
 export function encodeJpeg(image: Image, quality = 95): Promise<Uint8Array> {
   return decoder.shared(() => raw(image).jpeg({ quality, chromaSubsampling: "4:4:4" }).toBuffer());
+}
+
+/** The image as a PNG for a page. */
+export async function asPng(image: Image): Promise<EncodedImage> {
+  const { width, height } = image;
+  return { width, height, mediaType: "image/png", bytes: await encodePng(image) };
+}
+
+/** The image as a JPEG for a page. */
+export async function asJpeg(image: Image, quality: number): Promise<EncodedImage> {
+  const { width, height } = image;
+  return { width, height, mediaType: "image/jpeg", bytes: await encodeJpeg(image, quality) };
 }

@@ -14,6 +14,8 @@ const HEADER_LENGTH = 13;
 const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const DEPTHS = [1, 2, 4, 8, 16];
 
+export type { DecodedPng };
+
 /** A PNG that cannot be read; its message says what was found, e.g. "a PNG that is cut off". */
 export class PngError extends Error {
   override readonly name = "PngError";

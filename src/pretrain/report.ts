@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { skippedNotes } from "../data/skipped-notes.js";
 import type { BadFile, ImageSource } from "../data/source.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
+import { asPng } from "../io/image-file.js";
 import { type MetricRecord, readMetrics } from "../run/metrics-log.js";
 import { RUN_FILES } from "../run/run-files.js";
 import { loggedMetrics } from "../run/run-log.js";
 import type { Runtime } from "../runtime/contract.js";
-import { type Report, renderReport } from "../viz/report.js";
+import { encodedRow, type Report, renderReport } from "../viz/report.js";
 import { pictureOptions } from "./composition.js";
 import { drawImages, READING_PICTURES } from "./feature-pictures.js";
 import type { HeldOut } from "./held-out.js";
@@ -51,11 +52,15 @@ export async function writeRunReport(run: FinishedRun): Promise<Report> {
     facts: factsOf(settings, metrics, { images: source.length, held: held.length }),
     sections: [
       ...chartSections(settings, metrics),
-      { title: "Features before and after", description: `${kind} ${READING_PICTURES}`, gallery: rows },
+      {
+        title: "Features before and after",
+        description: `${kind} ${READING_PICTURES}`,
+        gallery: await Promise.all(rows.map((row) => encodedRow(row, asPng))),
+      },
     ],
     notes: skippedNotes([...skippedImages(out), ...skipped]),
   };
-  await writeFileAtomic(join(out, RUN_FILES.report), renderReport(report));
+  await writeFileAtomic(join(out, RUN_FILES.report), await renderReport(report));
   return report;
 }
 

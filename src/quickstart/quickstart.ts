@@ -60,7 +60,7 @@ export async function runQuickstart(options: QuickstartOptions): Promise<LoopOut
     if (!compared) return { ...pretrained, interrupted: true };
     page = quickstartReport(page, compared);
   }
-  await writeFileAtomic(report, renderReport(page));
+  await writeFileAtomic(report, await renderReport(page));
   reporter.say(`Finished in ${formatDuration((performance.now() - started) / 1000)}. Open the report: ${report}`);
   return pretrained;
 }

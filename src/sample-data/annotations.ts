@@ -1,5 +1,5 @@
 /** @file Labels in COCO's forms, all derived from one map of panoptic ids, so that they agree pixel for pixel. */
-import { encodeGreyPng } from "../io/label-png.js";
+import { encodeGreyPng } from "../io/image-file.js";
 import { type Box, boundingBox, encodeSegments, maskArea, type RunLengths } from "../masks/run-lengths.js";
 import { CLASSES } from "./classes.js";
 
@@ -47,7 +47,7 @@ export function segmentsOf({ ids, width, height }: SegmentMap): { info: SegmentI
 }
 
 /** 8-bit greyscale PNG of class indices (category id - 1), IGNORE where nothing is labelled. */
-export function semanticPng({ ids, width, height }: SegmentMap): Uint8Array {
+export function semanticPng({ ids, width, height }: SegmentMap): Promise<Uint8Array> {
   const data = Uint8Array.from(ids, (id) => (id === 0 ? IGNORE : categoryOf(id) - 1));
   return encodeGreyPng(data, { width, height });
 }

@@ -8,8 +8,7 @@ import { type Reporter, SILENT, type Task } from "../core/reporter.js";
 import { exists, writeFileAtomic } from "../io/atomic-file.js";
 import { errorCode, fileFault } from "../io/file-fault.js";
 import { makeFolder, removeMadeFolders } from "../io/folder.js";
-import { encodeJpeg } from "../io/image-file.js";
-import { encodeIdPng } from "../io/label-png.js";
+import { encodeIdPng, encodeJpeg } from "../io/image-file.js";
 import { createAnnotations, IGNORE, semanticPng } from "./annotations.js";
 import { CLASSES } from "./classes.js";
 import { renderScenes } from "./render-scenes.js";
@@ -137,8 +136,8 @@ async function writeAll(options: SampleDataOptions, task: Task): Promise<{ train
     const map = { ids: segments, width: size, height: size };
     annotations[split].add(index, `${stem}.jpg`, `${stem}.png`, map);
     await writeFileAtomic(join(dir, "images", split, `${stem}.jpg`), await encodeJpeg(image, 95));
-    await writeFileAtomic(join(dir, "panoptic", split, `${stem}.png`), encodeIdPng(map.ids, map));
-    await writeFileAtomic(join(dir, "semantic", split, `${stem}.png`), semanticPng(map));
+    await writeFileAtomic(join(dir, "panoptic", split, `${stem}.png`), await encodeIdPng(map.ids, map));
+    await writeFileAtomic(join(dir, "semantic", split, `${stem}.png`), await semanticPng(map));
     counts[split]++;
     task.update(++index);
   }

@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import type { Image } from "../core/image.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
+import { asPng, encodePng } from "../io/image-file.js";
 import { stripOf } from "../viz/feature-cells.js";
-import { encodePng } from "../viz/picture.js";
-import type { EncodedPicture, GalleryRow } from "../viz/report.js";
+import { encodedRow, type GalleryRow } from "../viz/report.js";
 
 /** Images that the page shows; the strips of the others lie beside it. */
 const SHOWN = 48;
@@ -35,40 +35,30 @@ export interface Drawn extends PredictionQuality {
 /** Pictures in a folder that is there. */
 export class Gallery {
   private readonly pictured = new Map<number, PicturedImage>();
-  private readonly shown = new Map<number, GalleryRow<EncodedPicture>>();
+  private readonly shown = new Map<number, GalleryRow>();
 
   constructor(private readonly out: string) {}
 
   /** Writes the strip of an image; `place` is its place among all, from 0. Nothing bulky is kept but what the page shows. */
   async add(place: number, { file, stem, row, error, explainedVariance }: Drawn): Promise<void> {
     const picture = `${String(place + 1).padStart(3, "0")}-${stem}.png`;
-    await writeFileAtomic(join(this.out, picture), encodePng(stripOf(row)));
+    await writeFileAtomic(join(this.out, picture), await encodePng(stripOf(row)));
     this.pictured.set(place, {
       file,
       picture,
       ...(error !== undefined && { error }),
       ...(explainedVariance !== undefined && { explainedVariance }),
     });
-    if (place < SHOWN) this.shown.set(place, encodedRow(row));
+    if (place < SHOWN) this.shown.set(place, await encodedRow(row, asPng));
   }
 
   get images(): PicturedImage[] {
     return inOrder(this.pictured);
   }
 
-  get rows(): GalleryRow<EncodedPicture>[] {
+  get rows(): GalleryRow[] {
     return inOrder(this.shown);
   }
-}
-
-function encodedRow({ caption, cells }: GalleryRow<Image>): GalleryRow<EncodedPicture> {
-  return {
-    caption,
-    cells: cells.map(({ picture, ...cell }) => ({
-      ...cell,
-      picture: { width: picture.width, height: picture.height, mediaType: "image/png", bytes: encodePng(picture) },
-    })),
-  };
 }
 
 function inOrder<T>(byPlace: ReadonlyMap<number, T>): T[] {

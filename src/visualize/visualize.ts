@@ -35,7 +35,7 @@ export async function runVisualization(options: VisualizationOptions): Promise<V
   const { title, reading, facts, warnings = [], skipped, ...quality } = drawing;
   const visualization: Visualization = { ...quality, images: gallery.images, skipped };
   await writeFileAtomic(join(out, "quality.json"), `${JSON.stringify(visualization, null, 2)}\n`);
-  await writeFileAtomic(join(out, "index.html"), pageOf(checkpoint, drawing, gallery));
+  await writeFileAtomic(join(out, "index.html"), await pageOf(checkpoint, drawing, gallery));
   for (const warning of warnings) reporter.warn(warning);
   return visualization;
 }
@@ -44,7 +44,7 @@ function pageOf(
   checkpoint: string,
   { title, reading, step, facts, warnings, skipped }: Drawing,
   gallery: Gallery,
-): string {
+): Promise<string> {
   const { rows, images } = gallery;
   const rest = images.length - rows.length;
   const description =

@@ -1,6 +1,5 @@
-/** @file RGB pictures: resizing, composing, and writing as PNG. */
+/** @file RGB pictures out of planes, and beside each other. */
 
-import { encode } from "fast-png";
 import { ShapeError } from "../core/errors.js";
 import type { Image, Rgb } from "../core/image.js";
 
@@ -32,13 +31,4 @@ export function strip(pictures: readonly Image[], gutter = 4, background: Rgb = 
     left += picture.width + gutter;
   }
   return { width, height, data };
-}
-
-export function encodePng({ width, height, data }: Image): Uint8Array {
-  return encode({ width, height, data, channels: 3, depth: 8 });
-}
-
-/** The picture as a `data:` address, for pages that load nothing from elsewhere. */
-export function dataUri(picture: Image): string {
-  return `data:image/png;base64,${Buffer.from(encodePng(picture)).toString("base64")}`;
 }

@@ -1,20 +1,12 @@
 /** @file A run's report: one HTML file that loads nothing from elsewhere and needs no script to be read. */
 
-import { createHash } from "node:crypto";
-import type { Image, Size } from "../core/image.js";
+import type { EncodedImage, Image } from "../core/image.js";
 import { type Chart, chartSvg } from "./chart.js";
-import { escapeHtml } from "./html.js";
-import { dataUri } from "./picture.js";
+import { base64, dataAddress, escapeHtml } from "./html.js";
 import { SCRIPT, STYLE } from "./report-style.js";
 import { TABLE_SCRIPT, TABLE_STYLE, type Table, tableHtml } from "./table.js";
 
-/** A picture that is encoded already, e.g. a photograph as JPEG. */
-export interface EncodedPicture extends Size {
-  mediaType: "image/jpeg" | "image/png";
-  bytes: Uint8Array;
-}
-
-export interface GalleryCell<P = Image | EncodedPicture> {
+export interface GalleryCell<P = EncodedImage> {
   label: string;
   picture: P;
   /** Keeps the cells of a small grid visible when the page enlarges it. */
@@ -22,7 +14,7 @@ export interface GalleryCell<P = Image | EncodedPicture> {
 }
 
 /** Pictures of one subject, side by side. */
-export interface GalleryRow<P = Image | EncodedPicture> {
+export interface GalleryRow<P = EncodedImage> {
   caption: string;
   cells: GalleryCell<P>[];
 }
@@ -50,10 +42,21 @@ export interface Report {
 const CARD = { width: 360, height: 250 };
 const PAGE_WIDE = { width: 1036, height: 330 };
 
+/** A row for a page: its pictures as `encode` makes files of them. */
+export async function encodedRow(
+  { caption, cells }: GalleryRow<Image>,
+  encode: (image: Image) => Promise<EncodedImage>,
+): Promise<GalleryRow> {
+  const encoded = cells.map(async ({ picture, ...cell }) => ({ ...cell, picture: await encode(picture) }));
+  return { caption, cells: await Promise.all(encoded) };
+}
+
 /** The report as one HTML page. Every text may come from a file: all are escaped, and only the page's own script runs. */
-export function renderReport({ title, summary, warnings = [], facts, sections, notes = [] }: Report): string {
+export async function renderReport(report: Report): Promise<string> {
+  const { title, summary, warnings = [], facts, sections, notes = [] } = report;
   const script = SCRIPT + TABLE_SCRIPT;
-  const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${sha256(script)}'`;
+  const hash = await sha256(script);
+  const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${hash}'`;
   return [
     `<!doctype html><html lang="en"><head><meta charset="utf-8">`,
     `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
@@ -91,16 +94,11 @@ function chartFigure(chart: Chart): string {
 function galleryRow({ caption, cells }: GalleryRow): string {
   const pictures = cells.map(({ label, picture, pixelated }) => {
     const size = `width="${picture.width}" height="${picture.height}"`;
-    const image = `<img ${pixelated ? 'class="pixelated" ' : ""}${size} alt="${escapeHtml(`${label}: ${caption}`)}" src="${sourceOf(picture)}">`;
+    const image = `<img ${pixelated ? 'class="pixelated" ' : ""}${size} alt="${escapeHtml(`${label}: ${caption}`)}" src="${dataAddress(picture)}">`;
     return `<div>${image}<span>${escapeHtml(label)}</span></div>`;
   });
   const row = `<div class="cells" style="--cells:${cells.length}">${pictures.join("\n")}</div>`;
   return `<figure class="row"><figcaption>${escapeHtml(caption)}</figcaption>${row}</figure>`;
-}
-
-function sourceOf(picture: Image | EncodedPicture): string {
-  if ("data" in picture) return dataUri(picture);
-  return `data:${picture.mediaType};base64,${Buffer.from(picture.bytes).toString("base64")}`;
 }
 
 function factTable(facts: Report["facts"]): string {
@@ -118,6 +116,6 @@ function paragraph(text: string | undefined): string {
   return text ? `<p>${escapeHtml(text)}</p>` : "";
 }
 
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("base64");
+async function sha256(text: string): Promise<string> {
+  return base64(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));
 }

@@ -3,7 +3,8 @@ import { gzipSync } from "node:zlib";
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, it } from "vitest";
 import { InputError } from "../../src/core/errors.js";
-import { decode, encodeJpeg, encodePng, imageSize } from "../../src/io/image-file.js";
+import { decode, encodeGreyPng, encodeIdPng, encodeJpeg, encodePng, imageSize } from "../../src/io/image-file.js";
+import { decodePng } from "../../src/io/png-file.js";
 import { pngOf } from "../support/png-chunks.js";
 import { tiffOf } from "../support/tiff-file.js";
 
@@ -247,4 +248,16 @@ it("PNG keeps every pixel, JPEG nearly", async () => {
   const image = { width: 16, height: 16, data };
   expect(Array.from((await decode(await encodePng(image), "a")).data)).toEqual(Array.from(data));
   expectNear(Array.from((await decode(await encodeJpeg(image), "a")).data), Array.from(data), 6);
+});
+
+it("PNG of labels keeps every value, in as many bits as they need", async () => {
+  const size = { width: 256, height: 256 };
+  const wide = Uint16Array.from({ length: 65536 }, (_, i) => i);
+  expect(await decodePng(await encodeGreyPng(wide, size))).toMatchObject({ data: wide, depth: 16, channels: 1 });
+  const narrow = Uint8Array.from(wide);
+  expect(await decodePng(await encodeGreyPng(narrow, size))).toMatchObject({ data: narrow, depth: 8, channels: 1 });
+  const ids = Uint32Array.from([0, 255, 256, 65536, 2 ** 24 - 1, 1]);
+  const { data, channels } = await decodePng(await encodeIdPng(ids, { width: 3, height: 2 }));
+  expect(channels).toBe(3);
+  expect(Array.from(ids, (_, i) => data[3 * i] + 256 * data[3 * i + 1] + 65536 * data[3 * i + 2])).toEqual([...ids]);
 });

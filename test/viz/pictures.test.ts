@@ -1,4 +1,3 @@
-import { decode } from "fast-png";
 import { describe, expect, it } from "vitest";
 import { ShapeError } from "../../src/core/errors.js";
 import type { Image } from "../../src/core/image.js";
@@ -23,15 +22,6 @@ describe("pictures", () => {
     expect([row.width, row.height]).toEqual([5, 1]);
     expect(Array.from(row.data)).toEqual([1, 1, 1, 2, 2, 2, 9, 8, 7, 9, 8, 7, 3, 3, 3]);
     expect(() => pictures.strip([greys(1), { width: 1, height: 2, data: new Uint8Array(6) }])).toThrow(/height 1/);
-  });
-
-  it("survive the way through a data address", () => {
-    const picture = labelPicture(Uint8Array.of(0, 1, 2, 3, 4, 5), 3, 2);
-    const [head, body] = pictures.dataUri(picture).split(",");
-    expect(head).toBe("data:image/png;base64");
-    const decoded = decode(Buffer.from(body, "base64"));
-    expect([decoded.width, decoded.height, decoded.channels]).toEqual([3, 2, 3]);
-    expect(Array.from(decoded.data)).toEqual(LABEL_COLOURS.slice(0, 6).flat());
   });
 });
 

@@ -145,10 +145,11 @@ describe("chartSvg", () => {
   });
 });
 
-describe("renderReport", () => {
+describe("renderReport", async () => {
   const evil = `"><img src=x onerror='alert(1)'><script>alert(1)</script>&`;
-  const picture = { width: 1, height: 1, data: Uint8Array.of(1, 2, 3) };
-  const html = renderReport({
+  const bytes = Uint8Array.from({ length: 20_000 }, (_, i) => i * i);
+  const picture = { width: 1, height: 1, mediaType: "image/png", bytes } as const;
+  const html = await renderReport({
     title: evil,
     summary: evil,
     warnings: [evil],
@@ -191,8 +192,12 @@ describe("renderReport", () => {
     expect(() => new Function(script)).not.toThrow();
   });
 
-  it("leaves out what is empty", () => {
-    const bare = renderReport({ title: "Run", facts: [], sections: [] });
+  it("holds its pictures", () => {
+    expect(html).toContain(`src="data:image/png;base64,${Buffer.from(bytes).toString("base64")}"`);
+  });
+
+  it("leaves out what is empty", async () => {
+    const bare = await renderReport({ title: "Run", facts: [], sections: [] });
     expect(bare).not.toMatch(/<dl|<ul|<h2|<section/);
   });
 });

@@ -1,10 +1,9 @@
 /** @file Label maps: PNG files whose numbers are ids. Palette indices and 16 bits are kept; nothing is scaled. */
 
-import type { DecodedPng } from "fast-png";
 import { InputError } from "../../core/errors.js";
 import type { Size } from "../../core/image.js";
 import { readPicture } from "../../io/picture-file.js";
-import { decodePng, isPng, PngError, pngHeader } from "../../io/png-file.js";
+import { type DecodedPng, decodePng, isPng, PngError, pngHeader } from "../../io/png-file.js";
 import { DataFault, requireSize, type WantedSize } from "./data-fault.js";
 
 /** The ids of one file, row-major. */

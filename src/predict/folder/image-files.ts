@@ -5,12 +5,11 @@ import { InputError } from "../../core/errors.js";
 import type { Image, Size } from "../../core/image.js";
 import { resizeImage } from "../../core/resample.js";
 import { writeFileAtomic } from "../../io/atomic-file.js";
-import { encodeJpeg, encodePng } from "../../io/image-file.js";
-import { encodeGreyPng, encodeIdPng } from "../../io/label-png.js";
+import { asJpeg, encodeGreyPng, encodeIdPng, encodePng } from "../../io/image-file.js";
 import { maskArea } from "../../masks/run-lengths.js";
 import { IGNORED, type SegmentationClass, type SemanticMap, type Task } from "../../masks/segmentation.js";
 import { overlay, type Segmentation } from "../../viz/overlay.js";
-import type { EncodedPicture, GalleryCell } from "../../viz/report.js";
+import type { GalleryCell } from "../../viz/report.js";
 import type { Prediction } from "../predictor.js";
 import { type InstanceResult, instanceResults, type SegmentInfo, segmentsInfo } from "./coco-results.js";
 import { type Findings, findingsOf } from "./findings.js";
@@ -37,7 +36,7 @@ export interface WrittenImage {
   readonly segmentsInfo?: readonly SegmentInfo[];
   readonly instances?: readonly InstanceResult[];
   /** For the page: the image and its overlays; empty where it is not shown. */
-  readonly cells: readonly GalleryCell<EncodedPicture>[];
+  readonly cells: readonly GalleryCell[];
   readonly findings?: Findings;
 }
 
@@ -83,8 +82,8 @@ export async function writeImage(
     pictures.push([form, picture]);
     overlays[form] = await write(form, OVERLAYS, await encodePng(picture));
   }
-  if (semantic) labels.semantic = await write("semantic", LABELS, semanticPng(semantic, classes));
-  if (panoptic) labels.panoptic = await write("panoptic", LABELS, encodeIdPng(panoptic.ids, panoptic));
+  if (semantic) labels.semantic = await write("semantic", LABELS, await semanticPng(semantic, classes));
+  if (panoptic) labels.panoptic = await write("panoptic", LABELS, await encodeIdPng(panoptic.ids, panoptic));
   return {
     record: {
       id,
@@ -104,15 +103,14 @@ export async function writeImage(
   };
 }
 
-async function cellOf(label: string, image: Image): Promise<GalleryCell<EncodedPicture>> {
+async function cellOf(label: string, image: Image): Promise<GalleryCell> {
   const scale = Math.min(1, PAGE_SIDE / Math.max(image.width, image.height));
   const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
-  const bytes = await encodeJpeg(resizeImage(image, { width, height }), PAGE_QUALITY);
-  return { label, picture: { width, height, mediaType: "image/jpeg", bytes } };
+  return { label, picture: await asJpeg(resizeImage(image, { width, height }), PAGE_QUALITY) };
 }
 
 /** Class ids, 8 bits where they fit; pixels without a class (a model gives none) take the largest value. */
-function semanticPng(map: SemanticMap, classes: readonly SegmentationClass[]): Uint8Array {
+function semanticPng(map: SemanticMap, classes: readonly SegmentationClass[]): Promise<Uint8Array> {
   const ids = classes.map(({ id }) => id);
   const wide = Math.max(...ids) >= 255;
   const none = wide ? 65535 : 255;

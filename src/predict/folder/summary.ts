@@ -38,7 +38,7 @@ export async function writeSummary(out: string, summary: Summary): Promise<void>
   if (forms.has("instance")) {
     await writeJsonFile(join(out, PREDICTION_FILES.instancesJson), results.list("instances"));
   }
-  await writeFileAtomic(join(out, PREDICTION_FILES.page), pageOf(summary));
+  await writeFileAtomic(join(out, PREDICTION_FILES.page), await pageOf(summary));
   await writeJsonFile(join(out, PREDICTION_FILES.summary), {
     kind: KIND,
     version: manifest().version,
@@ -55,7 +55,7 @@ export async function writeSummary(out: string, summary: Summary): Promise<void>
   });
 }
 
-function pageOf({ checkpoint, model, forms, results, skipped, warnings, complete, rules }: Summary): string {
+function pageOf({ checkpoint, model, forms, results, skipped, warnings, complete, rules }: Summary): Promise<string> {
   const { gallery, count } = results;
   const facts: [string, string][] = [
     ["Checkpoint", `step ${model.step} of ${checkpoint}`],
