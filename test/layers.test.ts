@@ -15,7 +15,7 @@ const ARROWS: Record<string, readonly string[]> = {
   nn: ["graph"],
   models: ["nn", "graph"],
   losses: ["nn", "graph"],
-  families: ["models", "nn", "graph"],
+  families: ["models", "losses", "nn", "graph", "masks"],
   io: [],
   masks: [],
   data: ["masks", "io"],

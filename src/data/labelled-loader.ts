@@ -4,6 +4,7 @@ import { InputError } from "../core/errors.js";
 import type { Image, Size } from "../core/image.js";
 import { RandomStream } from "../core/random.js";
 import { resizeBilinear } from "../core/resample.js";
+import type { Target } from "../masks/segmentation.js";
 import { fillGrey, normalise } from "./augment.js";
 import { imageMemory, maskMemory } from "./batch-memory.js";
 import { type BatchRecord, createBatches, type Loader } from "./batches.js";
@@ -11,7 +12,7 @@ import { jitterColors } from "./color-jitter.js";
 import type { LabelledSource } from "./labelled-source.js";
 import { type LabelledView, type LabelledViewRule, viewAxes } from "./labelled-view.js";
 import { decodeImage, subsetOf } from "./source.js";
-import { instanceTargets, panopticTargets, semanticTargets, type Target, type TargetView } from "./targets.js";
+import { instanceTargets, panopticTargets, semanticTargets, type TargetView } from "./targets.js";
 
 /** What `createLabelledLoader` gives for a step. */
 export interface LabelledBatch extends BatchRecord {

@@ -10,16 +10,12 @@ import {
   type PanopticMap,
   type Polygons,
   type SemanticMap,
+  type Target,
 } from "../masks/segmentation.js";
 import { clipPolygon } from "./clip-polygon.js";
 import { type LabelledView, viewAxes } from "./labelled-view.js";
 
-/** What one query is to predict. */
-export interface Target {
-  readonly label: number;
-  /** Of the padded view, row by row: 1 inside, 0 outside; all 0 where the view shows nothing of the segment. */
-  readonly mask: Uint8Array;
-}
+export type { Target };
 
 /** A view of labels, the size it is padded to, and the memory for its masks. */
 export interface TargetView {

@@ -1,5 +1,7 @@
 /** @file Mask2Former (Cheng et al. 2022) under the names of its checkpoints. */
 
+import { POINTWISE_CROSS_ENTROPY } from "../losses/mask-comparison.js";
+import { TASKS } from "../masks/segmentation.js";
 import { type BackboneOptions, backbone, backboneForInference } from "../models/backbone.js";
 import { type PixelDecoderOptions, pixelDecoder } from "../models/pixel-decoder.js";
 import { type TransformerDecoderOptions, transformerDecoder } from "../models/transformer-decoder.js";
@@ -27,15 +29,26 @@ export const mask2former: Family<Mask2FormerEncoder, Mask2FormerOptions> = {
     "pixel-decoder": `${HEAD}.pixel_decoder.`,
     "transformer-decoder": `${HEAD}.predictor.`,
   },
+  kinds: {
+    backbone: "backbone",
+    "pixel-decoder": "multi-scale deformable attention",
+    "transformer-decoder": "masked attention",
+  },
   fresh: /^sem_seg_head\.predictor\.(query_feat|query_embed|class_embed|mask_embed)\./,
+  names: {
+    official: "mask2former",
+    huggingface: { layout: "huggingface", architecture: "Mask2FormerForUniversalSegmentation" },
+  },
   sizes: ({ transformerDecoder: { queries, classes } }) => ({ queries, classes }),
   backbone: (p, images, options) => backbone(p.in("backbone"), images, options.backbone),
   pixelDecoder: (p, maps, options) => pixelDecoder(p.in(HEAD, "pixel_decoder"), maps, options.pixelDecoder),
   transformerDecoder(p, { multiScale, maskFeatures }, options) {
     const scope = p.in(HEAD, "predictor");
     const predictions = transformerDecoder(scope, multiScale, maskFeatures, options.transformerDecoder);
-    return [{ name: "", objects: "matched", predictions }];
+    return { groups: [{ name: "", objects: "matched", predictions }] };
   },
+  comparison: POINTWISE_CROSS_ENTROPY,
+  segments: { tasks: TASKS, panoptic: "won-and-claimed" },
   backboneOf: ({ backbone }) => backbone,
   withBackbone: (options, backbone) => ({ ...options, backbone }),
   forInference: (options) => ({

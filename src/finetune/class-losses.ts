@@ -1,24 +1,33 @@
 /** @file The classification losses of all supervised outputs, and their gradients (reference, 4.4). */
 
+import { UNSUPERVISED } from "../families/training.js";
 import * as g from "../graph/build.js";
 import { gradients } from "../graph/differentiate.js";
 import { Graph } from "../graph/graph.js";
 import { weightedCrossEntropy } from "../losses/class-loss.js";
 import type { Bindings, DeviceTensor, Program, Runtime } from "../runtime/contract.js";
-import type { CriterionOptions, CriterionShape } from "./criterion-options.js";
+import type { CriterionFrame, CriterionOptions } from "./criterion-options.js";
 import { hostMemory, upload } from "./host-memory.js";
 
 const logitsName = (output: number) => `logits ${output}`;
 const weightsName = (output: number) => `weights ${output}`;
 const gradientName = (output: number) => `gradient ${output}`;
 
-/** Logits and weights [N, Q, K+1] of `outputs` outputs -> losses [outputs] and the gradients of their weighted sum. */
-export function buildClassLoss(shape: CriterionShape, outputs: number, { weights }: CriterionOptions): Graph {
+/** Shape of the logits of an output with `queries` queries. */
+const logitShape = ({ images, classes }: CriterionFrame, queries: number) => [images, queries, classes + 1];
+
+/** Logits and weights [N, Q, K+1] of each output, by its number of queries -> losses [outputs], gradients of their weighted sum. */
+export function buildClassLoss(
+  frame: CriterionFrame,
+  outputs: readonly number[],
+  { weights }: CriterionOptions,
+): Graph {
   const graph = new Graph("class loss");
-  const dims = [shape.images, shape.queries, shape.classes + 1];
-  const numbers = Array.from({ length: outputs }, (_, i) => i);
-  const logits = numbers.map((i) => graph.input(logitsName(i), "float32", dims));
-  const losses = numbers.map((i) => weightedCrossEntropy(logits[i], graph.input(weightsName(i), "float32", dims)));
+  const shapes = outputs.map((queries) => logitShape(frame, queries));
+  const logits = shapes.map((shape, i) => graph.input(logitsName(i), "float32", shape));
+  const losses = shapes.map((shape, i) =>
+    weightedCrossEntropy(logits[i], graph.input(weightsName(i), "float32", shape)),
+  );
   const total = g.mul(
     losses.reduce((a, b) => g.add(a, b)),
     weights.class,
@@ -46,26 +55,31 @@ export class ClassLosses {
   constructor(
     runtime: Runtime,
     private readonly program: Program,
-    private readonly shape: CriterionShape,
-    outputs: number,
+    private readonly frame: CriterionFrame,
+    outputs: readonly number[],
     private readonly options: CriterionOptions,
   ) {
-    const dims = [shape.images, shape.queries, shape.classes + 1];
-    this.weights = Array.from({ length: outputs }, () => runtime.allocate("float32", dims));
-    this.losses = runtime.allocate("float32", [outputs]);
+    this.weights = outputs.map((queries) => runtime.allocate("float32", logitShape(frame, queries)));
+    this.losses = runtime.allocate("float32", [outputs.length]);
   }
 
-  /** Says which class each query of an output should have: `classes` [images][queries], `shape.classes` for "no object". */
-  async expect(output: number, classes: readonly (readonly number[])[], normaliser: number): Promise<void> {
-    const width = this.shape.classes + 1;
-    const weights = hostMemory(this.weights[output]).fill(0);
-    classes.forEach((queries, image) => {
-      queries.forEach((label, query) => {
-        const weight = label === this.shape.classes ? this.options.noObject : 1;
-        weights[(image * this.shape.queries + query) * width + label] = weight / normaliser;
-      });
+  /**
+   * Says which class each query of an output should have: `classes` [images][queries], `frame.classes` for "no object",
+   * UNSUPERVISED for any.
+   */
+  async expect(output: number, classes: readonly ArrayLike<number>[], normaliser: number): Promise<void> {
+    const tensor = this.weights[output];
+    const [, queries, width] = tensor.shape;
+    const weights = hostMemory(tensor).fill(0);
+    classes.forEach((labels, image) => {
+      for (let query = 0; query < queries; query++) {
+        const label = labels[query];
+        if (label === UNSUPERVISED) continue;
+        const weight = label === this.frame.classes ? this.options.noObject : 1;
+        weights[(image * queries + query) * width + label] = weight / normaliser;
+      }
     });
-    await upload(this.weights[output], weights);
+    await upload(tensor, weights);
   }
 
   /** The loss of each output; the gradients of their weighted sum go to `outputs[i].gradient`. */

@@ -3,6 +3,7 @@
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
 import type { Architecture } from "../families/families.js";
+import type { ClassFacts } from "../families/training.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import type { Declaration } from "../nn/scope.js";
 import type { ModelDescription } from "../predict/trained-model.js";
@@ -79,8 +80,8 @@ export async function startingWeights(
 }
 
 export interface FinetunerPlan {
-  /** Number of classes of the data. */
-  readonly classes: number;
+  /** Of the data. */
+  readonly classes: readonly ClassFacts[];
   /** Length of the whole run. */
   readonly steps: number;
   /** What a run goes on from; by default it begins with the weights that the settings say. */
@@ -99,7 +100,8 @@ export function createFinetuner(
   settings: FinetuneSettings,
   { classes, steps, state, onStart, reporter = SILENT }: FinetunerPlan,
 ): Promise<Finetuner> {
-  return Finetuner.create(runtime, finetunerOptions(settings, classes, steps), async (declared) => {
+  const options = { ...finetunerOptions(settings, classes.length, steps), classes };
+  return Finetuner.create(runtime, options, async (declared) => {
     if (state) return state;
     const start = await startingWeights(settings, declared, reporter);
     reporter.say(describeStart(start, settings.from.run, settings.model.family));

@@ -1,28 +1,41 @@
 /**
- * @file Mask2Former's criterion (SetCriterion; mask-classification reference, 4), between the forward and the backward half of a
- * step: which objects each output is compared with, and which losses are taken of it.
+ * @file The criterion between the forward and the backward half of a step (SetCriterion; mask-classification reference, 4 and 6.4):
+ * which objects each output is compared with, and which losses are taken of it.
  */
 
-import type { Target } from "../data/targets.js";
+import { type GivenObjects, NO_OBJECT, UNSUPERVISED } from "../families/training.js";
 import type { Assignment } from "../losses/assignment.js";
+import type { Target } from "../masks/segmentation.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 import { buildClassLoss, ClassLosses } from "./class-losses.js";
-import type { CriterionOptions, CriterionShape, Normalisers, PointDraws } from "./criterion-options.js";
-import { buildMaskLoss, MaskLosses } from "./mask-losses.js";
+import type { CriterionFrame, CriterionOptions, Normalisers, PointDraws } from "./criterion-options.js";
 import { buildMatching, Matcher } from "./matcher.js";
+import type { LossSums, MaskLosses } from "./pair-losses.js";
 import type { Pair } from "./pair-sampler.js";
+import { buildPixelLosses, PixelLosses } from "./pixel-losses.js";
+import { buildPointLosses, PointLosses } from "./point-losses.js";
 
 type Floats = DeviceTensor<"float32">;
 
 /** A supervised output in memory: what was predicted, and where the gradients of the losses go. */
 export interface SupervisedOutput {
+  /** Name of its group of predictions. */
+  readonly group: string;
+  readonly objects: "matched" | "given";
   /** What follows the names of its losses, e.g. "" or "_3". */
   readonly suffix: string;
   readonly logits: Floats;
   readonly masks: Floats;
   readonly logitsGradient: Floats;
   readonly masksGradient: Floats;
+}
+
+/** What the images of a micro-batch are to be segmented into. */
+export interface Supervision {
+  readonly objects: readonly (readonly Target[])[];
+  /** By the names of the groups whose objects are given. */
+  readonly given: ReadonlyMap<string, Pick<GivenObjects, "queries">>;
 }
 
 /** Unweighted losses of one output over the normalisers of the batch. */
@@ -40,19 +53,31 @@ export interface CriterionPrograms {
   readonly classLoss: Program;
 }
 
+const MASK_LOSSES = { points: buildPointLosses, pixels: buildPixelLosses };
+
+/** The graphs of a criterion over outputs with so many queries each. */
+export function criterionGraphs(frame: CriterionFrame, outputs: readonly number[], options: CriterionOptions) {
+  return {
+    matching: buildMatching(frame, options),
+    maskLoss: MASK_LOSSES[frame.comparison.at](frame, options),
+    classLoss: buildClassLoss(frame, outputs, options),
+  };
+}
+
+/** Compiles `criterionGraphs`. */
 export async function compileCriterion(
   runtime: Runtime,
-  shape: CriterionShape,
-  outputs: number,
+  frame: CriterionFrame,
+  outputs: readonly number[],
   options: CriterionOptions,
 ): Promise<CriterionPrograms> {
-  const [matching, maskLoss, classLoss] = await Promise.all(
-    [buildMatching(shape, options), buildMaskLoss(options), buildClassLoss(shape, outputs, options)].map((graph) =>
-      runtime.compile(toOnnx(graph), { name: graph.name }),
-    ),
-  );
-  return { matching, maskLoss, classLoss };
+  const { matching, maskLoss, classLoss } = criterionGraphs(frame, outputs, options);
+  const compile = (graph: typeof matching) => runtime.compile(toOnnx(graph), { name: graph.name });
+  return { matching: await compile(matching), maskLoss: await compile(maskLoss), classLoss: await compile(classLoss) };
 }
+
+/** What the queries of each image are to predict: numbers of its objects, NO_OBJECT or UNSUPERVISED. */
+type Assigned = readonly Int32Array[];
 
 /** One micro-batch's criterion with buffers of its own; several work at once. */
 export class Criterion {
@@ -63,31 +88,37 @@ export class Criterion {
   constructor(
     runtime: Runtime,
     programs: CriterionPrograms,
-    private readonly shape: CriterionShape,
+    private readonly frame: CriterionFrame,
     private readonly outputs: readonly SupervisedOutput[],
     options: CriterionOptions,
   ) {
-    this.matcher = new Matcher(runtime, programs.matching, shape, options);
-    this.maskLosses = new MaskLosses(runtime, programs.maskLoss, shape, options);
-    this.classLosses = new ClassLosses(runtime, programs.classLoss, shape, outputs.length, options);
+    this.matcher = new Matcher(runtime, programs.matching, frame, options);
+    this.maskLosses =
+      frame.comparison.at === "points"
+        ? new PointLosses(runtime, programs.maskLoss, frame, options)
+        : new PixelLosses(runtime, programs.maskLoss, frame);
+    const queries = outputs.map(({ logits }) => logits.shape[1]);
+    this.classLosses = new ClassLosses(runtime, programs.classLoss, frame, queries, options);
   }
 
   /**
    * Losses of a micro-batch with these objects of each image; leaves the gradients of their weighted sum in the outputs.
+   * `normalisers`: by the names of the groups.
    * @throws NonFiniteImage
    */
   async run(
-    targets: readonly (readonly Target[])[],
-    normalisers: Normalisers,
+    supervision: Supervision,
+    normalisers: ReadonlyMap<string, Normalisers>,
     draws: PointDraws,
   ): Promise<OutputLosses[]> {
-    const sums: { bce: number; dice: number }[] = [];
+    const { objects } = supervision;
+    const divisors = this.outputs.map(({ group }) => entryOf(normalisers, group));
+    const sums: LossSums[] = [];
     for (const [i, output] of this.outputs.entries()) {
-      const assignments = await this.matcher.match(output, targets, (image, out) => draws.matching(i, image, out));
-      await this.classLosses.expect(i, this.classesOf(assignments, targets), normalisers.classWeights);
+      const assigned = await this.assign(i, output, supervision, draws);
+      await this.classLosses.expect(i, this.classesOf(assigned, objects), divisors[i].classWeights);
       const predicted = { masks: output.masks, gradient: output.masksGradient, output: i };
-      const pairs = this.pairsOf(assignments, targets);
-      sums.push(await this.maskLosses.compute(predicted, pairs, normalisers.masks, draws));
+      sums.push(await this.maskLosses.compute(predicted, pairsOf(assigned, objects), divisors[i].masks, draws));
     }
     const classes = await this.classLosses.compute(
       this.outputs.map(({ logits, logitsGradient: gradient }) => ({ logits, gradient })),
@@ -95,8 +126,8 @@ export class Criterion {
     return this.outputs.map(({ suffix }, i) => ({
       suffix,
       class: classes[i],
-      mask: sums[i].bce / normalisers.masks,
-      dice: sums[i].dice / normalisers.masks,
+      mask: sums[i].mask / divisors[i].masks,
+      dice: sums[i].dice / divisors[i].masks,
     }));
   }
 
@@ -104,25 +135,51 @@ export class Criterion {
     for (const part of [this.matcher, this.maskLosses, this.classLosses]) part.dispose();
   }
 
-  /** The class that each query of each image should have. */
-  private classesOf(assignments: readonly Assignment[], targets: readonly (readonly Target[])[]): number[][] {
-    return assignments.map(({ queries, objects }, image) => {
-      const classes = new Array<number>(this.shape.queries).fill(this.shape.classes);
-      queries.forEach((query, i) => {
-        classes[query] = targets[image][objects[i]].label;
-      });
-      return classes;
-    });
+  private async assign(
+    i: number,
+    output: SupervisedOutput,
+    { objects, given }: Supervision,
+    draws: PointDraws,
+  ): Promise<Assigned> {
+    if (output.objects === "given") return entryOf(given, output.group).queries;
+    const assignments = await this.matcher.match(output, objects, (image, out) => draws.matching(i, image, out));
+    return assignments.map((assignment) => byQuery(assignment, this.frame.queries));
   }
 
-  private pairsOf(assignments: readonly Assignment[], targets: readonly (readonly Target[])[]): Pair[] {
-    return assignments.flatMap(({ queries, objects }, image) =>
-      queries.map((query, pair) => ({
-        image,
-        pair,
-        row: image * this.shape.queries + query,
-        mask: targets[image][objects[pair]].mask,
-      })),
+  /** The class that each query of each image should have. */
+  private classesOf(assigned: Assigned, targets: readonly (readonly Target[])[]): Int32Array[] {
+    const { classes } = this.frame;
+    return assigned.map((numbers, image) =>
+      numbers.map((number) =>
+        number >= 0 ? targets[image][number].label : number === NO_OBJECT ? classes : UNSUPERVISED,
+      ),
     );
   }
+}
+
+function entryOf<T>(map: ReadonlyMap<string, T>, group: string): T {
+  const entry = map.get(group);
+  if (!entry) throw new RangeError(`criterion: nothing for the group of predictions "${group}"`);
+  return entry;
+}
+
+function byQuery({ queries, objects }: Assignment, count: number): Int32Array {
+  const numbers = new Int32Array(count).fill(NO_OBJECT);
+  queries.forEach((query, i) => {
+    numbers[query] = objects[i];
+  });
+  return numbers;
+}
+
+function pairsOf(assigned: Assigned, targets: readonly (readonly Target[])[]): Pair[] {
+  return assigned.flatMap((numbers, image) =>
+    [...numbers.entries()]
+      .filter(([, number]) => number >= 0)
+      .map(([query, number], pair) => ({
+        image,
+        pair,
+        row: image * numbers.length + query,
+        mask: targets[image][number].mask,
+      })),
+  );
 }

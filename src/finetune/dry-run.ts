@@ -1,13 +1,12 @@
 /** @file The step of a fine-tuning run as its dry run sees it: graphs without weights. */
 
-import { familyOf, sizesOf } from "../families/families.js";
+import { familyOf } from "../families/families.js";
 import { planOf, type StepPlan } from "../run/step-estimate.js";
 import type { AdamWOptions } from "../train/adamw.js";
-import { buildClassLoss } from "./class-losses.js";
-import { buildMaskLoss, PAIRS } from "./mask-losses.js";
-import { buildMatching, OBJECTS } from "./matcher.js";
+import { criterionGraphs } from "./criterion.js";
+import { OBJECTS } from "./matcher.js";
 import { buildTraining, GRADIENT_PREFIX } from "./programs.js";
-import type { SegmentationOptions } from "./segmentation.js";
+import { criterionFrame, type SegmentationOptions } from "./segmentation.js";
 
 /** Objects of an image, which the time of the criterion depends on: about as many as COCO's images have. */
 const TYPICAL_OBJECTS = 10;
@@ -15,9 +14,13 @@ const TYPICAL_OBJECTS = 10;
 /** `batch`: images of a step. The choice of points, about a tenth of a step's time, is not in the plan. */
 export function planFinetuning(options: SegmentationOptions, optim: AdamWOptions, batch: number): StepPlan {
   const { architecture, criterion, microBatch: images, size } = options;
-  const { forward, backward, weights, outputs, maskSize } = buildTraining(architecture, images, size);
-  const shape = { images, ...sizesOf(architecture), size, maskSize };
-  const runs = (perRun: number) => outputs.length * Math.ceil((images * TYPICAL_OBJECTS) / perRun);
+  const graphs = buildTraining(architecture, images, size);
+  const { forward, backward, weights, outputs } = graphs;
+  const queries = outputs.map((output) => output.queries);
+  const { matching, maskLoss, classLoss } = criterionGraphs(criterionFrame(options, graphs), queries, criterion);
+  const [pairs] = maskLoss.outputs.get("mask")?.shape ?? [1];
+  const runs = (perRun: number, of = outputs) => of.length * Math.ceil((images * TYPICAL_OBJECTS) / perRun);
+  const matched = outputs.filter(({ objects }) => objects === "matched");
   return planOf({
     weights,
     online: weights.declarations,
@@ -25,9 +28,9 @@ export function planFinetuning(options: SegmentationOptions, optim: AdamWOptions
     prefixes: familyOf(architecture).prefixes,
     microBatch: [
       { graph: forward, times: 1 },
-      { graph: buildMatching(shape, criterion), times: runs(OBJECTS * images) },
-      { graph: buildMaskLoss(criterion), times: runs(PAIRS) },
-      { graph: buildClassLoss(shape, outputs.length, criterion), times: 1 },
+      { graph: matching, times: runs(OBJECTS * images, matched) },
+      { graph: maskLoss, times: runs(pairs) },
+      { graph: classLoss, times: 1 },
       { graph: backward, times: 1 },
     ],
     elsewhere: (name) => weights.declarations.has(name) || name.startsWith(GRADIENT_PREFIX),

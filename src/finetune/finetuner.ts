@@ -1,22 +1,29 @@
 /** @file Fine-tuning step by step: the segmentation objective in a trainer. */
 
-import type { Target } from "../data/targets.js";
-import { sizesOf } from "../families/families.js";
+import { familyOf, sizesOf } from "../families/families.js";
+import { type ClassFacts, type DrawnBatch, undrawn } from "../families/training.js";
+import type { Target } from "../masks/segmentation.js";
 import type { Declaration } from "../nn/scope.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { TensorMap } from "../train/parameter-layout.js";
 import { Trainer, type TrainerOptions, type TrainerReport } from "../train/trainer.js";
 import type { TrainingState } from "../train/training-state.js";
-import { normalisersOf, type PointDraws } from "./criterion-options.js";
+import { type Normalisers, normalisersOf, normalisersOfGiven, type PointDraws } from "./criterion-options.js";
 import { pointDraws } from "./draws.js";
 import { type LabelledBatchOnDevice, Segmentation, type SegmentationOptions } from "./segmentation.js";
 
-export interface FinetunerOptions extends SegmentationOptions, TrainerOptions {}
+export interface FinetunerOptions extends SegmentationOptions, TrainerOptions {
+  /** Of the data, as many as the architecture has; without names by default. */
+  readonly classes?: readonly ClassFacts[];
+}
 
 export interface StepReport extends Pick<TrainerReport, "gradientNorm" | "learningRate"> {
   /** "loss", the weighted sum of all, then each by the reference's name: "loss_ce", "loss_mask_3", ... */
   readonly losses: Record<string, number>;
 }
+
+const unnamedClasses = (count: number): ClassFacts[] =>
+  Array.from({ length: count }, () => ({ name: "", isThing: true }));
 
 /** Fine-tunes a model step by step; what a step reads and in which order is up to the caller. */
 export class Finetuner {
@@ -50,13 +57,29 @@ export class Finetuner {
     targets: readonly (readonly Target[])[],
     draws = (first: number): PointDraws => pointDraws(this.options.seed, step, first),
   ): Promise<StepReport> {
-    const { architecture, criterion } = this.options;
-    const counts = targets.map(({ length }) => length);
-    const normalisers = normalisersOf(counts, sizesOf(architecture).queries, criterion.noObject);
-    const batch = { images, targets, normalisers, draws };
+    const drawn = this.draw(step, targets);
+    const batch = { images, drawn, normalisers: this.normalisers(drawn), draws };
     const { losses, gradientNorm, learningRate } = await this.trainer.step(step, batch);
     const loss = [...this.weightOf].reduce((sum, [name, weight]) => sum + weight * losses[name], 0);
     return { losses: { loss, ...losses }, gradientNorm, learningRate };
+  }
+
+  /** What a step draws besides the points of its losses: nothing for most families. */
+  private draw(step: number, objects: readonly (readonly Target[])[]): DrawnBatch {
+    const { architecture, seed, size } = this.options;
+    const { classes = unnamedClasses(sizesOf(architecture).classes) } = this.options;
+    const { training } = familyOf(architecture);
+    return training ? training.draw(architecture, { seed, step, objects, classes, size }) : undrawn({ objects });
+  }
+
+  private normalisers({ objects, given }: DrawnBatch): Map<string, Normalisers> {
+    const { architecture, criterion } = this.options;
+    const counts = objects.map(({ length }) => length);
+    const matched = normalisersOf(counts, sizesOf(architecture).queries, criterion.noObject);
+    const ofGiven = [...given].map(
+      ([group, queries]) => [group, normalisersOfGiven(counts, queries, criterion.noObject)] as const,
+    );
+    return new Map([["", matched], ...ofGiven]);
   }
 
   /** Everything that training has changed. On the CPU it is the memory itself, which changes with the next step. */

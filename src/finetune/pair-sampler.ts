@@ -10,7 +10,7 @@ import {
   sampleMask,
   selectionScratch,
 } from "../losses/points.js";
-import type { CriterionShape, PointDraws } from "./criterion-options.js";
+import type { CriterionFrame, PointDraws } from "./criterion-options.js";
 
 /** A query and the object that was assigned to it. */
 export interface Pair {
@@ -34,7 +34,7 @@ export class PairSampler {
   private readonly map;
 
   constructor(
-    private readonly shape: CriterionShape,
+    private readonly frame: CriterionFrame,
     options: PointOptions,
     /** Pairs that are sampled at once. */
     most: number,
@@ -43,7 +43,7 @@ export class PairSampler {
     this.candidates = new Float32Array(2 * this.counts.candidates);
     this.candidateLogits = new Float32Array(this.counts.candidates);
     this.points = Array.from({ length: most }, () => new Float32Array(2 * options.points));
-    this.map = borderedMap(shape.maskSize[1], shape.maskSize[0]);
+    this.map = borderedMap(frame.maskSize[1], frame.maskSize[0]);
   }
 
   /**
@@ -57,7 +57,7 @@ export class PairSampler {
     draws: PointDraws,
     { logits, labels }: { logits: Float32Array; labels: Float32Array },
   ): void {
-    const { size, maskSize } = this.shape;
+    const { size, maskSize } = this.frame;
     const { candidates, uncertain, uniform } = this.counts;
     const count = uncertain + uniform;
     pairs.forEach(({ image, pair, row, mask }, i) => {

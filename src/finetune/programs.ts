@@ -3,7 +3,8 @@
 import type { Grid } from "../core/tensor-data.js";
 import { KEEP, withDropPath } from "../families/drop-path.js";
 import { type Architecture, familyOf } from "../families/families.js";
-import { type PredictionGroup, segment } from "../families/family.js";
+import { answerOf, type OwnLoss, type PredictionGroup, segment } from "../families/family.js";
+import type { OwnInput } from "../families/training.js";
 import * as g from "../graph/build.js";
 import { vectorJacobian } from "../graph/differentiate.js";
 import { ancestors, Graph, type Tensor } from "../graph/graph.js";
@@ -18,7 +19,10 @@ export const STATISTICS = "batch-statistics";
 export const IMAGES = "images";
 
 /** Names of the tensors of one prediction between the halves: outputs of the first, and inputs of the second. */
-export interface PredictionNames {
+export interface PredictionNames extends Pick<PredictionGroup, "objects"> {
+  /** Name of its group. */
+  readonly group: string;
+  readonly queries: number;
   /** What follows the names of its losses: "" for the answer, "_0" for the first prediction of the group without a name. */
   readonly suffix: string;
   readonly logits: string;
@@ -27,17 +31,27 @@ export interface PredictionNames {
   readonly masksGradient: string;
 }
 
+/** A loss of the family's own between the halves: its value is an output of the first, its weight an input of the second. */
+export interface LossNames extends Pick<OwnLoss, "name" | "weight"> {
+  readonly value: string;
+  readonly gradient: string;
+}
+
 export interface TrainingGraphs extends Halves {
   readonly weights: ObjectiveWeights;
   readonly outputs: readonly PredictionNames[];
+  readonly losses: readonly LossNames[];
   readonly maskSize: Grid;
 }
 
-function namesOf({ name: group, predictions }: PredictionGroup): PredictionNames[] {
-  return predictions.map((_, i) => {
+function namesOf({ name: group, objects, predictions }: PredictionGroup): PredictionNames[] {
+  return predictions.map(({ logits }, i) => {
     const number = i === predictions.length - 1 ? "" : String(i);
     const suffix = [group, number].map((part) => (part === "" ? "" : `_${part}`)).join("");
     return {
+      group,
+      objects,
+      queries: logits.shape[1],
       suffix,
       logits: `logits${suffix}`,
       masks: `masks${suffix}`,
@@ -48,12 +62,15 @@ function namesOf({ name: group, predictions }: PredictionGroup): PredictionNames
 }
 
 /** The graphs of a micro-batch of `images` images of `size`; weights' gradients are outputs GRADIENT_PREFIX + name. */
-export function buildTraining(model: Architecture, images: number, [height, width]: Grid): TrainingGraphs {
+export function buildTraining(model: Architecture, images: number, size: Grid): TrainingGraphs {
   const graph = new Graph("finetune");
   const parameters = new Parameters(asInputs(graph));
-  const input = graph.input(IMAGES, "float32", [images, 3, height, width]);
+  const input = graph.input(IMAGES, "float32", [images, 3, ...size]);
   const family = familyOf(model);
-  const groups = segment(family, parameters.root, input, withDropPath(graph, model, images));
+  const asked = family.training?.inputs(model, { images, size }) ?? new Map<string, OwnInput>();
+  const own = new Map([...asked].map(([name, { dtype, shape }]) => [name, graph.input(name, dtype, shape)]));
+  const decoded = segment(family, parameters.root, input, withDropPath(graph, model, images), own);
+  const { groups, losses = [] } = decoded;
   const names = groups.flatMap(namesOf);
   const predictions = groups.flatMap((group) => group.predictions);
   const outputs: Tensor[] = [];
@@ -67,7 +84,12 @@ export function buildTraining(model: Architecture, images: number, [height, widt
     supervise(logits, names[i].logits, names[i].logitsGradient);
     supervise(masks, names[i].masks, names[i].masksGradient);
   });
-  const [, , maskHeight, maskWidth] = predictions[0].masks.shape;
+  const [, , maskHeight, maskWidth] = answerOf(decoded).masks.shape;
+  const ownLosses = losses.map(({ name, weight, value }): LossNames => {
+    const between = { value: `value of ${name}`, gradient: `gradient of ${name}` };
+    supervise(value, between.value, between.gradient);
+    return { name, weight, ...between };
+  });
   const active = ancestors(outputs);
   const tensorOf = (name: string) => parameters.tensors.get(name) as Tensor;
   const trained = parameters.trainable.filter((name) => active.has(tensorOf(name)));
@@ -77,7 +99,7 @@ export function buildTraining(model: Architecture, images: number, [height, widt
   const observed = [...parameters.observed].map(([name, t]) => ({ name, size: t.shape[0] }));
   if (observed.length > 0) graph.output(STATISTICS, g.concat([...parameters.observed.values()], 0));
   return {
-    ...splitAtGradients(graph, new Set([IMAGES, KEEP])),
+    ...splitAtGradients(graph, new Set([IMAGES, KEEP, ...own.keys()])),
     weights: {
       declarations: parameters.declarations,
       trained,
@@ -86,6 +108,7 @@ export function buildTraining(model: Architecture, images: number, [height, widt
       observed,
     },
     outputs: names,
+    losses: ownLosses,
     maskSize: [maskHeight, maskWidth],
   };
 }

@@ -90,7 +90,7 @@ async function train(training: Training): Promise<LoopOutcome> {
   announcePreparation(runtime, reporter);
   let from: number | undefined;
   const finetuner = await createFinetuner(runtime, settings, {
-    classes: source.classes.length,
+    classes: source.classes,
     steps,
     state: before?.state,
     onStart: ({ step }) => {

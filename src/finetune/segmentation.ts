@@ -1,16 +1,16 @@
 /** @file Supervised segmentation as an objective of the trainer: two halves of a step, and the criterion between them. */
 
 import type { Grid } from "../core/tensor-data.js";
-import type { Target } from "../data/targets.js";
 import { dropPathOf, KEEP } from "../families/drop-path.js";
-import { type Architecture, sizesOf } from "../families/families.js";
+import { type Architecture, familyOf, sizesOf } from "../families/families.js";
+import type { DrawnBatch } from "../families/training.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { Program, Runtime } from "../runtime/contract.js";
 import { LaneBuffers } from "../train/lane-buffers.js";
 import type { Lane, MicroBatch, MicroBatchReport, Objective, StepWeights } from "../train/objective.js";
 import type { TensorMap } from "../train/parameter-layout.js";
 import { Criterion, type CriterionPrograms, compileCriterion, type OutputLosses } from "./criterion.js";
-import type { CriterionOptions, CriterionShape, Normalisers, PointDraws } from "./criterion-options.js";
+import type { CriterionFrame, CriterionOptions, Normalisers, PointDraws } from "./criterion-options.js";
 import { buildTraining, GRADIENT_PREFIX, IMAGES, STATISTICS, type TrainingGraphs } from "./programs.js";
 
 export interface SegmentationOptions {
@@ -25,9 +25,10 @@ export interface SegmentationOptions {
 export interface LabelledBatchOnDevice {
   /** [batch, 3, H, W] */
   readonly images: Float32Array;
-  /** Objects of each image. */
-  readonly targets: readonly (readonly Target[])[];
-  readonly normalisers: Normalisers;
+  /** What the images are to be segmented into, and what else was drawn. */
+  readonly drawn: DrawnBatch;
+  /** By the names of the groups of predictions. */
+  readonly normalisers: ReadonlyMap<string, Normalisers>;
   /** The points of the micro-batch whose first image has this number. */
   readonly draws: (first: number) => PointDraws;
 }
@@ -39,6 +40,15 @@ interface Programs {
   readonly criterion: CriterionPrograms;
 }
 
+/** The criterion of a model's predictions. */
+export function criterionFrame(
+  { architecture, microBatch, size }: SegmentationOptions,
+  { maskSize }: Pick<TrainingGraphs, "maskSize">,
+): CriterionFrame {
+  const { comparison } = familyOf(architecture);
+  return { images: microBatch, ...sizesOf(architecture), size, maskSize, comparison };
+}
+
 export class Segmentation implements Objective<LabelledBatchOnDevice> {
   readonly reduction = "sum";
   readonly dropPath;
@@ -48,7 +58,7 @@ export class Segmentation implements Objective<LabelledBatchOnDevice> {
     private readonly options: SegmentationOptions,
     private readonly graphs: TrainingGraphs,
     private readonly programs: Programs,
-    private readonly shape: CriterionShape,
+    private readonly frame: CriterionFrame,
   ) {
     this.dropPath = dropPathOf(options.architecture);
   }
@@ -56,13 +66,14 @@ export class Segmentation implements Objective<LabelledBatchOnDevice> {
   static async create(runtime: Runtime, options: SegmentationOptions): Promise<Segmentation> {
     const { architecture, criterion, microBatch, size } = options;
     const graphs = buildTraining(architecture, microBatch, size);
-    const shape: CriterionShape = { images: microBatch, ...sizesOf(architecture), size, maskSize: graphs.maskSize };
+    const frame = criterionFrame(options, graphs);
+    const queries = graphs.outputs.map((output) => output.queries);
     const programs: Programs = {
       forward: await runtime.compile(toOnnx(graphs.forward), { name: graphs.forward.name }),
       backward: await runtime.compile(toOnnx(graphs.backward), { name: graphs.backward.name }),
-      criterion: await compileCriterion(runtime, shape, graphs.outputs.length, criterion),
+      criterion: await compileCriterion(runtime, frame, queries, criterion),
     };
-    return new Segmentation(runtime, options, graphs, programs, shape);
+    return new Segmentation(runtime, options, graphs, programs, frame);
   }
 
   get weights() {
@@ -72,11 +83,12 @@ export class Segmentation implements Objective<LabelledBatchOnDevice> {
   /** The weight of each reported loss in the one that is minimised. */
   get lossWeights(): ReadonlyMap<string, number> {
     const { weights } = this.options.criterion;
-    return named(this.graphs.outputs.map(({ suffix }) => ({ suffix, ...weights })));
+    const ofOutputs = named(this.graphs.outputs.map(({ suffix }) => ({ suffix, ...weights })));
+    return new Map([...ofOutputs, ...this.graphs.losses.map(({ name, weight }) => [name, weight] as const)]);
   }
 
   openLane(): Lane<LabelledBatchOnDevice> {
-    return new SegmentationLane(this.runtime, this.options, this.graphs, this.programs, this.shape);
+    return new SegmentationLane(this.runtime, this.options, this.graphs, this.programs, this.frame);
   }
 
   dispose(): void {
@@ -92,20 +104,23 @@ class SegmentationLane implements Lane<LabelledBatchOnDevice> {
   constructor(
     runtime: Runtime,
     private readonly options: SegmentationOptions,
-    { forward, backward, weights, outputs }: TrainingGraphs,
+    private readonly graphs: TrainingGraphs,
     private readonly programs: Programs,
-    shape: CriterionShape,
+    frame: CriterionFrame,
   ) {
+    const { forward, backward, weights, outputs } = graphs;
     const elsewhere = (name: string) => weights.declarations.has(name) || name.startsWith(GRADIENT_PREFIX);
     this.buffers = new LaneBuffers(runtime, [forward, backward], elsewhere);
-    const supervised = outputs.map(({ suffix, logits, masks, logitsGradient, masksGradient }) => ({
+    const supervised = outputs.map(({ group, objects, suffix, logits, masks, logitsGradient, masksGradient }) => ({
+      group,
+      objects,
       suffix,
       logits: this.buffers.get(logits),
       masks: this.buffers.get(masks),
       logitsGradient: this.buffers.get(logitsGradient),
       masksGradient: this.buffers.get(masksGradient),
     }));
-    this.criterion = new Criterion(runtime, programs.criterion, shape, supervised, options.criterion);
+    this.criterion = new Criterion(runtime, programs.criterion, frame, supervised, options.criterion);
   }
 
   async run(
@@ -120,15 +135,29 @@ class SegmentationLane implements Lane<LabelledBatchOnDevice> {
     const weightOf = (name: string) => online.get(name);
     await buffers.write(IMAGES, batch.images.subarray(first * perImage, (first + microBatch) * perImage));
     if (keep) await buffers.write(KEEP, keep);
+    const { drawn, normalisers } = batch;
+    for (const [name, values] of drawn.inputs(first, microBatch)) await buffers.write(name, values);
     await forward.run(buffers.bind(forward.inputs, weightOf), buffers.bind(forward.outputs));
-    const targets = batch.targets.slice(first, first + microBatch);
-    const losses = await this.criterion.run(targets, batch.normalisers, batch.draws(first));
+    const part = <T>(images: readonly T[]) => images.slice(first, first + microBatch);
+    const given = new Map([...drawn.given].map(([group, { queries }]) => [group, { queries: part(queries) }]));
+    const losses = await this.criterion.run({ objects: part(drawn.objects), given }, normalisers, batch.draws(first));
+    const own = await this.ownLosses(microBatch / drawn.objects.length);
     const fetches = Object.fromEntries([...gradients].map(([name, tensor]) => [GRADIENT_PREFIX + name, tensor]));
     await backward.run(buffers.bind(backward.inputs, weightOf), fetches);
     return {
-      losses: named(losses),
+      losses: new Map([...named(losses), ...own]),
       ...(buffers.has(STATISTICS) && { statistics: await buffers.read(STATISTICS) }),
     };
+  }
+
+  /** The losses of the family's own as the `share` of the batch that the micro-batch is, and what their gradients begin with. */
+  private async ownLosses(share: number): Promise<[name: string, value: number][]> {
+    const values: [string, number][] = [];
+    for (const { name, weight, value, gradient } of this.graphs.losses) {
+      await this.buffers.write(gradient, Float32Array.of(weight * share));
+      values.push([name, share * (await this.buffers.read(value))[0]]);
+    }
+    return values;
   }
 
   dispose(): void {

@@ -135,6 +135,20 @@ export function sampleMask(
   }
 }
 
+/** A mask at every cell of a coarser grid, by the nearest pixel (reference, 0.3); the i-th goes to `out[start + i * step]`. */
+export function sampleCells(
+  { width, height, data }: ByteMask,
+  [rows, columns]: readonly [number, number],
+  out: Float32Array,
+  start = 0,
+  step = 1,
+): void {
+  for (let y = 0, i = start; y < rows; y++) {
+    const line = Math.floor((y * height) / rows) * width;
+    for (let x = 0; x < columns; x++, i += step) out[i] = data[line + Math.floor((x * width) / columns)];
+  }
+}
+
 /** Exponent and 7 bits of the mantissa choose the bucket of a magnitude. */
 const BUCKET_SHIFT = 16;
 

@@ -20,6 +20,13 @@ export interface SegmentationClass {
 /** Pixels of a semantic map that belong to no class. */
 export const IGNORED = 0xffff;
 
+/** What one query is to predict. */
+export interface Target {
+  readonly label: number;
+  /** Of the padded view, row by row: 1 inside, 0 outside; all 0 where the view shows nothing of the segment. */
+  readonly mask: Uint8Array;
+}
+
 /** One label a pixel. */
 export interface SemanticMap extends Size {
   /** Row-major, `height * width` labels or IGNORED. */

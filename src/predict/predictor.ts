@@ -6,7 +6,7 @@ import { InputError } from "../core/errors.js";
 import type { Image, Size } from "../core/image.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { type TestInput, type TestSize, testInput } from "../data/test-input.js";
-import { sizesOf } from "../families/families.js";
+import { familyOf, sizesOf } from "../families/families.js";
 import type { PanopticMap, ScoredInstance, SemanticMap, Task } from "../masks/segmentation.js";
 import { asConstants, asInputs } from "../nn/scope.js";
 import { toOnnx } from "../onnx/emit.js";
@@ -164,11 +164,14 @@ export class Predictor {
   }
 
   private async interpret(output: NetworkOutput, sizes: ImageSizes, forms: ReadonlySet<Task>): Promise<Prediction> {
-    const { classes, inference, task } = this.model;
+    const { architecture, classes, inference, task } = this.model;
     const enlarger = () => (this.enlarger ??= createMaskEnlarger(this.runtime));
     const instances = { topK: inference.topK, thingsOnly: task === "panoptic" };
     const panoptic = forms.has("panoptic")
-      ? await panopticMap(await enlarger(), output, sizes, classes, { ...inference, pixels: "won-and-claimed" })
+      ? await panopticMap(await enlarger(), output, sizes, classes, {
+          ...inference,
+          pixels: familyOf(architecture).segments.panoptic,
+        })
       : undefined;
     return {
       ...(forms.has("semantic") && { semantic: await semanticMap(await this.scorer(output, sizes), output, sizes) }),

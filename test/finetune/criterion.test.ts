@@ -3,6 +3,7 @@ import { Criterion, compileCriterion, type SupervisedOutput } from "../../src/fi
 import { normalisersOf } from "../../src/finetune/criterion-options.js";
 import { OBJECTS } from "../../src/finetune/matcher.js";
 import { assignObjects } from "../../src/losses/assignment.js";
+import { POINTWISE_CROSS_ENTROPY } from "../../src/losses/mask-comparison.js";
 import { sampleMask } from "../../src/losses/points.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
@@ -44,6 +45,7 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
       classes: width - 1,
       size: [scene.height, scene.width] as const,
       maskSize,
+      comparison: POINTWISE_CROSS_ENTROPY,
     };
     const options = {
       points: golden.setting("num_points"),
@@ -67,6 +69,8 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
         ["pred_logits", "pred_masks"].map((key) => tensorOf(goldenPrefix(i, outputs) + key)),
       );
       supervised.push({
+        group: "",
+        objects: "matched",
         suffix: i === outputs - 1 ? "" : `_${i}`,
         logits,
         masks,
@@ -74,7 +78,12 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
         masksGradient: runtime.allocate("float32", masks.shape),
       });
     }
-    const programs = await compileCriterion(runtime, shape, outputs, options);
+    const programs = await compileCriterion(
+      runtime,
+      shape,
+      supervised.map(() => queries),
+      options,
+    );
     const criterion = new Criterion(runtime, programs, shape, supervised, options);
     const counts = targets.map((objects) => objects.length);
     const draws = drawsOf(
@@ -82,10 +91,11 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
       outputs,
       counts.map((n) => Math.min(n, queries)),
     );
-    const normalisers = normalisersOf(counts, queries, options.noObject);
+    const normalisers = new Map([["", normalisersOf(counts, queries, options.noObject)]]);
+    const supervision = { objects: targets, given: new Map() };
     // Twice: the second run must not see what the first left behind.
-    await criterion.run(targets, normalisers, draws);
-    const losses = await criterion.run(targets, normalisers, draws);
+    await criterion.run(supervision, normalisers, draws);
+    const losses = await criterion.run(supervision, normalisers, draws);
 
     const found = new Map<string, Float32Array | number[]>();
     for (const { suffix, class: ce, mask, dice } of losses) {

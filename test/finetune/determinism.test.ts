@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "vitest";
-import type { Target } from "../../src/data/targets.js";
 import type { StepReport } from "../../src/finetune/finetuner.js";
 import type { FinetuneSettings } from "../../src/finetune/settings.js";
+import type { Target } from "../../src/masks/segmentation.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { NonFiniteError } from "../../src/train/non-finite.js";

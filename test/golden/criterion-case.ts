@@ -1,7 +1,7 @@
 /** @file Objects and random points as the golden cases of the criterion and of the whole model describe them. */
 
-import type { Target } from "../../src/data/targets.js";
 import type { PointDraws } from "../../src/finetune/criterion-options.js";
+import type { Target } from "../../src/masks/segmentation.js";
 import type { GoldenCase } from "./case.js";
 
 type Primitive =

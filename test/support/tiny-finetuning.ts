@@ -1,11 +1,11 @@
 /** @file A fine-tuning that takes a second: Mask2Former at its smallest, and labelled scenes for it. */
 
-import type { Target } from "../../src/data/targets.js";
 import { finetunerOptions } from "../../src/finetune/composition.js";
 import { Finetuner } from "../../src/finetune/finetuner.js";
 import type { FinetuneSettings } from "../../src/finetune/settings.js";
 import { resolveSettings } from "../../src/finetune/settings-resolution.js";
 import { freshWeights } from "../../src/finetune/starting-weights.js";
+import type { Target } from "../../src/masks/segmentation.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { writeSampleData } from "../../src/sample-data/write-sample-data.js";
 import { randomImagesOf } from "./tiny-pretraining.js";

@@ -1,42 +1,33 @@
-/** @file Mask and dice loss of the pairs of queries and objects at chosen points, and their gradient (reference, 4.5). */
+/** @file Mask and dice loss of pairs of queries and objects at points chosen for each, and their gradient (reference, 4.5). */
 
-import * as g from "../graph/build.js";
-import { gradients } from "../graph/differentiate.js";
 import { Graph } from "../graph/graph.js";
-import { diceLoss, sigmoidCrossEntropy } from "../losses/mask-loss.js";
 import { type BorderedMap, borderedMap, readBordered, scatterBordered } from "../losses/points.js";
 import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
-import { NonFiniteImage } from "../train/non-finite.js";
-import type { CriterionOptions, CriterionShape, PointDraws } from "./criterion-options.js";
+import type { CriterionFrame, CriterionOptions, PointDraws } from "./criterion-options.js";
 import { hostMemory, hostValues, upload } from "./host-memory.js";
+import { addLosses, type LossSums, type MaskLosses, type PredictedMasks, pairLosses } from "./pair-losses.js";
 import { type Pair, PairSampler } from "./pair-sampler.js";
 
 /** Pairs whose losses one run computes. */
 export const PAIRS = 16;
 
-/** Logits and labels [PAIRS, P], scale = 1 / masks -> bce and dice [PAIRS], and the gradient of their weighted sum. */
-export function buildMaskLoss({ points, weights }: CriterionOptions): Graph {
+/** Logits and labels [PAIRS, P], scale = 1 / masks -> both losses [PAIRS], and the gradient of their weighted sum. */
+export function buildPointLosses({ comparison }: CriterionFrame, { points, weights }: CriterionOptions): Graph {
   const graph = new Graph("mask loss");
   const logits = graph.input("logits", "float32", [PAIRS, points]);
   const labels = graph.input("labels", "float32", [PAIRS, points]);
-  const scale = graph.input("scale", "float32", []);
-  const bce = sigmoidCrossEntropy(logits, labels);
-  const dice = diceLoss(logits, labels);
-  const total = g.reduceSum(g.add(g.mul(bce, weights.mask), g.mul(dice, weights.dice)));
-  const [gradient] = gradients(g.mul(total, scale), [logits]);
-  graph.output("bce", bce);
-  graph.output("dice", dice);
-  graph.output("gradient", gradient);
+  pairLosses(graph, { logits, labels, differentiated: logits }, comparison, weights);
   return graph;
 }
 
 type Floats = DeviceTensor<"float32">;
 
-export class MaskLosses {
+/** Losses of pairs whose masks are compared at points. */
+export class PointLosses implements MaskLosses {
   private readonly logits: Floats;
   private readonly labels: Floats;
   private readonly scale: Floats;
-  private readonly bce: Floats;
+  private readonly mask: Floats;
   private readonly dice: Floats;
   private readonly gradient: Floats;
   private readonly sampler: PairSampler;
@@ -47,7 +38,7 @@ export class MaskLosses {
   constructor(
     runtime: Runtime,
     private readonly program: Program,
-    shape: CriterionShape,
+    frame: CriterionFrame,
     private readonly options: CriterionOptions,
   ) {
     const allocate = (...dims: number[]) => runtime.allocate("float32", dims);
@@ -55,42 +46,35 @@ export class MaskLosses {
     this.logits = allocate(PAIRS, points);
     this.labels = allocate(PAIRS, points);
     this.scale = allocate();
-    this.bce = allocate(PAIRS);
+    this.mask = allocate(PAIRS);
     this.dice = allocate(PAIRS);
     this.gradient = allocate(PAIRS, points);
-    this.sampler = new PairSampler(shape, options, PAIRS);
-    this.map = borderedMap(shape.maskSize[1], shape.maskSize[0]);
+    this.sampler = new PairSampler(frame, options, PAIRS);
+    this.map = borderedMap(frame.maskSize[1], frame.maskSize[0]);
   }
 
-  /**
-   * Sums of both losses over the pairs of output number `output`. The gradient of their weighted sum over `normaliser` with
-   * respect to the mask logits `masks` goes to `gradient`.
-   * @throws NonFiniteImage
-   */
   async compute(
-    { masks, gradient: out, output }: { masks: Floats; gradient: Floats; output: number },
+    { masks, gradient: out, output }: PredictedMasks,
     pairs: readonly Pair[],
     normaliser: number,
     draws: PointDraws,
-  ): Promise<{ bce: number; dice: number }> {
+  ): Promise<LossSums> {
     await this.scale.write({ dtype: "float32", shape: [], data: Float32Array.of(1 / normaliser) });
     const values = await hostValues(masks);
     const gradient = out.data ?? new Float32Array(values.length);
     const dirty = this.cleaned(out, gradient);
-    const { logits, labels, scale, bce, dice } = this;
-    const sums = { bce: 0, dice: 0 };
+    const { logits, labels, scale, mask, dice } = this;
+    const sums = { mask: 0, dice: 0 };
     for (let start = 0; start < pairs.length; start += PAIRS) {
       const chunk = pairs.slice(start, start + PAIRS);
       const sampled = { logits: hostMemory(logits), labels: hostMemory(labels) };
       this.sampler.sample(output, chunk, values, draws, sampled);
       await upload(logits, sampled.logits);
       await upload(labels, sampled.labels);
-      await this.program.run({ logits, labels, scale }, { bce, dice, gradient: this.gradient });
-      const [ofBce, ofDice, ofLogits] = await Promise.all([bce, dice, this.gradient].map(hostValues));
+      await this.program.run({ logits, labels, scale }, { mask, dice, gradient: this.gradient });
+      const [ofMask, ofDice, ofLogits] = await Promise.all([mask, dice, this.gradient].map(hostValues));
       chunk.forEach(({ image, row }, i) => {
-        if (!Number.isFinite(ofBce[i] + ofDice[i])) throw new NonFiniteImage(image, `a mask loss is ${ofBce[i]}`);
-        sums.bce += ofBce[i];
-        sums.dice += ofDice[i];
+        addLosses(sums, { mask: ofMask[i], dice: ofDice[i] }, image);
         this.spread(i, ofLogits, gradient, row);
         dirty.add(row);
       });
@@ -100,7 +84,7 @@ export class MaskLosses {
   }
 
   dispose(): void {
-    for (const tensor of [this.logits, this.labels, this.scale, this.bce, this.dice, this.gradient]) tensor.dispose();
+    for (const tensor of [this.logits, this.labels, this.scale, this.mask, this.dice, this.gradient]) tensor.dispose();
   }
 
   /** Clears what the last step wrote of a gradient; the rows that this one writes are to be added to the result. */
