@@ -2,7 +2,8 @@
 
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError } from "commander";
-import { alignedRows, plural } from "../core/text.js";
+import { plural } from "../core/text.js";
+import { textTable } from "../core/text-table.js";
 import { TASKS, type Task } from "../masks/segmentation.js";
 import type { Findings } from "../predict/folder/findings.js";
 import { INTERRUPTED } from "../run/stop-request.js";
@@ -54,7 +55,7 @@ function findingTables({ pixels, forms }: Findings): string[] {
     const rest = findings.length - rows.length;
     const more = rest > 0 ? [`... and ${rest} more`] : [];
     return rows.length > 0
-      ? [...alignedRows([[form, "pixels", "%", "score"], ...rows]), ...more]
+      ? [...textTable([[form, "pixels", "%", "score"], ...rows]), ...more]
       : [`${form}: nothing above the threshold`];
   });
 }

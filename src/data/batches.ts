@@ -1,5 +1,7 @@
 /** @file The machinery of every loader: draws by step, replacement of bad images, batches made ahead of their use. */
+import { eachOf } from "../core/concurrency.js";
 import { InputError } from "../core/errors.js";
+import { range } from "../core/range.js";
 import { createSampler, type Draw } from "./sampler.js";
 import type { BadFile, ImageSource } from "./source.js";
 
@@ -71,16 +73,6 @@ function reasonOf({ problem: { where, expected, found } }: InputError, name: str
   return where === name ? found : `${where}: ${found} in place of ${expected}`;
 }
 
-/** Runs `work(0) ... work(n - 1)`, at most PARALLEL at a time, and waits for all even if one fails. */
-async function eachSlot(n: number, work: (slot: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const runner = async () => {
-    while (next < n) await work(next++);
-  };
-  const outcomes = await Promise.allSettled(Array.from({ length: Math.min(PARALLEL, n) }, runner));
-  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
-}
-
 /**
  * A loader over any source and content. An image that cannot be used is replaced by the next usable one in its epoch's
  * order (`Sampler.replacement`) and listed in `skipped`: what a slot gets depends only on (seed, step, slot) and on which
@@ -115,7 +107,7 @@ export function createBatches<C>(options: BatchesOptions<C>): Loader<C & BatchRe
     const bad = new Map<number, BadFile>();
     const draws = sampler.batch(step);
     const chosen: (number | undefined)[] = [];
-    await eachSlot(batch, async (slot) => {
+    await eachOf(range(batch), PARALLEL, async (slot) => {
       chosen[slot] = await fillSlot(assembly, slot, draws[slot], bad);
     });
     const used = new Set(chosen.filter((index) => index !== undefined));

@@ -1,7 +1,9 @@
 /** @file Scores of a model over a labelled source, image by image: memory holds sums and one line an image, whatever the set's size. */
 
+import { inOrder } from "../core/concurrency.js";
 import { InputError } from "../core/errors.js";
 import type { Image, Size } from "../core/image.js";
+import { range } from "../core/range.js";
 import type { LabelledSource } from "../data/labelled-source.js";
 import { type BadFile, decodeImage } from "../data/source.js";
 import type { Task } from "../masks/segmentation.js";
@@ -52,7 +54,7 @@ type Outcome = { readonly truth: Truth; readonly prediction: Prediction } | Inpu
  */
 export async function evaluate(options: EvaluationOptions): Promise<Evaluation> {
   const { source, predict, rules, underWay = 2, progress, signal } = options;
-  const indices = options.indices ?? Array.from({ length: source.length }, (_, i) => i);
+  const indices = options.indices ?? range(source.length);
   const scorers = scorersOf(source);
   const forms = new Set(scorers.map(({ form }) => form));
   const needs = new Set(scorers.map((one) => one.needs));
@@ -78,29 +80,6 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
   requireEnough(source, images, skipped);
   images.sort((a, b) => a.index - b.index);
   return { ...resultOf(source, scorers), images, skipped, warnings: nothingKept.warnings() };
-}
-
-/** Works on the items, `underWay` at once, and hands out the results in their order. The first failure ends it. */
-async function* inOrder<T, R>(
-  items: readonly T[],
-  underWay: number,
-  work: (item: T) => Promise<R>,
-): AsyncGenerator<{ item: T; result: R }> {
-  const started: Promise<R>[] = [];
-  let next = 0;
-  try {
-    for (const item of items) {
-      while (next < items.length && started.length < underWay) {
-        const result = work(items[next++]);
-        result.catch(() => {}); // should an earlier one fail first, its error says more
-        started.push(result);
-      }
-      yield { item, result: await started[0] };
-      started.shift();
-    }
-  } finally {
-    await Promise.allSettled(started); // a model may be given back only when nothing is under way
-  }
 }
 
 /** An image and its labels, or what is wrong with them. */

@@ -1,6 +1,7 @@
 /** @file One or two models in a few lines: a table for the terminal, and what explains poor scores. */
 
-import { alignedRows, plural } from "../core/text.js";
+import { plural } from "../core/text.js";
+import { textTable } from "../core/text-table.js";
 import { formatNumber } from "../viz/table.js";
 import type { Evaluation } from "./evaluation.js";
 import { sortedMetrics } from "./metrics.js";
@@ -16,7 +17,7 @@ export function summaryTable(evaluations: readonly Evaluation[]): string {
     return [label, ...cells, ...(change === undefined ? [] : [formatNumber(change, { difference: true })])];
   });
   const head = second ? [["", "A", "B", "B - A"]] : [];
-  return alignedRows([...head, ...rows]).join("\n");
+  return textTable([...head, ...rows]).join("\n");
 }
 
 /** `1 validation image, 1 could not be used`: of how many images a score is. */

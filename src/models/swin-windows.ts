@@ -1,8 +1,8 @@
 /** @file Where Swin Transformer's windows lie on a grid of tokens: index arithmetic, no graphs. */
 
+import { range } from "../core/range.js";
 import type { Grid } from "../core/tensor-data.js";
 
-const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 const windowsOf = ([height, width]: Grid, size: number): Grid => [Math.ceil(height / size), Math.ceil(width / size)];
 
 /** Number of windows that cover a grid padded to multiples of their side. */

@@ -1,6 +1,7 @@
 /** @file The page that a run leaves behind: what ran, how the losses went, whether it collapsed, and what it sees now. */
 
 import { join } from "node:path";
+import { range } from "../core/range.js";
 import { skippedNotes } from "../data/skipped-notes.js";
 import type { BadFile, ImageSource } from "../data/source.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
@@ -40,7 +41,7 @@ export interface FinishedRun {
 /** Writes the report of a run, one HTML file that loads nothing from elsewhere. Returns its content. */
 export async function writeRunReport(run: FinishedRun): Promise<Report> {
   const { out, settings, runtime, source, held, pretrainer, evaluation } = run;
-  const shown = held.length > 0 ? held : Array.from({ length: source.length }, (_, i) => i);
+  const shown = held.length > 0 ? held : range(source.length);
   const { images, skipped } = await usableCrops(source, shown, settings.data.size, SHOWN);
   const { rows } = await drawImages(runtime, pictureOptions(settings), images, pretrainer.weights, evaluation);
   const metrics = loggedMetrics(out);

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
 import { saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
+import { range } from "../core/range.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { plural } from "../core/text.js";
 import { randomResizedCrop } from "../data/augment.js";
@@ -69,7 +70,7 @@ export async function runPretraining(options: PretrainOptions): Promise<Pretrain
   requireMemory("pretrain", stepSizeOf(settings));
   const all = await folderSource(settings.data.images, { white: whiteOf(settings) });
   const held = new Set(heldOutIndices(settings.run.seed, settings.data.heldOut, all.length));
-  const training = Array.from({ length: all.length }, (_, i) => i).filter((i) => !held.has(i));
+  const training = range(all.length).filter((i) => !held.has(i));
   const source = subsetOf(all, training);
   const kept = held.size > 0 ? `, ${held.size} more held out` : "";
   reporter.say(`Training on ${plural(source.length, "image")} of ${settings.data.images.join(", ")}${kept}`);

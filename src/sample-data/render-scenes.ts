@@ -1,6 +1,8 @@
 /** @file Many scenes, rendered on several cores. */
 
 import { Worker } from "node:worker_threads";
+import { inOrder } from "../core/concurrency.js";
+import { range } from "../core/range.js";
 import { type RenderedScene, renderScene } from "./render.js";
 
 export interface SceneSet {
@@ -46,16 +48,9 @@ export async function* renderScenes(set: SceneSet, count: number, cores: number)
     return;
   }
   const lanes = Array.from({ length: threads }, () => openLane(set));
-  const pending: Promise<RenderedScene>[] = [];
+  const render = (index: number) => lanes[index % threads].render(index);
   try {
-    for (let index = 0; index < count; index++) {
-      for (let next = index + pending.length; pending.length < AHEAD * threads && next < count; next++) {
-        const scene = lanes[next % threads].render(next);
-        scene.catch(() => {}); // thrown when its turn comes, if it comes
-        pending.push(scene);
-      }
-      yield (await pending.shift()) as RenderedScene;
-    }
+    for await (const { result } of inOrder(range(count), AHEAD * threads, render)) yield result;
   } finally {
     await Promise.all(lanes.map((lane) => lane.close()));
   }

@@ -6,6 +6,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.js";
 import { matchWeights } from "../checkpoint/match-weights.js";
 import { loadCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
+import { range } from "../core/range.js";
 import type { Reporter } from "../core/reporter.js";
 import type { Shape } from "../core/tensor-data.js";
 import { someOf } from "../core/text.js";
@@ -32,7 +33,7 @@ export async function drawPretraining(
   const trained = await loadTrained(checkpoint, settings, reporter);
   const { size } = settings.data;
   const source = await imageInputs(images, { white: whiteOf(settings) });
-  const all = Array.from({ length: source.length }, (_, i) => i);
+  const all = range(source.length);
   const looking = reporter.begin("Looking at images", Math.min(count, all.length));
   const usable: number[] = [];
   const unreadable = await takeUsable(source, all, { size, count }, (index) => {

@@ -1,7 +1,9 @@
 /** @file Looks at every image and label of an opened split. */
 
 import { createHash } from "node:crypto";
+import { eachOf } from "../../core/concurrency.js";
 import { InputError } from "../../core/errors.js";
+import { range } from "../../core/range.js";
 import { someOf } from "../../core/text.js";
 import { decode, readHeader } from "../../io/image-file.js";
 import type { LabelRemark, Task } from "../../masks/segmentation.js";
@@ -168,15 +170,11 @@ export async function examineSplit(
   }
 
   const byImage: Fault[][] = [];
-  let [next, done] = [0, 0];
-  const worker = async () => {
-    while (next < source.length) {
-      const index = next++;
-      byImage[index] = await examine(index);
-      onProgress?.(++done);
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  let done = 0;
+  await eachOf(range(source.length), PARALLEL, async (index) => {
+    byImage[index] = await examine(index);
+    onProgress?.(++done);
+  });
   return {
     name,
     task: source.task,

@@ -1,12 +1,13 @@
 /** @file A report of `data check` for a person: aligned tables, faults by kind, one line at the end. */
 
-import { alignedRows, plural } from "../../core/text.js";
+import { plural } from "../../core/text.js";
+import { textTable } from "../../core/text-table.js";
 import type { SegmentationClass } from "../../masks/segmentation.js";
 import type { DataReport, TaskReport } from "./check-data.js";
 import type { Fault, SplitFindings } from "./examine-split.js";
 
 /** Indented rows of aligned columns. */
-const table = (rows: readonly (readonly string[])[]) => alignedRows(rows).map((row) => `  ${row}`);
+const table = (rows: readonly (readonly string[])[]) => textTable(rows).map((row) => `  ${row}`);
 
 const count = (n: number) => n.toLocaleString("en-US");
 

@@ -1,5 +1,6 @@
 /** @file Images through the model and onto the disk, several at a time. */
 
+import { eachOf } from "../../core/concurrency.js";
 import { InputError } from "../../core/errors.js";
 import type { Reporter } from "../../core/reporter.js";
 import { type BadFile, decodeImage } from "../../data/source.js";
@@ -52,23 +53,13 @@ export async function predictImages(
   reporter.say(`Compiling the ${task} model${each}`);
   const shown = reporter.begin("Segmenting", images.length);
   const stop = listenForStop(() => reporter.say("Finishing the images under way. Once more to quit at once."));
-  let [next, done, failing] = [0, 0, false];
-  const worker = async () => {
-    while (next < order.length && !stop.requested && !failing) {
-      await one(order[next++]);
-      shown.update(++done);
-    }
+  let done = 0;
+  const andTell = async (place: number) => {
+    await one(place);
+    shown.update(++done);
   };
   try {
-    const workers = Array.from({ length: predictor.concurrency + AHEAD }, () =>
-      worker().catch((error: unknown) => {
-        failing = true;
-        throw error;
-      }),
-    );
-    // All have ended before the first failure is reported.
-    const failed = (await Promise.allSettled(workers)).find(({ status }) => status === "rejected");
-    if (failed) throw (failed as PromiseRejectedResult).reason;
+    await eachOf(order, predictor.concurrency + AHEAD, andTell, () => stop.requested);
     return { skipped, findings, interrupted: stop.requested };
   } finally {
     shown.end();
