@@ -66,11 +66,16 @@ export class Matcher {
    * The assignment of each image. `draw` fills in the points (x, y) in [0, 1) at which an image's masks are compared.
    * @throws NonFiniteImage
    */
-  async match(
+  async match(...asked: Parameters<Matcher["costs"]>): Promise<Assignment[]> {
+    return (await this.costs(...asked)).map(assigned);
+  }
+
+  /** The same before the assignment: of each image, of each query, the cost of each object. */
+  async costs(
     { logits, masks }: { logits: DeviceTensor; masks: DeviceTensor },
     targets: readonly (readonly Target[])[],
     draw: (image: number, out: Float32Array) => void,
-  ): Promise<Assignment[]> {
+  ): Promise<Float64Array[][]> {
     const { queries } = this.frame;
     const read = await this.reader(targets.length, draw);
     const costs = targets.map(({ length }) => Array.from({ length: queries }, () => new Float64Array(length)));
@@ -87,7 +92,7 @@ export class Matcher {
         });
       });
     }
-    return costs.map(assigned);
+    return costs;
   }
 
   dispose(): void {

@@ -5,6 +5,7 @@
  */
 
 import type { Size } from "../core/image.js";
+import { nearestSources } from "../nn/layers.js";
 
 export interface PointOptions {
   /** P, points at which a pair is compared. */
@@ -143,9 +144,13 @@ export function sampleCells(
   start = 0,
   step = 1,
 ): void {
-  for (let y = 0, i = start; y < rows; y++) {
-    const line = Math.floor((y * height) / rows) * width;
-    for (let x = 0; x < columns; x++, i += step) out[i] = data[line + Math.floor((x * width) / columns)];
+  const across = nearestSources(width, columns);
+  let i = start;
+  for (const line of nearestSources(height, rows)) {
+    for (const column of across) {
+      out[i] = data[line * width + column];
+      i += step;
+    }
   }
 }
 

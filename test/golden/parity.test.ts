@@ -6,14 +6,13 @@ import { sinePositions } from "../../src/models/position-embedding.js";
 import { toOnnx } from "../../src/onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
-import { DEVICES, missingDevices } from "../support/devices.js";
+import { DEVICES, missingDevices, SOFTWARE_GPU } from "../support/devices.js";
 import { reportDifferences } from "../support/tensor-comparison.js";
 import { TOLERANCES } from "../support/tolerances.js";
 import { type GoldenCase, loadCase, type Result } from "./case.js";
 import { goldenGraph, MODELS, PLAIN } from "./models.js";
 
 const missing = await missingDevices();
-const software = /swiftshader|lvp/.test(process.env.VK_DRIVER_FILES ?? "");
 
 type Tensors = Record<string, DeviceTensor>;
 
@@ -63,7 +62,7 @@ describe.each(DEVICES)("golden numbers on %s", (device) => {
   afterAll(() => runtime?.dispose());
 
   describe.each(MODELS)("$name", (model) => {
-    const slow = device === "webgpu" && software && model.large === true;
+    const slow = device === "webgpu" && SOFTWARE_GPU && model.large === true;
     beforeEach(({ skip }) => skip(slow, "a software adapter takes minutes"));
     let golden: GoldenCase;
     const feeds: Tensors = {};

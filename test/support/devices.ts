@@ -14,3 +14,6 @@ export const DEVICES: readonly Device[] = ["cpu", "webgpu", "cuda"];
 export async function missingDevices(): Promise<ReadonlyMap<Device, string>> {
   return new Map((await listDevices()).filter((d) => !d.available).map((d) => [d.device, d.detail]));
 }
+
+/** Whether WebGPU is a software adapter here, on which compiling takes seconds a graph. */
+export const SOFTWARE_GPU = /swiftshader|lvp/.test(process.env.VK_DRIVER_FILES ?? "");
