@@ -97,6 +97,7 @@ export const finetuneStep: Job = {
   declarations: cocoDeclarations,
   adjust: sharpen,
   batch: batchOf,
+  forPeer: /^points\//,
 
   /** Forward and backward pass of the network, without the criterion. */
   work(problem) {

@@ -2,8 +2,9 @@
 
 import { cpuUsage, resourceUsage, stdin } from "node:process";
 import { createInterface } from "node:readline";
-import { readSafetensors } from "../src/checkpoint/safetensors.js";
-import type { Problem, Runner } from "./job.js";
+import { openSafetensors } from "../src/checkpoint/safetensors.js";
+import type { TensorData } from "../src/core/tensor-data.js";
+import type { Problem, Runner, Tensors } from "./job.js";
 import { JOBS } from "./jobs.js";
 import type { Request, StepResult } from "./protocol.js";
 
@@ -19,16 +20,29 @@ async function timed(runner: Runner): Promise<StepResult> {
   };
 }
 
+/** The inputs of a step that are ours to read. */
+async function inputsOf(path: string, forPeer = /^$/): Promise<Tensors> {
+  const file = await openSafetensors(path);
+  try {
+    const inputs = new Map<string, TensorData>();
+    for (const name of file.entries.keys()) if (!forPeer.test(name)) inputs.set(name, await file.tensor(name));
+    return inputs;
+  } finally {
+    await file.close();
+  }
+}
+
 const say = (message: object) => console.log(JSON.stringify(message));
 
 const problem = JSON.parse(process.argv[2]) as Problem;
-const runner = await JOBS[problem.job].start(problem);
+const job = JOBS[problem.job];
+const runner = await job.start(problem);
 say({ ready: true });
 let steps = 0;
 for await (const line of createInterface({ input: stdin })) {
   const request = JSON.parse(line) as Request;
   if (request.cmd === "quit") break;
-  runner.load(await readSafetensors(request.inputs), steps++);
+  runner.load(await inputsOf(request.inputs, job.forPeer), steps++);
   say(await timed(runner));
 }
 process.exit(0);

@@ -70,5 +70,10 @@ export interface Runtime {
    * OutOfMemoryError.
    */
   compile(model: OnnxModel, options?: CompileOptions): Promise<Program>;
+  /**
+   * Frees memory that nothing refers to any more, now and not when the engine sees fit: tensors on the host lie outside the
+   * heap whose fullness it goes by.
+   */
+  collectGarbage(): void;
   dispose(): void;
 }

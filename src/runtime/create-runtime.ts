@@ -7,6 +7,7 @@ import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { encodeModel } from "../onnx/protobuf.js";
 import type { Runtime } from "./contract.js";
+import { collectGarbage } from "./native-heap.js";
 import { captureOutput } from "./native-output.js";
 import { ort } from "./ort-library.js";
 import { compileProgram } from "./ort-program.js";
@@ -96,6 +97,7 @@ export async function createRuntime({
     allocate: memory.allocate,
     view: memory.view,
     compile: (model, options = {}) => compileProgram(model, options, { device, gate }),
+    collectGarbage,
     dispose: memory.dispose,
   };
   const error = await scatterAddError(runtime, SCATTER_SIZE);

@@ -1,4 +1,6 @@
-/** @file The memory that native code has freed. */
+/** @file Memory that is free and not yet given back. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { loadLibrary } from "./foreign.js";
 
 type Trim = (pad: number) => number;
@@ -22,4 +24,15 @@ function openTrim(): Trim {
 export function releaseFreedMemory(): void {
   trim ??= openTrim();
   trim(0);
+}
+
+let collect: (() => void) | undefined;
+
+/** A collection of garbage by V8, whose flag for it is set only after it has started: contexts made from then on have it. */
+export function collectGarbage(): void {
+  if (!collect) {
+    setFlagsFromString("--expose-gc");
+    collect = runInNewContext("gc") as () => void;
+  }
+  collect();
 }

@@ -51,7 +51,11 @@ interface Slot<Batch> {
 }
 
 export class Trainer<Batch> {
+  /** Whether the starting values, which nobody needs any more, were cleared away. */
+  private cleared = false;
+
   private constructor(
+    private readonly runtime: Runtime,
     private readonly objective: Objective<Batch>,
     private readonly options: TrainerOptions,
     private readonly groups: readonly (ParameterGroup & { factor: number })[],
@@ -89,7 +93,7 @@ export class Trainer<Batch> {
     }));
     const optimizer = await Optimizer.create(runtime, layout, groups.length, optim);
     const sum = count > slots.length ? layout.allocate() : undefined;
-    return new Trainer(objective, options, groups, optimizer, held, slots, sum);
+    return new Trainer(runtime, objective, options, groups, optimizer, held, slots, sum);
   }
 
   /**
@@ -98,6 +102,8 @@ export class Trainer<Batch> {
    * @throws NonFiniteError, with nothing updated
    */
   async step(step: number, batch: Batch, tau = 0): Promise<TrainerReport> {
+    if (!this.cleared) this.runtime.collectGarbage();
+    this.cleared = true;
     const { reduction, weights } = this.objective;
     const { batch: images, microBatch } = this.options;
     const count = images / microBatch;
