@@ -12,11 +12,12 @@ export type { DType, Shape, TensorData } from "./core/tensor-data.js";
 export { checkData, type DataReport } from "./data/check/check-data.js";
 export { openDataSet, openLabelledSource } from "./data/datasets/open-data.js";
 export { labelledSubset, parseLabelShare, trainableImages } from "./data/datasets/subset.js";
+export { folderSource } from "./data/files/folder-source.js";
 export { createLabelledLoader, type LabelledBatch } from "./data/labelled-loader.js";
 export type { LabelledSource } from "./data/labelled-source.js";
 export { largeScaleJitterView, shortestEdgeView } from "./data/labelled-view.js";
 export { createLoader } from "./data/loader.js";
-export { folderSource, type ImageSource } from "./data/source.js";
+export type { ImageSource } from "./data/source.js";
 export { averagePrecision } from "./eval/average-precision.js";
 export { cityscapesAp } from "./eval/cityscapes-ap.js";
 export { cityscapesIou } from "./eval/cityscapes-iou.js";
@@ -42,17 +43,11 @@ export { interpret } from "./graph/interpret.js";
 export { printGraph } from "./graph/print.js";
 export { splitAtGradients } from "./graph/split.js";
 export { verify } from "./graph/verify.js";
-export { decode as decodeImage, encodeJpeg, encodePng, readImage } from "./io/image-file.js";
+export { decode as decodeImage, encodeJpeg, encodePng, imageDecoder, readImage } from "./io/image-file.js";
 export { type CocoMask, fromCocoMask, toCocoMask } from "./masks/coco-masks.js";
 export { encodePolygons } from "./masks/polygons.js";
 export { decodeMask, encodeMask, encodeSegments, type RunLengths } from "./masks/run-lengths.js";
-export type {
-  InstanceSet,
-  PanopticMap,
-  ScoredInstance,
-  SegmentationClass,
-  SemanticMap,
-} from "./masks/segmentation.js";
+export type { InstanceSet, PanopticMap, ScoredInstance, SegmentationClass, SemanticMap } from "./masks/segmentation.js";
 export { backbone } from "./models/backbone.js";
 export { pixelDecoder } from "./models/pixel-decoder.js";
 export { resnet } from "./models/resnet.js";

@@ -23,5 +23,11 @@ export interface EncodedImage extends Size {
   readonly bytes: Uint8Array;
 }
 
+/** Features of one image on a grid, row-major [channels, height, width]. */
+export interface FeatureMap extends Size {
+  readonly data: Float32Array;
+  readonly channels: number;
+}
+
 /** A colour, 0 to 255. */
 export type Rgb = readonly [red: number, green: number, blue: number];

@@ -1,8 +1,7 @@
 /** @file Crops, flips and normalisation: from the bytes of a photograph to the network's input. */
 import type { Image, Region, Size } from "../core/image.js";
 import type { RandomStream } from "../core/random.js";
-import { decode, imageSize } from "../io/image-file.js";
-import type { WhiteLevel } from "../io/samples.js";
+import type { ImageSource } from "./source.js";
 
 /** Mean and standard deviation of the ImageNet training set, 0 to 255, in RGB order. */
 export const IMAGENET_MEAN = [123.675, 116.28, 103.53] as const;
@@ -118,21 +117,21 @@ export interface ViewOptions {
   size: number;
   rule: ViewRule;
   random: RandomStream;
-  /** That of the image's source. */
-  white?: WhiteLevel;
 }
 
 /**
- * Decodes one view of an image into `out`: float32 [3, size, size], normalised with the ImageNet statistics.
- * @throws InputError naming `name` when the bytes cannot be decoded.
+ * Decodes one view of an image of a source into `out`: float32 [3, size, size], normalised with the ImageNet statistics.
+ * @throws InputError naming the image when it cannot be had or decoded
  */
 export async function renderView(
-  bytes: Uint8Array,
-  name: string,
-  { size, rule, random, white }: ViewOptions,
+  source: ImageSource,
+  index: number,
+  { size, rule, random }: ViewOptions,
   out: Float32Array,
 ): Promise<void> {
-  const { width, height } = await imageSize(bytes, name);
+  const { decoder, white } = source;
+  const [bytes, name] = [await source.read(index), source.name(index)];
+  const { width, height } = await decoder.size(bytes, name);
   const { flip, ...region } = rule(width, height, random);
-  normalise(await decode(bytes, name, { region, size, white }), out, flip);
+  normalise(await decoder.decode(bytes, name, { region, size, white }), out, flip);
 }

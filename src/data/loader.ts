@@ -44,8 +44,7 @@ export function createLoader(options: LoaderOptions): Loader {
         async fill(slot, index) {
           const random = new RandomStream({ seed, purpose: "crop", step, sample: slot });
           const out = images.subarray(slot * pixels, (slot + 1) * pixels);
-          const options = { size, rule, random, white: source.white };
-          await renderView(await source.read(index), source.name(index), options, out);
+          await renderView(source, index, { size, rule, random }, out);
         },
       };
     },

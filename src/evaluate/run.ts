@@ -8,7 +8,7 @@ import { type Reporter, SILENT } from "../core/reporter.js";
 import { badFileOf } from "../data/datasets/data-fault.js";
 import { openLabelledSource } from "../data/datasets/open-data.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
-import { warnOfOddRanges } from "../data/sample-ranges.js";
+import { warnOfOddRanges } from "../data/files/sample-ranges.js";
 import { manifest } from "../io/manifest.js";
 import { groupByPaddedSize, Predictor } from "../predict/predictor.js";
 import { type LoadedModel, loadTrainedModel } from "../predict/trained-model.js";

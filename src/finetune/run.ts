@@ -9,7 +9,7 @@ import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loade
 import { requireSpace } from "../io/atomic-file.js";
 import { modelState } from "../predict/trained-model.js";
 import { printEstimates } from "../run/dry-run.js";
-import { requireMemory } from "../run/memory-floor.js";
+import { requireMemory } from "../run/machine-memory.js";
 import { stepsOf } from "../run/optim-settings.js";
 import { type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";

@@ -8,7 +8,7 @@ import { openDataSet } from "../data/datasets/open-data.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { parseLabelShare } from "../data/datasets/subset.js";
 import { openTrainingSplits } from "../data/datasets/training-splits.js";
-import { warnOfOddRanges } from "../data/sample-ranges.js";
+import { warnOfOddRanges } from "../data/files/sample-ranges.js";
 import type { Task } from "../masks/segmentation.js";
 import { fingerprint } from "../run/resume-point.js";
 import type { FinetuneSettings } from "./settings.js";

@@ -2,20 +2,13 @@
 import { readFile } from "node:fs/promises";
 import sharp, { type Sharp } from "sharp";
 import { InputError } from "../core/errors.js";
-import type { EncodedImage, Image, Region, Size } from "../core/image.js";
+import type { EncodedImage, Image, Size } from "../core/image.js";
+import type { DecodeOptions, ImageDecoder, WhiteLevel } from "../core/image-decoder.js";
 import { fileFault } from "./file-fault.js";
 import { type ImageFormat, imageFormat, isCutOff, strangerName } from "./image-format.js";
 import { badSize, MAX_PIXELS } from "./pixel-limit.js";
 import { pngExcess } from "./png-file.js";
-import {
-  isSampleType,
-  needLevels,
-  type SampleType,
-  statedLevels,
-  toBytes,
-  UnknownSamples,
-  type WhiteLevel,
-} from "./samples.js";
+import { isSampleType, needLevels, type SampleType, statedLevels, toBytes, UnknownSamples } from "./samples.js";
 import { createSharedLock } from "./shared-lock.js";
 import { unknownChannels } from "./tiff-tags.js";
 
@@ -117,14 +110,6 @@ export async function imageSize(bytes: Uint8Array, name: string): Promise<Size> 
   return { width, height };
 }
 
-export interface DecodeOptions {
-  /** Part of the upright image; default all. */
-  readonly region?: Region;
-  /** Side of the square to resize to; default the size that it has. */
-  readonly size?: number;
-  readonly white?: WhiteLevel;
-}
-
 /** Options of every decoding: damage is no image, and what the header says is all that is read. */
 const STRICT = { autoOrient: true, failOn: "warning", limitInputPixels: MAX_PIXELS } as const;
 
@@ -180,6 +165,9 @@ export async function decode(
     return { width: info.width, height: info.height, data };
   });
 }
+
+/** What Node decodes images with. */
+export const imageDecoder: ImageDecoder = { size: imageSize, decode };
 
 /**
  * The pixels of an image file, as `decode` gives them.

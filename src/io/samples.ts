@@ -4,14 +4,6 @@ import type { ImageFormat } from "./image-format.js";
 import { PngError, pngChunks } from "./png-file.js";
 import { TIFF_TAGS, tiffTags } from "./tiff-tags.js";
 
-/** What is white in images of more than 8 bits a sample, and how a user says so. */
-export interface WhiteLevel {
-  /** Undefined: what the file says, or the whole range of its type. */
-  readonly value?: number;
-  /** How it is set, e.g. "data.whiteLevel": for messages. */
-  readonly setting: string;
-}
-
 /** Types of samples by sharp's names, and ours. */
 const NAMES = {
   uchar: "8-bit",

@@ -84,7 +84,7 @@ export const weightsOptions = ({ model, backbone, run }: PretrainSettings): Weig
 export const pictureOptions = (settings: PretrainSettings): FeaturePictureOptions => ({
   encoder: stepOptions(settings).encoder,
   size: settings.data.size,
-  start: weightsOptions(settings),
+  start: (declared) => startingWeights(weightsOptions(settings), declared),
   heldOut: heldOutOptions(settings),
 });
 

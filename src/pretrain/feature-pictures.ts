@@ -5,7 +5,7 @@ import { resizeNearest } from "../core/resample.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { denormalise } from "../data/augment.js";
 import type { EncoderArchitecture } from "../families/families.js";
-import { createFeatureExtractor, encoderWeights, type FeatureExtractor } from "../predict/feature-extractor.js";
+import { createFeatureExtractor, encoderWeights, type FeatureExtractor } from "../run/feature-extractor.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 import { uploadTensors } from "../runtime/upload.js";
 import type { StepWeights } from "../train/objective.js";
@@ -15,7 +15,7 @@ import { featureCells, READING_FEATURES } from "../viz/feature-cells.js";
 import type { GalleryCell, GalleryRow } from "../viz/report.js";
 import { HeldOut, type HeldOutOptions, type HeldOutQuality } from "./held-out.js";
 import type { NamedCrop } from "./image-crops.js";
-import { startingWeights, type WeightsOptions } from "./starting-weights.js";
+import type { StartingValues } from "./pretrainer.js";
 
 /** How to read the pictures, for whoever shows them. */
 export const READING_PICTURES = `${READING_FEATURES}, under the random starting weights and after pretraining; clusters keep the colour of what they overlap before. The last picture shows the photo where the model saw it, and elsewhere the error of the predicted features: dark is good, mid-scale is as bad as predicting the mean feature.`;
@@ -25,7 +25,7 @@ export interface FeaturePictureOptions {
   /** Side of a crop. */
   readonly size: number;
   /** The weights before pretraining. */
-  readonly start: WeightsOptions;
+  readonly start: StartingValues;
   readonly heldOut: HeldOutOptions;
 }
 
@@ -52,7 +52,7 @@ export class FeaturePictures {
     after: ReadonlyMap<string, DeviceTensor>,
   ): Promise<FeaturePictures> {
     const extractor = await createFeatureExtractor(runtime, encoder, { width: size, height: size });
-    const before = await uploadTensors(runtime, await startingWeights(start, encoderWeights(encoder)));
+    const before = await uploadTensors(runtime, await start(encoderWeights(encoder)));
     return new FeaturePictures(size, extractor, before, after);
   }
 

@@ -46,8 +46,7 @@ export async function centreCrops(source: ImageSource, indices: readonly number[
   const crops: Float32Array[] = [];
   for (const index of indices) {
     const crop = new Float32Array(3 * size * size);
-    const options = { size, rule: centreCrop, random, white: source.white };
-    await renderView(await source.read(index), source.name(index), options, crop);
+    await renderView(source, index, { size, rule: centreCrop, random }, crop);
     crops.push(crop);
   }
   return crops;

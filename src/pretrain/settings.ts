@@ -1,9 +1,9 @@
 /** @file Every setting of a pretraining run: its name, its type, what it accepts, and which settings must agree. */
 
 import { z } from "zod";
+import type { WhiteLevel } from "../core/image-decoder.js";
 import type { WhereOf } from "../core/settings-file.js";
 import { show } from "../core/show.js";
-import type { WhiteLevel } from "../io/samples.js";
 import { type Conflict, divisors, refuseConflicts } from "../run/conflicts.js";
 import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";

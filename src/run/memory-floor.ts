@@ -3,8 +3,6 @@
  * built. Only what is certainly there is counted, so a run that passes may still need several times as much.
  */
 
-import { availableParallelism, totalmem } from "node:os";
-import { InputError } from "../core/errors.js";
 import type { Grid } from "../core/tensor-data.js";
 import type { Conflict } from "./conflicts.js";
 import type { ModelSettings, RecomputeBlock } from "./model-settings.js";
@@ -73,34 +71,17 @@ export function leastActivations({ model, run, size }: Pick<StepSize, "model" | 
   return sum(backbone) + rows + pixelDecoderLayers * (layer + kept) + 2 * cells(0) * c;
 }
 
-/** Bytes of memory of a step, at least; for a GPU only what lies in the computer's own memory. */
-export function leastMemory({ model, run, size, keptImages = 0, extra = 0 }: StepSize): number {
-  const lanes = Math.min(run.cores || availableParallelism(), run.batch / run.microBatch);
+/**
+ * Bytes of memory of a step, at least; for a GPU only what lies in the computer's own memory.
+ * @param cores of the machine, where a run takes all
+ */
+export function leastMemory({ model, run, size, keptImages = 0, extra = 0 }: StepSize, cores = 1): number {
+  const lanes = Math.min(run.cores || cores, run.batch / run.microBatch);
   const weights = leastWeights(model);
   const images = (run.batch + keptImages) * 3 * size[0] * size[1];
   // Weights and two moments of them; in each lane the gradients and what they are computed from.
   const lane = weights + run.microBatch * leastActivations({ model, run, size }) + extra;
   return 4 * (weights + images + (run.device === "cpu" ? 2 * weights + lanes * lane : 0));
-}
-
-/** What this process may use: the machine's memory, or a container's share of it. */
-function machineMemory(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-}
-
-const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-
-/** @throws InputError when a step cannot fit into the machine's memory */
-export function requireMemory(where: string, step: StepSize, available = machineMemory()): void {
-  const needed = leastMemory(step);
-  if (needed <= available) return;
-  throw new InputError({
-    where,
-    expected: `a model and images that fit into the ${gibibytes(available)} of this machine`,
-    found: `ones that need more than ${gibibytes(needed)}`,
-    fix: "Take smaller images, run.microBatch or run.batch, fewer run.cores, or a smaller model.",
-  });
 }
 
 /** Numbers of one map of tokens: a step of what exceeds this takes hundreds of GiB. */

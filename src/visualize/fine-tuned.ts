@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { InputError } from "../core/errors.js";
-import type { Image, Size } from "../core/image.js";
+import type { FeatureMap, Image, Size } from "../core/image.js";
 import type { Reporter } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { decodeImage } from "../data/source.js";
@@ -12,18 +12,17 @@ import { startingWeights } from "../finetune/composition.js";
 import type { FinetuneSettings } from "../finetune/settings.js";
 import { loadSettings } from "../finetune/settings-resolution.js";
 import { DRAWN_SCORE, drawnPart, drawOver, pictureOf } from "../predict/drawing.js";
-import { createFeatureExtractor, encoderWeights, type FeatureExtractor } from "../predict/feature-extractor.js";
 import { listImages, noneReadable } from "../predict/folder/image-list.js";
 import { MASK_STRIDE } from "../predict/network-output.js";
 import { watchNothingKept } from "../predict/nothing-kept.js";
 import { type LiveWeights, Predictor } from "../predict/predictor.js";
 import { type LoadedModel, loadTrainedModel } from "../predict/trained-model.js";
 import { cutOut, networkSize, windowsOf } from "../predict/windows.js";
+import { createFeatureExtractor, encoderWeights, type FeatureExtractor } from "../run/feature-extractor.js";
 import type { Runtime } from "../runtime/contract.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import { uploadTensors } from "../runtime/upload.js";
 import { featureCells, READING_FEATURES } from "../viz/feature-cells.js";
-import type { FeatureMap } from "../viz/feature-map.js";
 import type { GalleryRow } from "../viz/report.js";
 import { addWindow, cropFeatures } from "./stitch.js";
 import type { Drawing, DrawingOptions } from "./visualization.js";

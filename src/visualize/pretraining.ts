@@ -10,7 +10,7 @@ import { range } from "../core/range.js";
 import type { Reporter } from "../core/reporter.js";
 import type { Shape } from "../core/tensor-data.js";
 import { someOf } from "../core/text.js";
-import { imageInputs } from "../data/image-inputs.js";
+import { imageInputs } from "../data/files/image-inputs.js";
 import { pictureOptions, stepOptions } from "../pretrain/composition.js";
 import { FeaturePictures, READING_PICTURES } from "../pretrain/feature-pictures.js";
 import { centreCrops, HeldOut } from "../pretrain/held-out.js";

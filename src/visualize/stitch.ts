@@ -1,8 +1,7 @@
 /** @file Features of a whole image, put together from the windows in which the network sees it. */
 
-import type { Size } from "../core/image.js";
+import type { FeatureMap, Size } from "../core/image.js";
 import type { Window } from "../predict/windows.js";
-import type { FeatureMap } from "../viz/feature-map.js";
 
 /** Positions of a map that lie on the picture, not on its padding. */
 export function cropFeatures({ data, channels, width, height }: FeatureMap, kept: Size): FeatureMap {

@@ -1,9 +1,8 @@
 /** @file A row of pictures of one image's features. */
 
-import type { Image } from "../core/image.js";
+import type { FeatureMap, Image } from "../core/image.js";
 import { resizeImage, resizeNearest } from "../core/resample.js";
 import { compareFeatures, type FeaturePictures, featurePictures } from "./feature-comparison.js";
-import type { FeatureMap } from "./feature-map.js";
 import { strip } from "./picture.js";
 import type { GalleryCell, GalleryRow } from "./report.js";
 

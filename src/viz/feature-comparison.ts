@@ -1,9 +1,8 @@
 /** @file One image's features before and after pretraining, in colours that can be compared (Fig. 5 of the paper). */
 
-import type { Image } from "../core/image.js";
+import type { FeatureMap, Image } from "../core/image.js";
 import { matchClusters } from "./cluster-matching.js";
 import { labelPicture } from "./colours.js";
-import type { FeatureMap } from "./feature-map.js";
 import { type KMeansOptions, kMeans } from "./k-means.js";
 import { alignComponents, componentPicture, principalComponents } from "./pca.js";
 

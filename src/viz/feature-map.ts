@@ -1,13 +1,7 @@
-/** @file What every feature picture starts from: one image's features on a grid, as plain numbers. */
+/** @file What is asked of features before they are pictured. */
 
 import { InputError, ShapeError } from "../core/errors.js";
-import type { Size } from "../core/image.js";
-
-/** Features of one image, row-major [channels, height, width]. */
-export interface FeatureMap extends Size {
-  readonly data: Float32Array;
-  readonly channels: number;
-}
+import type { FeatureMap } from "../core/image.js";
 
 /** Number of grid positions. Throws ShapeError when the data do not fill the shape, InputError when they are not finite. */
 export function positionsOf(where: string, { data, channels, height, width }: FeatureMap): number {

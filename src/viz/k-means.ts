@@ -1,8 +1,9 @@
 /** @file k-means of one image's features: k-means++ seeds (Arthur and Vassilvitskii, SODA 2007), then Lloyd's iterations. */
 
 import { ShapeError } from "../core/errors.js";
+import type { FeatureMap } from "../core/image.js";
 import { RandomStream } from "../core/random.js";
-import { type FeatureMap, positionsOf } from "./feature-map.js";
+import { positionsOf } from "./feature-map.js";
 
 export interface Clustering {
   /** [height * width] cluster of each position; cluster 0 is the largest, the last one the smallest. */

@@ -1,10 +1,10 @@
 /** @file The first three principal components of one image's features, as the red, green and blue of a picture. */
 
 import { ShapeError } from "../core/errors.js";
-import type { Image, Size } from "../core/image.js";
+import type { FeatureMap, Image, Size } from "../core/image.js";
 import { bestAssignment } from "./assignment.js";
 import { leadingEigenvectors } from "./eigenvectors.js";
-import { type FeatureMap, positionsOf } from "./feature-map.js";
+import { positionsOf } from "./feature-map.js";
 import { fromPlanes } from "./picture.js";
 
 export interface PrincipalComponents extends Size {

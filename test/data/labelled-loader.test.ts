@@ -11,6 +11,7 @@ import type { LabelledSource } from "../../src/data/labelled-source.js";
 import { largeScaleJitterView, shortestEdgeView } from "../../src/data/labelled-view.js";
 import { createSampler } from "../../src/data/sampler.js";
 import { testInput, testSize } from "../../src/data/test-input.js";
+import { imageDecoder } from "../../src/io/image-file.js";
 import { encodeMask } from "../../src/masks/run-lengths.js";
 import type { Task } from "../../src/masks/segmentation.js";
 
@@ -49,6 +50,7 @@ function squares(task: Task, overrides: Partial<LabelledSource> = {}): LabelledS
     task,
     classes: [],
     forms: new Set([task]),
+    decoder: imageDecoder,
     name: (i) => `image ${i}`,
     imageId: (i) => i,
     read: async (i) => files[i],

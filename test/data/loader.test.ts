@@ -5,6 +5,7 @@ import fc from "fast-check";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InputError } from "../../src/core/errors.js";
+import { compareNatural } from "../../src/core/natural-order.js";
 import { RandomStream } from "../../src/core/random.js";
 import {
   centreCrop,
@@ -15,9 +16,11 @@ import {
   randomResizedCrop,
   renderView,
 } from "../../src/data/augment.js";
+import { folderSource } from "../../src/data/files/folder-source.js";
 import { createLoader, type LoaderOptions } from "../../src/data/loader.js";
 import { batchIndices, createSampler } from "../../src/data/sampler.js";
-import { compareNatural, folderSource, type ImageSource } from "../../src/data/source.js";
+import type { ImageSource } from "../../src/data/source.js";
+import { imageDecoder } from "../../src/io/image-file.js";
 
 let root: string;
 beforeAll(async () => {
@@ -199,13 +202,14 @@ describe("views", () => {
     const bytes = await sharp(pixels, { raw: { width: 60, height: 40, channels: 3 } })
       .png()
       .toBuffer();
+    const source = { length: 1, decoder: imageDecoder, name: () => "a", read: async () => bytes };
     const out = new Float32Array(3 * 40 * 40);
     const random = new RandomStream({ seed: 1, purpose: "crop" });
-    await renderView(bytes, "a", { size: 40, rule: centreCrop, random }, out);
+    await renderView(source, 0, { size: 40, rule: centreCrop, random }, out);
     const { data } = denormalise(out, 40, 40);
     expect([data[0], data[3 * 39]]).toEqual([4 * 10, 4 * 49]);
     const mirror = () => ({ left: 10, top: 0, width: 40, height: 40, flip: true });
-    await renderView(bytes, "a", { size: 40, rule: mirror, random }, out);
+    await renderView(source, 0, { size: 40, rule: mirror, random }, out);
     expect(denormalise(out, 40, 40).data[0]).toBe(4 * 49);
   });
 });
@@ -216,7 +220,7 @@ describe("loader", () => {
   async function memorySource(length: number, bad: readonly number[] = []): Promise<ImageSource> {
     const files = await Promise.all(Array.from({ length }, (_, i) => flat(10 * (i + 1))));
     for (const i of bad) files[i] = Buffer.from("broken");
-    return { length, name: (i) => `image ${i}`, read: async (i) => files[i] };
+    return { length, decoder: imageDecoder, name: (i) => `image ${i}`, read: async (i) => files[i] };
   }
 
   async function batches(options: Partial<LoaderOptions> & { source: ImageSource }, steps: readonly number[]) {
@@ -236,7 +240,7 @@ describe("loader", () => {
     const textured = await sharp(pixels, { raw: { width: 64, height: 48, channels: 3 } })
       .png()
       .toBuffer();
-    const source = { length: 10, name: (i: number) => `${i}`, read: async () => textured };
+    const source = { length: 10, decoder: imageDecoder, name: (i: number) => `${i}`, read: async () => textured };
     const straight = await batches({ source }, [0, 1, 2, 3, 4]);
     expect(await batches({ source, prefetch: 0 }, [0, 1, 2, 3, 4])).toEqual(straight);
     expect(await batches({ source, prefetch: 3 }, [0, 1, 2, 3, 4])).toEqual(straight);

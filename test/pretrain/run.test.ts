@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { loadCheckpoint } from "../../src/checkpoint/run-state.js";
-import { folderSource } from "../../src/data/source.js";
+import { folderSource } from "../../src/data/files/folder-source.js";
 import { heldOutIndices } from "../../src/pretrain/held-out.js";
 import { readMetrics } from "../../src/run/metrics-log.js";
 import { checkpointSteps, resultOf } from "../support/finished-run.js";

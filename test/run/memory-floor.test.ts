@@ -7,7 +7,8 @@ import { planPretraining } from "../../src/pretrain/dry-run.js";
 import { runPretraining } from "../../src/pretrain/run.js";
 import { stepSizeOf } from "../../src/pretrain/settings.js";
 import { resolveSettings } from "../../src/pretrain/settings-resolution.js";
-import { leastMemory, leastWeights, requireMemory } from "../../src/run/memory-floor.js";
+import { requireMemory } from "../../src/run/machine-memory.js";
+import { leastMemory, leastWeights } from "../../src/run/memory-floor.js";
 import { estimateMemory } from "../../src/run/step-estimate.js";
 
 const GIB = 2 ** 30;

@@ -6,7 +6,7 @@ import { decode as decodePng } from "fast-png";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { InputError } from "../../src/core/errors.js";
-import { folderSource } from "../../src/data/source.js";
+import { folderSource } from "../../src/data/files/folder-source.js";
 import { decode } from "../../src/io/image-file.js";
 import { createAnnotations, segmentsOf } from "../../src/sample-data/annotations.js";
 import { CLASSES } from "../../src/sample-data/classes.js";

@@ -1,7 +1,7 @@
 /** @file Labelled sources in memory, drawn as text: one letter a pixel. */
 
 import type { LabelledSource } from "../../src/data/labelled-source.js";
-import { encodePng } from "../../src/io/image-file.js";
+import { encodePng, imageDecoder } from "../../src/io/image-file.js";
 import { encodeId } from "../../src/masks/run-lengths.js";
 import {
   IGNORED,
@@ -97,6 +97,7 @@ export function labelledImages(parts: SourceParts): LabelledSource {
     classes,
     forms: new Set(forms),
     length: drawings.length,
+    decoder: imageDecoder,
     name: (index) => `photos/${index}.png`,
     imageId: (index) => index,
     read: (index) => read?.(index) ?? photo(index),

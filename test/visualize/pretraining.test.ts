@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { decode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { folderSource } from "../../src/data/source.js";
+import { folderSource } from "../../src/data/files/folder-source.js";
 import { pictureOptions, stepOptions, weightsOptions } from "../../src/pretrain/composition.js";
 import { drawImages } from "../../src/pretrain/feature-pictures.js";
 import { heldOutIndices } from "../../src/pretrain/held-out.js";

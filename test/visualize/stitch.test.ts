@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import type { FeatureMap } from "../../src/core/image.js";
 import { windowsOf } from "../../src/predict/windows.js";
 import { addWindow, cropFeatures } from "../../src/visualize/stitch.js";
-import type { FeatureMap } from "../../src/viz/feature-map.js";
 
 /** A map whose two channels are x and y of each position, in pixels of the image. */
 function coordinates(

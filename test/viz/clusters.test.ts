@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ShapeError } from "../../src/core/errors.js";
+import type { FeatureMap } from "../../src/core/image.js";
 import { RandomStream } from "../../src/core/random.js";
 import { bestAssignment } from "../../src/viz/assignment.js";
 import { matchClusters } from "../../src/viz/cluster-matching.js";
-import type { FeatureMap } from "../../src/viz/feature-map.js";
 import { kMeans } from "../../src/viz/k-means.js";
 
 /** Vertical bands of the given widths, each with a mean of its own plus noise. */

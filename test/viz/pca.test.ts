@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { FeatureMap } from "../../src/core/image.js";
 import { RandomStream } from "../../src/core/random.js";
 import { leadingEigenvectors } from "../../src/viz/eigenvectors.js";
 import { compareFeatures } from "../../src/viz/feature-comparison.js";
-import type { FeatureMap } from "../../src/viz/feature-map.js";
 import { alignComponents, componentPicture, principalComponents } from "../../src/viz/pca.js";
 
 /** Features that are `patterns` (functions of position, made zero-mean) times orthogonal channel directions. */

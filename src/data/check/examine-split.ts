@@ -10,7 +10,7 @@ import type { LabelRemark, Task } from "../../masks/segmentation.js";
 import { DataFault, type FaultKind } from "../datasets/data-fault.js";
 import { oneClassRemark } from "../datasets/one-class.js";
 import type { LabelledSplit } from "../datasets/split.js";
-import { type OddImage, oddImage, oddWarnings } from "../sample-ranges.js";
+import { type OddImage, oddImage, oddWarnings } from "../files/sample-ranges.js";
 import { RemarkCounter, type Remarks } from "./label-remarks.js";
 import type { Fingerprint } from "./leaks.js";
 import { addInstances, addPanoptic, addSemantic, createTally, type Tally } from "./tally.js";

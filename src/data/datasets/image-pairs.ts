@@ -3,7 +3,7 @@
 import { join, relative, resolve, sep } from "node:path";
 import { InputError } from "../../core/errors.js";
 import { someOf } from "../../core/text.js";
-import { folderSource } from "../source.js";
+import { folderSource } from "../files/folder-source.js";
 import { DataFault } from "./data-fault.js";
 import { globMatcher } from "./glob.js";
 

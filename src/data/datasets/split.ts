@@ -2,7 +2,7 @@
 
 import { InputError } from "../../core/errors.js";
 import type { Size } from "../../core/image.js";
-import { imageSize } from "../../io/image-file.js";
+import { imageDecoder, imageSize } from "../../io/image-file.js";
 import { readPicture } from "../../io/picture-file.js";
 import { shapeMask } from "../../masks/polygons.js";
 import { maskArea } from "../../masks/run-lengths.js";
@@ -158,6 +158,7 @@ export function createSplit(parts: SplitParts): LabelledSplit {
     ownForms: new Set(forms.filter((form) => own[form])),
     name: (index) => images[index].file,
     imageId: (index) => images[index].id,
+    decoder: imageDecoder,
     read: (index) => asImageFault(() => readPicture(images[index].file, "an image file")),
     semantic: (index) => checked(index, "semantic", semantic),
     instances: (index) => checked(index, "instance", instances),

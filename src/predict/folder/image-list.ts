@@ -3,12 +3,12 @@
 import { extname } from "node:path";
 import { InputError } from "../../core/errors.js";
 import type { Size } from "../../core/image.js";
+import type { WhiteLevel } from "../../core/image-decoder.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
 import { someOf } from "../../core/text.js";
-import { type ImageInputs, imageInputs } from "../../data/image-inputs.js";
+import { type ImageInputs, imageInputs } from "../../data/files/image-inputs.js";
 import type { BadFile } from "../../data/source.js";
 import { imageSize } from "../../io/image-file.js";
-import type { WhiteLevel } from "../../io/samples.js";
 import { groupByPaddedSize } from "../predictor.js";
 import type { SeenAs } from "../windows.js";
 

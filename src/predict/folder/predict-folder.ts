@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { type Reporter, SILENT } from "../../core/reporter.js";
-import { warnOfOddRanges } from "../../data/sample-ranges.js";
+import { warnOfOddRanges } from "../../data/files/sample-ranges.js";
 import type { BadFile } from "../../data/source.js";
 import { withSpool } from "../../io/spool.js";
 import type { Task } from "../../masks/segmentation.js";

@@ -3,19 +3,12 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { glob, isDynamicPattern } from "tinyglobby";
-import { InputError, nearest } from "../core/errors.js";
-import { someOf } from "../core/text.js";
-import { errorCode, fileFault } from "../io/file-fault.js";
-import type { WhiteLevel } from "../io/samples.js";
-import {
-  compareNatural,
-  enter,
-  type FolderSource,
-  sourceOf,
-  suffixKind,
-  unsupportedReason,
-  type Walk,
-} from "./source.js";
+import { InputError, nearest } from "../../core/errors.js";
+import type { WhiteLevel } from "../../core/image-decoder.js";
+import { compareNatural } from "../../core/natural-order.js";
+import { someOf } from "../../core/text.js";
+import { errorCode, fileFault } from "../../io/file-fault.js";
+import { enter, type FolderSource, sourceOf, suffixKind, unsupportedReason, type Walk } from "./folder-source.js";
 
 export interface ImageInputs extends FolderSource {
   /** The path below the folder that was given, or a file's own name: what results may be called after. */

@@ -1,12 +1,11 @@
 /** @file F_last of images, the stride-4 map that masks are predicted from, under any weights of an encoder. */
 
-import type { Size } from "../core/image.js";
+import type { FeatureMap, Size } from "../core/image.js";
 import { type EncoderArchitecture, familyOf } from "../families/families.js";
 import { Graph } from "../graph/graph.js";
 import { asInputs, type Declaration, Parameters } from "../nn/scope.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
-import type { FeatureMap } from "../viz/feature-map.js";
 
 const IMAGE = "image";
 const FEATURES = "mask-features";

@@ -1,11 +1,12 @@
 /** @file Images whose samples are brought to 8 bits by the wrong level: the network sees them (almost) black, or white. */
 
-import { InputError } from "../core/errors.js";
-import type { Image } from "../core/image.js";
-import type { Reporter } from "../core/reporter.js";
-import { decode, readHeader, sampleRange } from "../io/image-file.js";
-import type { WhiteLevel } from "../io/samples.js";
-import { compareNatural, type ImageSource } from "./source.js";
+import { InputError } from "../../core/errors.js";
+import type { Image } from "../../core/image.js";
+import type { WhiteLevel } from "../../core/image-decoder.js";
+import { compareNatural } from "../../core/natural-order.js";
+import type { Reporter } from "../../core/reporter.js";
+import { decode, readHeader, sampleRange } from "../../io/image-file.js";
+import type { ImageSource } from "../source.js";
 
 /** Bytes up to here are less than a tenth of the range. */
 const DARK = 25;

@@ -1,8 +1,8 @@
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
-import { imageInputs } from "../../src/data/image-inputs.js";
-import { temporaryDirectory } from "../support/temporary-directory.js";
+import { imageInputs } from "../../../src/data/files/image-inputs.js";
+import { temporaryDirectory } from "../../support/temporary-directory.js";
 
 /** Files without content; nothing here reads them. */
 function folderOf(...files: string[]): string {
