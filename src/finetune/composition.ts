@@ -2,12 +2,13 @@
 
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
-import type { Architecture } from "../families/families.js";
+import { type Architecture, familyOf } from "../families/families.js";
 import type { ClassFacts } from "../families/training.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import type { Declaration } from "../nn/scope.js";
 import type { ModelDescription } from "../predict/trained-model.js";
 import { modelArchitecture } from "../run/architecture.js";
+import { optimOptions } from "../run/optim-options.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { TrainingState } from "../train/training-state.js";
 import type { CriterionOptions } from "./criterion-options.js";
@@ -62,7 +63,8 @@ export function trainingView({ data }: FinetuneSettings): LabelledViewRule {
 
 /** `steps`: length of the whole run. */
 export function finetunerOptions(settings: FinetuneSettings, classes: number, steps: number): FinetunerOptions {
-  const { optim, run } = settings;
+  const { model, run } = settings;
+  const optim = optimOptions(settings.optim, familyOf(model).prefixes);
   return { ...segmentationOptions(settings, classes), optim, steps, seed: run.seed, batch: run.batch };
 }
 

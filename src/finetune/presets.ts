@@ -56,6 +56,8 @@ const BASE: Sections = {
     milestones: [],
     gamma: 0.1,
     backboneLrFactor: 0.1,
+    pixelDecoderLrFactor: 1,
+    transformerDecoderLrFactor: 1,
   },
   inference: { shortEdge: 512, longEdge: 2048, window: 0, objectThreshold: 0.8, overlapThreshold: 0.8, topK: 100 },
   run: {

@@ -104,7 +104,6 @@ export function buildTraining(model: Architecture, images: number, size: Grid): 
       declarations: parameters.declarations,
       trained,
       averaged: new Set(),
-      backbone: family.prefixes.backbone,
       observed,
     },
     outputs: names,

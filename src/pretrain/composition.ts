@@ -1,13 +1,16 @@
 /** @file From the settings of a pretraining run to the options of its parts. Below this file nobody sees a settings object. */
 
 import type { Reporter } from "../core/reporter.js";
+import { familyOf } from "../families/families.js";
 import { encoderArchitecture } from "../run/architecture.js";
+import { optimOptions } from "../run/optim-options.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { TrainingState } from "../train/training-state.js";
 import { maskGrid } from "./draws.js";
 import type { DryRunOptions } from "./dry-run.js";
 import type { FeaturePictureOptions } from "./feature-pictures.js";
 import type { HeldOutOptions } from "./held-out.js";
+import { OWN_PREFIX } from "./method.js";
 import { Pretrainer, type PretrainerOptions, type StartingValues } from "./pretrainer.js";
 import type { StepOptions } from "./programs.js";
 import type { PretrainSettings } from "./settings.js";
@@ -28,6 +31,7 @@ export function stepOptions({ model, pretrain, backbone, data, run }: PretrainSe
       reconstruction: pretrain.reconstruction,
       denoising: pretrain.denoising,
       denoiseTarget: pretrain.denoiseTarget,
+      targetNorm: pretrain.targetNorm,
       queries: pretrain.queries,
     },
     channels: model.hiddenDim,
@@ -41,11 +45,11 @@ export function stepOptions({ model, pretrain, backbone, data, run }: PretrainSe
 
 /** `steps`: length of the whole run. */
 export function pretrainerOptions(settings: PretrainSettings, steps: number): PretrainerOptions {
-  const { pretrain, optim, run } = settings;
+  const { model, pretrain, run } = settings;
   return {
     step: stepOptions(settings),
     average: { start: pretrain.emaStart, end: pretrain.emaEnd },
-    optim,
+    optim: optimOptions(settings.optim, familyOf(model).prefixes, [OWN_PREFIX]),
     steps,
     seed: run.seed,
     batch: run.batch,

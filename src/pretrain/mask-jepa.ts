@@ -2,7 +2,6 @@
 
 import type { TensorData } from "../core/tensor-data.js";
 import { dropPathOf } from "../families/drop-path.js";
-import { familyOf } from "../families/families.js";
 import type { Graph } from "../graph/graph.js";
 import type { Declaration } from "../nn/scope.js";
 import { toOnnx } from "../onnx/emit.js";
@@ -13,6 +12,7 @@ import {
   buildFrozenBackbone,
   buildGradients,
   buildTarget,
+  LAST_MOMENTS,
   LOSSES,
   MOMENTS,
   STATISTICS,
@@ -39,7 +39,6 @@ export function maskJepaGraphs(options: StepOptions) {
     declarations: online.declarations,
     trained: online.trained,
     averaged: new Set(target.parameters.tensors.keys()),
-    backbone: familyOf(options.encoder).prefixes.backbone,
     observed: online.observed,
   };
   return { online: online.graph, target: target.graph, targetWeights: target.parameters.declarations, weights };
@@ -93,7 +92,7 @@ export class MaskJepa implements Objective<PretrainBatch> {
         const { images, monitored } = batch;
         const { first } = microBatch;
         const part = images.subarray(first * perImage, (first + options.images) * perImage);
-        const values = ["cosine", ...(monitored ? MOMENTS : [])];
+        const values = ["cosine", ...(monitored ? [...MOMENTS, ...LAST_MOMENTS] : [])];
         const wanted = [...losses, ...values, ...statistics];
         const found = await lane.run(part, microBatch, stepWeights, wanted, gradients);
         const value = (name: string) => found.get(name) as Float32Array;

@@ -27,10 +27,18 @@ export interface PredictorOptions extends DecoderLayerOptions {
   readonly recomputeLayers?: boolean;
 }
 
-export interface MethodOptions {
-  readonly predictor: PredictorOptions;
+export interface TargetOptions {
   /** s_i1, stride of the map that is masked and predicted: 8, 16 or 32. */
   readonly featureStride: number;
+  /**
+   * "channels", the paper's layer norm: each position over its channels; "positions": each channel over the positions of its
+   * image; "both": the one, then the other.
+   */
+  readonly targetNorm: "channels" | "positions" | "both";
+}
+
+export interface MethodOptions extends TargetOptions {
+  readonly predictor: PredictorOptions;
   /** Parts of the loss. */
   readonly reconstruction: boolean;
   readonly denoising: boolean;
@@ -60,7 +68,9 @@ export interface Step {
   /** Predicted and true features of the masked positions, [N * K, C]; no prediction without reconstruction. */
   readonly prediction?: Tensor;
   readonly target: Tensor;
-  /** Mean cosine of online and target features. */
+  /** F_last of the noisy images, [N,C,H/4,W/4]. */
+  readonly last: Tensor;
+  /** Mean product of online and target features, both normalised alike: with the layer norm their mean cosine. */
   readonly cosine: Tensor;
 }
 
@@ -70,9 +80,16 @@ const ownScope = (p: Scope) => p.at(OWN_PREFIX);
 
 // ── Target ──
 
-/** T = LayerNorm(F_i1) of the target encoder on the clean images: over the channels of a position, no affine. [N,P,C] */
-export function target(features: PixelDecoderOutput, stride: number): Tensor {
-  return standardize(toTokens(featuresAt(stride, features)))[0];
+/** T = the normalised F_i1 of the target encoder on the clean images, no affine. [N,P,C] */
+export function target(features: PixelDecoderOutput, { featureStride, targetNorm }: TargetOptions): Tensor {
+  const tokens = toTokens(featuresAt(featureStride, features));
+  const overChannels = targetNorm === "positions" ? tokens : standardize(tokens)[0];
+  return targetNorm === "channels" ? overChannels : standardizeOverPositions(overChannels);
+}
+
+/** Zero mean and unit variance of each channel over the positions of its image: tokens [N,P,C]. */
+function standardizeOverPositions(tokens: Tensor): Tensor {
+  return g.transpose(standardize(g.transpose(tokens, [0, 2, 1]))[0], [0, 2, 1]);
 }
 
 /** F_i1: [N,C,H/s,W/s] for s = 8, 16 or 32. */
@@ -116,7 +133,7 @@ export function step(
   const context = featuresAt(options.featureStride, features);
   const rows = tokenRows(masked, targetTokens.shape[1]);
   const truth = tokensAt(targetTokens, rows);
-  const cosine = g.reduceMean(g.mul(target(features, options.featureStride), targetTokens));
+  const cosine = g.reduceMean(g.mul(target(features, options), targetTokens));
   const prediction = options.reconstruction
     ? predictMasked(p.at(family.prefixes["transformer-decoder"]), p, context, { rows, masked, queries }, options)
     : undefined;
@@ -125,7 +142,7 @@ export function step(
     ? denoisingLoss(p, features.maskFeatures, images, noise, options.denoiseTarget)
     : undefined;
   const loss = [reconstruction, denoising].filter((part) => part !== undefined).reduce((a, b) => g.add(a, b));
-  return { loss, reconstruction, denoising, prediction, target: truth, cosine };
+  return { loss, reconstruction, denoising, prediction, target: truth, last: features.maskFeatures, cosine };
 }
 
 /** Mask: tokens [N,P,C] with those at `rows` replaced by one learned token. */

@@ -1,15 +1,16 @@
-/** @file What tells a collapse: spread and effective rank of the target, agreement, and how much is predicted. */
+/** @file What tells a collapse: spread and effective rank of the target and of F_last, and how much is predicted. */
 
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 
-/** Means over a batch of what every micro-batch reports of its target features [K, C]. */
-export interface TargetMoments {
+/** Means over a batch of what every micro-batch reports of features [K, C]. */
+export interface FeatureMoments {
   /** Mean of each channel, [C]. */
   mean: Float32Array;
   /** Mean of t t^T, [C, C]. */
   gram: Float32Array;
 }
 
+/** Of target features. */
 export interface CollapseMonitors {
   /** Standard deviation over positions, mean over channels; 1 at most, as targets are layer-normed. */
   targetStd: number;
@@ -19,7 +20,7 @@ export interface CollapseMonitors {
   meanError: number;
 }
 
-export function collapseMonitors({ mean, gram }: TargetMoments): CollapseMonitors {
+export function collapseMonitors({ mean, gram }: FeatureMoments): CollapseMonitors {
   const channels = mean.length;
   const variances = Array.from(mean, (m, i) => Math.max(0, gram[i * channels + i] - m * m));
   const average = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / channels;
@@ -42,20 +43,9 @@ export function effectiveRank(gram: Float32Array, channels: number): number {
   return Math.exp(entropy);
 }
 
-/** Thresholds below which a run warns. */
-export interface CollapseThresholds {
-  featureStd: number;
-  effectiveRank: number;
-}
-
-/** Sentences that say what looks collapsed; none when all is well. */
-export function collapseWarnings(monitors: CollapseMonitors, thresholds: CollapseThresholds): string[] {
-  const advice = "The representation may be collapsing: lower optim.lr or raise pretrain.emaStart.";
-  const warnings: string[] = [];
-  const low = (what: string, value: number, threshold: number) => {
-    if (value < threshold) warnings.push(`${what} is ${value.toPrecision(3)}, below ${threshold}. ${advice}`);
-  };
-  low("the deviation of the target features", monitors.targetStd, thresholds.featureStd);
-  low("the effective rank of the target features", monitors.effectiveRank, thresholds.effectiveRank);
-  return warnings;
+/** The same about the mean, for features that are not normalised: the directions in which they vary. */
+export function centredRank({ mean, gram }: FeatureMoments): number {
+  const channels = mean.length;
+  const about = gram.map((value, i) => value - mean[Math.floor(i / channels)] * mean[i % channels]);
+  return effectiveRank(about, channels);
 }

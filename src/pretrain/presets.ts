@@ -19,6 +19,7 @@ const PAPER_R50: PretrainSettings = {
     sigma: 0.4,
     noiseBlock: 4,
     denoiseTarget: "noise",
+    targetNorm: "channels",
     queries: "masked", // [choice] the loss is there alone
     reconstruction: true,
     denoising: true,
@@ -40,6 +41,8 @@ const PAPER_R50: PretrainSettings = {
     milestones: [0.889, 0.963], // of Mask2Former on COCO
     gamma: 0.1,
     backboneLrFactor: 1,
+    pixelDecoderLrFactor: 1,
+    transformerDecoderLrFactor: 1,
   },
   run: {
     batch: 32,
@@ -54,7 +57,14 @@ const PAPER_R50: PretrainSettings = {
     logEvery: 1,
     monitorEvery: 100,
     keep: 2,
-    collapse: { featureStd: 0.05, effectiveRank: 4 },
+    collapse: {
+      featureStd: 0.05,
+      effectiveRank: 4,
+      stdOfStart: 0.5,
+      rankOfStart: 0.25,
+      meanErrorOfStart: 0.35,
+      unexplainedSteps: 5000,
+    },
   },
 };
 
@@ -63,7 +73,14 @@ const ON_A_CPU: Differences<Sections> = {
   pretrain: { maskPatch: 4 },
   backbone: { frozen: false },
   data: { size: 256 },
-  run: { batch: 8, steps: 1000, epochs: null, checkpointEvery: 50, monitorEvery: 10 },
+  run: {
+    batch: 8,
+    steps: 1000,
+    epochs: null,
+    checkpointEvery: 50,
+    monitorEvery: 10,
+    collapse: { unexplainedSteps: 500 },
+  },
 };
 
 const TINY: Differences<Sections> = {
@@ -72,7 +89,14 @@ const TINY: Differences<Sections> = {
   backbone: { frozen: false },
   data: { size: 128 },
   optim: { lr: 1e-3 },
-  run: { batch: 4, steps: 500, epochs: null, checkpointEvery: 100, monitorEvery: 20 },
+  run: {
+    batch: 4,
+    steps: 500,
+    epochs: null,
+    checkpointEvery: 100,
+    monitorEvery: 20,
+    collapse: { unexplainedSteps: 300 },
+  },
 };
 
 /** A model, and the paper's settings with one section's differences over each. */

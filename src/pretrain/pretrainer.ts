@@ -8,8 +8,8 @@ import { Trainer, type TrainerOptions } from "../train/trainer.js";
 import type { TrainingState } from "../train/training-state.js";
 import { MaskJepa, type PretrainBatch } from "./mask-jepa.js";
 import { averageDecay } from "./method.js";
-import { type CollapseMonitors, collapseMonitors } from "./monitors.js";
-import { COSINE, MOMENTS, type StepOptions } from "./programs.js";
+import { type CollapseMonitors, centredRank, collapseMonitors } from "./monitors.js";
+import { COSINE, LAST_MOMENTS, MOMENTS, type StepOptions } from "./programs.js";
 
 export interface PretrainerOptions extends Omit<TrainerOptions, "microBatch"> {
   readonly step: StepOptions;
@@ -26,7 +26,11 @@ export interface StepReport {
   /** Mean cosine of online and target features. */
   cosine: number;
   /** On monitored steps. */
-  monitors?: CollapseMonitors & { explainedVariance?: number };
+  monitors?: CollapseMonitors & {
+    /** Effective rank of F_last about its mean. */
+    lastRank: number;
+    explainedVariance?: number;
+  };
 }
 
 /** Where the weights come from: values of all that is declared, and of a backbone that is frozen. */
@@ -66,10 +70,12 @@ export class Pretrainer {
     const value = (name: string) => values.get(name) as Float32Array;
     const report: StepReport = { losses, gradientNorm, learningRate, tau, cosine: value(COSINE)[0] };
     if (monitored) {
-      const monitors = collapseMonitors({ mean: value(MOMENTS[0]), gram: value(MOMENTS[1]) });
+      const moments = ([mean, gram]: readonly [string, string]) => ({ mean: value(mean), gram: value(gram) });
+      const monitors = collapseMonitors(moments(MOMENTS));
+      const lastRank = centredRank(moments(LAST_MOMENTS));
       const { reconstruction } = losses;
       const explainedVariance = reconstruction === undefined ? undefined : 1 - reconstruction / monitors.meanError;
-      report.monitors = { ...monitors, explainedVariance };
+      report.monitors = { ...monitors, lastRank, explainedVariance };
     }
     return report;
   }

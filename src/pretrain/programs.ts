@@ -44,6 +44,8 @@ export const LOSSES = ["loss", "reconstruction", "denoising"] as const;
 export const COSINE = "cosine";
 /** First and second moments of the target features [C] and [C,C]: enough for their deviation and effective rank. */
 export const MOMENTS = ["target-mean", "target-gram"] as const;
+/** The same of F_last of the noisy images. */
+export const LAST_MOMENTS = ["last-mean", "last-gram"] as const;
 /** Output of the evaluation: squared error of each masked position, mean over channels, [N * K]. */
 export const POSITION_ERROR = "position-error";
 
@@ -110,7 +112,7 @@ export function buildTarget(options: StepOptions): { graph: Graph; parameters: P
   const images = () => graph.input(IMAGES, "float32", stepShapes(options).images);
   const maps = mapsOf(graph, parameters.root, "clean", options, images);
   const features = familyOf(encoder).pixelDecoder(parameters.root, maps, encoder);
-  graph.output(TARGET, target(features, method.featureStride));
+  graph.output(TARGET, target(features, method));
   return { graph, parameters };
 }
 
@@ -137,10 +139,14 @@ function buildStep(
   const maps = mapsOf(graph, parameters.root, "noisy", { ...options, encoder }, () => addNoise(images, noise));
   const result = step(encoder, parameters.root, inputs, maps, truth, options.method);
   const gram = g.mul(g.gemm(result.target, result.target, undefined, { transA: true }), 1 / result.target.shape[0]);
+  const last = g.reshape(result.last, [...result.last.shape.slice(0, 2), -1]);
+  const lastGram = g.mul(g.matMul(last, last, { transB: true }), 1 / last.shape[2]);
   for (const loss of LOSSES) if (result[loss]) graph.output(loss, result[loss]);
   graph.output(COSINE, result.cosine);
   graph.output(MOMENTS[0], g.reduceMean(result.target, [0]));
   graph.output(MOMENTS[1], gram);
+  graph.output(LAST_MOMENTS[0], g.reduceMean(last, [0, 2]));
+  graph.output(LAST_MOMENTS[1], g.reduceMean(lastGram, [0]));
   return { graph, parameters, result };
 }
 

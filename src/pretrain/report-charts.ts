@@ -31,14 +31,34 @@ export function chartSections({ run }: PretrainSettings, metrics: readonly StepR
       [of("explained-variance", "training"), heldOutExplained(metrics)].map(withoutStart),
     ),
   ];
-  const { featureStd, effectiveRank } = run.collapse;
-  const alarm = (value: number) => ({ value, label: `alarm below ${value}` });
+  const { featureStd, effectiveRank, stdOfStart, rankOfStart } = run.collapse;
+  const alarm = (series: Series | undefined, ofStart: number, least = 0) => {
+    const value = Math.max(least, ofStart * (series?.y[0] ?? 0));
+    return value > 0 ? { value, label: `alarm below ${Number(value.toPrecision(2))}` } : undefined;
+  };
+  const [deviation, rank, lastRank] = [
+    of("target-std", "deviation"),
+    of("effective-rank", "rank"),
+    of("last-rank", "rank"),
+  ];
   const collapse = [
-    stepChart({ title: "Deviation of the target features", threshold: alarm(featureStd) }, [
-      of("target-std", "deviation"),
+    stepChart({ title: "Deviation of the target features", threshold: alarm(deviation, stdOfStart, featureStd) }, [
+      deviation,
     ]),
-    stepChart({ title: "Effective rank of the target features", threshold: alarm(effectiveRank) }, [
-      of("effective-rank", "rank"),
+    stepChart({ title: "Effective rank of the target features", threshold: alarm(rank, rankOfStart, effectiveRank) }, [
+      rank,
+    ]),
+    stepChart(
+      {
+        title: "Effective rank of F_last",
+        description: "Of the map that masks are predicted from, about its mean.",
+        threshold: alarm(lastRank, rankOfStart),
+      },
+      [lastRank],
+    ),
+    stepChart({ title: "Error of predicting the mean", description: "It falls where the target shrinks." }, [
+      of("mean-error", "predicting the mean"),
+      of("reconstruction", "prediction"),
     ]),
     stepChart({ title: "Cosine of online and target features" }, [of("cosine")]),
   ];

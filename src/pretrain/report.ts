@@ -11,11 +11,11 @@ import { RUN_FILES } from "../run/run-files.js";
 import { loggedMetrics } from "../run/run-log.js";
 import type { Runtime } from "../runtime/contract.js";
 import { encodedRow, type Report, renderReport } from "../viz/report.js";
+import { alarmText, CollapseWatch } from "./alarms.js";
 import { pictureOptions } from "./composition.js";
 import { drawImages, READING_PICTURES } from "./feature-pictures.js";
 import type { HeldOut } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
-import { collapseWarnings } from "./monitors.js";
 import type { Pretrainer } from "./pretrainer.js";
 import { chartSections } from "./report-charts.js";
 import { factsOf, percent } from "./report-facts.js";
@@ -92,7 +92,6 @@ function verdict(metrics: readonly MetricRecord[]): string | undefined {
 }
 
 function warningsOf({ run }: PretrainSettings, metrics: readonly MetricRecord[]): string[] {
-  const [targetStd, effectiveRank] = [last(metrics, "target-std"), last(metrics, "effective-rank")];
-  if (targetStd === undefined || effectiveRank === undefined) return [];
-  return collapseWarnings({ targetStd, effectiveRank, meanError: Number.NaN }, run.collapse);
+  const { alarms } = new CollapseWatch(run.collapse, metrics);
+  return alarms.map((alarm) => alarmText(alarm, metrics.at(-1)?.step));
 }

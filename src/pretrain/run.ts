@@ -19,6 +19,7 @@ import { stepsOf } from "../run/optim-settings.js";
 import { fingerprint, type ResumePoint, resumePoint } from "../run/resume-point.js";
 import { inRunDirectory, type RunDirectory, type Start } from "../run/run-directory.js";
 import { continued, warmupStepsOf } from "../run/run-length.js";
+import { loggedMetrics } from "../run/run-log.js";
 import {
   announceEnd,
   announcePreparation,
@@ -28,12 +29,12 @@ import {
 } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { Report } from "../viz/report.js";
+import { alarmText, CollapseWatch } from "./alarms.js";
 import { createPretrainer, dryRunOptions, heldOutOptions } from "./composition.js";
 import { planPretraining } from "./dry-run.js";
 import { HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
 import { averageDecay } from "./method.js";
-import { collapseWarnings } from "./monitors.js";
 import type { StepReport } from "./pretrainer.js";
 import { writeRunReport } from "./report.js";
 import { type PretrainSettings, stepSizeOf, whiteOf } from "./settings.js";
@@ -89,6 +90,9 @@ async function plannedSteps({ run, data }: PretrainSettings): Promise<number | n
   return stepsOf(run, length - heldOutIndices(run.seed, data.heldOut, length).length);
 }
 
+/** Steps between looks at the features, at most: a collapse is a matter of some hundred. */
+const WATCH_EVERY = 25;
+
 interface Training {
   settings: PretrainSettings;
   out: string;
@@ -132,7 +136,9 @@ async function train(training: Training): Promise<PretrainOutcome> {
       ? await HeldOut.create(runtime, heldOutOptions(settings), (await pretrainer.state()).model)
       : undefined;
   const view = randomResizedCrop({ scale: data.cropScale, flip: data.flip });
-  const monitored = (finished: number) => finished % run.monitorEvery === 0 || finished === 1 || finished === steps;
+  const evaluated = (finished: number) => finished % run.monitorEvery === 0 || finished === 1 || finished === steps;
+  const monitored = (finished: number) => evaluated(finished) || finished % WATCH_EVERY === 0;
+  const watch = new CollapseWatch(run.collapse, loggedMetrics(out, before?.step ?? 0));
   const outcome = await runTrainingLoop({
     out,
     command: "pretrain",
@@ -146,15 +152,12 @@ async function train(training: Training): Promise<PretrainOutcome> {
       const report = await pretrainer.step(step, batch.images, monitored(step + 1));
       return { losses: report.losses, metrics: metricsOf(report), report };
     },
-    measure: async (step, { report }) => {
+    measure: async (step, { report, metrics }) => {
       if (!report.monitors) return undefined;
-      const heldOut = await evaluation?.evaluate(crops, pretrainer.weights);
+      const heldOut = evaluated(step) ? await evaluation?.evaluate(crops, pretrainer.weights) : undefined;
       if (step === steps && heldOut) requireFinite(heldOut, step, out);
-      return {
-        metrics: heldOutMetrics(heldOut),
-        warnings: collapseWarnings(report.monitors, run.collapse),
-        ...scoreOf(heldOut),
-      };
+      const warnings = watch.add({ step, ...metrics }).map((alarm) => alarmText(alarm));
+      return { metrics: heldOutMetrics(heldOut), warnings, ...scoreOf(heldOut) };
     },
     save,
     evaluates: evaluation !== undefined,
@@ -183,6 +186,7 @@ function metricsOf({ losses, gradientNorm, learningRate, tau, cosine, monitors }
       "target-std": monitors.targetStd,
       "effective-rank": monitors.effectiveRank,
       "mean-error": monitors.meanError,
+      "last-rank": monitors.lastRank,
     }),
     ...(monitors?.explainedVariance !== undefined && { "explained-variance": monitors.explainedVariance }),
   };

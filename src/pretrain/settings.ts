@@ -42,6 +42,13 @@ const pretrain = z.strictObject({
     "Side in pixels of the square that shares one draw of the noise.",
   ),
   denoiseTarget: choice(["noise", "image"], "What the finest map is asked for: the noise, or the image without it."),
+  targetNorm: added(
+    choice(
+      ["channels", "positions", "both"],
+      "What the target features are normalised over: the channels of each position (the paper's layer norm), the positions of each channel, which keeps its spread, or first the one, then the other.",
+    ),
+    "channels",
+  ),
   queries: choice(["masked", "all"], "Positions that the predictor is asked for; the loss is on the masked ones."),
   reconstruction: onOff("Whether the prediction of masked features is a part of the loss."),
   denoising: onOff("Whether denoising is a part of the loss."),
@@ -89,10 +96,32 @@ const data = z.strictObject({
 
 const run = z.strictObject({
   ...runFields,
-  monitorEvery: period("Steps between monitored ones: statistics of the target, error of the held-out images."),
+  monitorEvery: period(
+    "Steps between evaluations of the held-out images; the features that alarms look at are measured every 25 steps at least.",
+  ),
   collapse: z.strictObject({
     featureStd: nonNegative("The run warns of collapse below this deviation of the target features."),
     effectiveRank: nonNegative("The run warns of collapse below this effective rank of the target features (RankMe)."),
+    stdOfStart: added(unit("The same, as a share of the deviation at the start; 0 for never."), 0.5),
+    rankOfStart: added(
+      unit(
+        "The same, as a share of the effective rank at the start, of the target features and of F_last; 0 for never.",
+      ),
+      0.25,
+    ),
+    meanErrorOfStart: added(
+      unit(
+        "The run warns of predictions that are good because the target shrank: below this share of the error of predicting its mean at the start; 0 for never.",
+      ),
+      0.35,
+    ),
+    unexplainedSteps: added(
+      count(
+        { min: 0, max: MAX_STEPS },
+        "The run warns when masked features were predicted worse than by their mean for so many steps; 0 for never.",
+      ),
+      1000,
+    ),
   }),
 });
 
@@ -120,6 +149,10 @@ export const RESUMABLE_SETTINGS = [
   "run.monitorEvery",
   "run.collapse.featureStd",
   "run.collapse.effectiveRank",
+  "run.collapse.stdOfStart",
+  "run.collapse.rankOfStart",
+  "run.collapse.meanErrorOfStart",
+  "run.collapse.unexplainedSteps",
 ] as const;
 
 /** What is white in the images of a run, and how that is set. */

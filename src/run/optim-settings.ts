@@ -6,6 +6,7 @@ import { show } from "../core/show.js";
 import { type Conflict, divisors } from "./conflicts.js";
 import { RECOMPUTE_BLOCKS } from "./model-settings.js";
 import {
+  added,
   belowOne,
   choice,
   count,
@@ -37,6 +38,13 @@ export const optimSection = z.strictObject({
   ),
   gamma: positive('Factor of the schedule "multistep".'),
   backboneLrFactor: nonNegative("Learning rate of a backbone that trains, as a multiple of lr."),
+  pixelDecoderLrFactor: added(nonNegative("Learning rate of the pixel decoder, as a multiple of lr."), 1),
+  transformerDecoderLrFactor: added(
+    nonNegative(
+      "Learning rate of the transformer decoder, in pretraining of the whole predictor, as a multiple of lr.",
+    ),
+    1,
+  ),
 });
 
 /** What every run has; a kind of run adds its own. */
@@ -70,8 +78,10 @@ export const RESUMABLE_RUN_SETTINGS = [
   "run.keep",
 ] as const;
 
+export type OptimSettings = z.output<typeof optimSection>;
+
 interface RunSettings {
-  optim: z.output<typeof optimSection>;
+  optim: OptimSettings;
   run: { batch: number; microBatch: number; steps: number | null; epochs: number | null };
 }
 

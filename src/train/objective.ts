@@ -17,8 +17,6 @@ export interface ObjectiveWeights {
   readonly trained: readonly string[];
   /** Names of those of which the target holds an average. */
   readonly averaged: ReadonlySet<string>;
-  /** What the names of the backbone's weights begin with: they have a learning rate of their own. */
-  readonly backbone: string;
   /** Running batch statistics, in the order in which a micro-batch reports the batch's. */
   readonly observed: readonly Observed[];
 }

@@ -19,8 +19,14 @@ export interface OptimOptions extends AdamWOptions, Omit<Schedule, "kind"> {
   /** Largest L2 norm of the whole gradient, or null. */
   readonly clip: number | null;
   readonly schedule: Schedule["kind"];
-  /** Learning rate of the backbone relative to lr. */
-  readonly backboneLrFactor: number;
+  /** Parts with learning rates of their own, which share no weight. */
+  readonly rates: readonly PartRate[];
+}
+
+/** The learning rate of the weights whose names begin with one of `prefixes`, relative to lr. */
+export interface PartRate {
+  readonly prefixes: readonly string[];
+  readonly factor: number;
 }
 
 export interface TrainerOptions {
@@ -74,14 +80,17 @@ export class Trainer<Batch> {
     initial: TrainingState,
   ): Promise<Trainer<Batch>> {
     const { optim, batch, microBatch } = options;
-    const { declarations, trained, averaged, backbone } = objective.weights;
+    const { declarations, trained, averaged } = objective.weights;
+    const factors = [1, ...optim.rates.map(({ factor }) => factor)];
     const groups = [optim.weightDecay, 0].flatMap((weightDecay) =>
-      [1, optim.backboneLrFactor].map((factor) => ({ factor, weightDecay, learningRate: optim.lr * factor })),
+      factors.map((factor) => ({ factor, weightDecay, learningRate: optim.lr * factor })),
     );
+    const partOf = (name: string) =>
+      1 + optim.rates.findIndex(({ prefixes }) => prefixes.some((prefix) => name.startsWith(prefix)));
     const parameters = trained.map((name): UpdatedTensor => {
       const declaration = declarations.get(name);
       if (!declaration) throw new RangeError(`training: ${name} is trained but was never declared`);
-      const group = (declaration.decay ? 0 : 2) + (name.startsWith(backbone) ? 1 : 0);
+      const group = (declaration.decay ? 0 : factors.length) + partOf(name);
       return { name, shape: declaration.shape, group, averaged: averaged.has(name) };
     });
     const layout = parameterLayout(runtime, parameters);

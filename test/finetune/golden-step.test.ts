@@ -127,7 +127,7 @@ describe.each(Object.entries(BACKBONES))("the first steps of the whole official 
           polyPower: 1,
           milestones: [],
           gamma: 1,
-          backboneLrFactor: config.BACKBONE_MULTIPLIER,
+          rates: [{ prefixes: ["backbone."], factor: config.BACKBONE_MULTIPLIER }],
         },
         steps: all,
         seed: 0,

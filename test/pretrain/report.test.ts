@@ -57,7 +57,7 @@ describe("the report of a run", () => {
 });
 
 describe("what the metrics say", () => {
-  const settings = smallestSettings("run.batch=8", "run.collapse.featureStd=0.07");
+  const settings = smallestSettings("run.batch=8", "run.collapse.featureStd=0.07", "run.collapse.stdOfStart=0.5");
   const metrics: MetricRecord[] = [
     { step: 1, loss: 2, "held-out-error": 0.8, "held-out-mean-error": 0.4, "images-per-second": 4 },
     { step: 2, loss: 1, "images-per-second": 8 },
@@ -76,9 +76,19 @@ describe("what the metrics say", () => {
   });
 
   test("monitors are drawn with the run's alarms", () => {
-    const sections = chartSections(settings, [{ step: 1, "target-std": 0.5 }]);
-    expect(sections.map(({ title }) => title)).toEqual(["Collapse monitors"]);
-    expect(sections[0].charts?.map(({ threshold }) => threshold?.value)).toEqual([0.07]);
+    const limits = (...metrics: MetricRecord[]) => {
+      const sections = chartSections(settings, metrics);
+      expect(sections.map(({ title }) => title)).toEqual(["Collapse monitors"]);
+      return sections[0].charts?.map(({ title, threshold }) => [title, threshold?.value]);
+    };
+    expect(limits({ step: 1, "target-std": 0.1 })).toEqual([["Deviation of the target features", 0.07]]);
+    expect(
+      limits({ step: 1, "target-std": 0.6, "effective-rank": 40, "last-rank": 20 }, { step: 25, "target-std": 0.4 }),
+    ).toEqual([
+      ["Deviation of the target features", 0.3],
+      ["Effective rank of the target features", 10],
+      ["Effective rank of F_last", 5],
+    ]);
   });
 
   test("time is that of all steps", () => {

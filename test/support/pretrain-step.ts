@@ -105,7 +105,8 @@ export function buildStep(variant: StepVariant): Step {
   };
   const { pixelDecoder: decode } = familyOf(encoder);
   const targetSide = new Parameters(asInputs(graph, TARGET_PREFIX));
-  const features = target(decode(targetSide.root, pyramid("clean"), encoder), 8);
+  const targetOptions = { featureStride: 8, targetNorm: "channels" } as const;
+  const features = target(decode(targetSide.root, pyramid("clean"), encoder), targetOptions);
   const noisy = pyramid("noisy");
   const online = new Parameters(asInputs(graph));
   const { loss, prediction, reconstruction, denoising } = step(
@@ -127,7 +128,7 @@ export function buildStep(variant: StepVariant): Step {
         selfAttentionBlocks: config.blocks,
         recomputeLayers: recompute,
       },
-      featureStride: 8,
+      ...targetOptions,
       reconstruction: true,
       denoising: true,
       denoiseTarget,
