@@ -6,6 +6,7 @@ import { caffe2Xavier, zeros } from "../nn/init.js";
 import { conv2d, resizeNearest, toMap, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
 import { outputLevel, type PyramidOptions, pyramidLevel } from "./feature-pyramid.js";
+import type { PixelDecoderOutput } from "./pixel-decoder.js";
 import { sinePositions } from "./position-embedding.js";
 import type { Pyramid } from "./pyramid.js";
 import { type EncoderOptions, transformerEncoder } from "./transformer-encoder.js";
@@ -17,17 +18,13 @@ export interface FpnPixelDecoderOptions extends PyramidOptions {
   readonly encoder?: EncoderOptions;
 }
 
-export interface FpnPixelDecoderOutput {
-  /** What the transformer decoder attends to: the encoder's map or, where there is none, res5 of the backbone. */
-  readonly memory: Tensor;
-  /** Stride 4, [N, maskDim, H/4, W/4]. */
-  readonly maskFeatures: Tensor;
-}
-
 const gridOf = ({ shape }: Tensor): Grid => [shape[2], shape[3]];
 
-/** Parameters under sem_seg_head.pixel_decoder. Maps of any sizes: a coarser level is resized to the finer one's. */
-export function fpnPixelDecoder(p: Scope, maps: Pyramid, options: FpnPixelDecoderOptions): FpnPixelDecoderOutput {
+/**
+ * Parameters under sem_seg_head.pixel_decoder. Maps of any sizes: a coarser level is resized to the finer one's. The one map that
+ * the transformer decoder attends to is the encoder's or, where there is none, res5 of the backbone.
+ */
+export function fpnPixelDecoder(p: Scope, maps: Pyramid, options: FpnPixelDecoderOptions): PixelDecoderOutput {
   const [res2, res3, res4, res5] = maps;
   const memory = options.encoder ? encoded(p, res5, options.width, options.encoder) : res5;
   let level = outputLevel(p, 4, memory, options);
@@ -35,7 +32,7 @@ export function fpnPixelDecoder(p: Scope, maps: Pyramid, options: FpnPixelDecode
     level = pyramidLevel(p, i, map, resizeNearest(level, gridOf(map)), options);
   }
   const projection = { kernel: 3, padding: 1, init: caffe2Xavier, bias: zeros };
-  return { memory, maskFeatures: conv2d(p.in("mask_features"), level, options.maskDim, projection) };
+  return { multiScale: [memory], maskFeatures: conv2d(p.in("mask_features"), level, options.maskDim, projection) };
 }
 
 function encoded(p: Scope, map: Tensor, width: number, options: EncoderOptions): Tensor {

@@ -27,8 +27,8 @@ export interface PixelDecoderOptions {
 }
 
 export interface PixelDecoderOutput {
-  /** Maps at strides 32, 16, 8: [N, C, H/s, W/s]. */
-  multiScale: readonly [Tensor, Tensor, Tensor];
+  /** What the transformer decoder attends to: Mask2Former's maps at strides 32, 16, 8, [N, C, H/s, W/s]. */
+  multiScale: readonly Tensor[];
   /** F_last, stride 4: [N, C, H/4, W/4]. */
   maskFeatures: Tensor;
 }
@@ -62,7 +62,7 @@ export function pixelDecoder(p: Scope, [res2, ...rest]: Pyramid, options: PixelD
   const sizes = levels.map(([h, w]) => h * w);
   const multiScale = g.split(tokens, 1, sizes).map((t, l) => toMap(t, levels[l]));
   return {
-    multiScale: multiScale as unknown as PixelDecoderOutput["multiScale"],
+    multiScale,
     maskFeatures: maskFeatures(p, res2, multiScale[2], options),
   };
 }

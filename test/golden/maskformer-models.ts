@@ -15,7 +15,7 @@ export function fpnPixelDecoderOf({ graph, golden, variant, input }: Frame): Out
     preNorm: golden.hyper.pre_norm as boolean,
     ...variant,
   };
-  const { memory, maskFeatures } = fpnPixelDecoder(
+  const { multiScale, maskFeatures } = fpnPixelDecoder(
     new Parameters(asInputs(graph)).root,
     ["res2", "res3", "res4", "res5"].map(input) as unknown as Pyramid,
     {
@@ -25,7 +25,7 @@ export function fpnPixelDecoderOf({ graph, golden, variant, input }: Frame): Out
       ...(encoder && { encoder }),
     },
   );
-  return { mask_features: maskFeatures, ...(withEncoder && { transformer_encoder_features: memory }) };
+  return { mask_features: maskFeatures, ...(withEncoder && { transformer_encoder_features: multiScale[0] }) };
 }
 
 export function detrDecoderOf({ graph, golden, variant, input }: Frame): Outputs {
