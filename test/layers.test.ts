@@ -104,6 +104,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "visualize",
     "quickstart",
     "index",
+    "families",
     "finetune",
     "evaluate",
     "predict",

@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { InputError } from "../core/errors.js";
+import { FAMILY_NAMES } from "../families/families.js";
 import { PRESET_NAMES } from "../finetune/presets.js";
 import { resolveSettings, resumeSettings } from "../finetune/settings-resolution.js";
 import { TASKS } from "../masks/segmentation.js";
@@ -20,6 +21,7 @@ interface Flags extends RunFlags {
 const FLAGS = {
   values: RUN_FLAGS,
   texts: {
+    family: "model.family",
     data: "data.path",
     dataRoot: "data.root",
     task: "data.task",
@@ -72,6 +74,7 @@ export function addFinetune(program: Command): void {
         "what to learn (default: panoptic where the data has such labels, else instance, else semantic)",
       ).choices([...TASKS]),
     )
+    .option("--family <name>", `architecture: ${FAMILY_NAMES.join(", ")} (default: the preset's, or that of --from)`)
     .option("--from <run>", "pretraining run, or checkpoint, whose weights to start from")
     .option("--from-parts <list>", "parts of it: backbone,pixel-decoder,transformer-decoder", (text) => text.split(","))
     .option("--labels <share>", "labelled images to use: 10% or a number; the same ones for a seed (data.labelsSeed)")

@@ -94,19 +94,26 @@ export function settingNames(schema: z.ZodObject, prefix = ""): string[] {
   return [...new Set(names)];
 }
 
+/** `schema` has all variants of the sections, `section` what applies. */
 function unknownKey(
-  root: z.ZodObject,
+  schema: z.ZodObject,
   section: z.ZodObject,
   { path, where }: Assignment,
   depth: number,
   fix?: string,
 ): InputError {
   const name = path[depth];
-  const parents = path.slice(0, depth).map((key) => `${key}.`);
-  const siblings = Object.keys(section.shape).map((key) => parents.join("") + key);
-  const full = parents.join("") + name;
-  const elsewhere = settingNames(root).find((other) => other.endsWith(`.${path.at(-1)}`));
-  const near = nearest(name, Object.keys(section.shape)) === undefined ? elsewhere : undefined;
+  const parent = path
+    .slice(0, depth)
+    .map((key) => `${key}.`)
+    .join("");
+  const full = parent + name;
+  const names = settingNames(schema);
+  const siblings = depth === 0 ? Object.keys(section.shape) : names.filter((other) => other.startsWith(parent));
+  const keys = siblings.map((sibling) => sibling.slice(parent.length));
+  const elsewhere = names.find((other) => other.endsWith(`.${path.at(-1)}`));
+  const close = nearest(name, keys);
+  const near = close === undefined ? elsewhere : parent + close;
   return new InputError({
     where,
     expected: "a known setting",
@@ -115,15 +122,15 @@ function unknownKey(
   });
 }
 
-/** The schema of one assignment's target; refuses names that are unknown, with `fix`, or go too deep or not deep enough. */
-function targetOf(root: z.ZodObject, assignment: Assignment, fix?: string): z.core.$ZodType {
+/** The schema of one assignment's target in `root`, which is `schema` with the variants that apply; refuses names that are unknown, with `fix`, or go too deep or not deep enough. */
+function targetOf(schema: z.ZodObject, root: z.ZodObject, assignment: Assignment, fix?: string): z.core.$ZodType {
   const { path, value, where } = assignment;
   let node: z.core.$ZodType = root;
   for (const [depth, key] of path.entries()) {
     if (!(node instanceof z.ZodObject)) {
       throw new InputError({ where, expected: expectationOf(node), found: `a mapping with the key "${key}"` });
     }
-    if (!Object.hasOwn(node.shape, key)) throw unknownKey(root, node, assignment, depth, fix);
+    if (!Object.hasOwn(node.shape, key)) throw unknownKey(schema, node, assignment, depth, fix);
     node = node.shape[key];
   }
   if (node instanceof z.ZodObject && value !== null) {
@@ -181,7 +188,7 @@ export function mergeSettings<S extends z.ZodObject>(
   });
   for (const assignment of assignments) {
     const other = neededFor(schema, assignment.path);
-    if (targetOf(chosen, assignment, other && `It needs ${other}.`) instanceof z.ZodObject) continue;
+    if (targetOf(schema, chosen, assignment, other && `It needs ${other}.`) instanceof z.ZodObject) continue;
     const name = assignment.path.join(".");
     assign(tree, assignment.path, assignment.value);
     origins.delete(name); // so that the map is ordered by rank

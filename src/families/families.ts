@@ -1,25 +1,38 @@
 /** @file The families by name, and models of any of them. */
 
 import type { Family, ModelSizes } from "./family.js";
-import { type Mask2FormerEncoder, type Mask2FormerOptions, mask2former } from "./mask2former.js";
+import {
+  type Mask2FormerEncoder,
+  type Mask2FormerOptions,
+  type Mask2FormerSettings,
+  mask2former,
+} from "./mask2former.js";
+import type { CommonSettings, EncoderFrame, ModelFrame } from "./settings.js";
 
-/** What encoder and model of each family are built from. */
-interface FamilyOptions {
-  mask2former: { encoder: Mask2FormerEncoder; model: Mask2FormerOptions };
+/** What each family is set by, and what its encoder and model are built from. */
+interface FamilyTypes {
+  mask2former: { settings: Mask2FormerSettings; encoder: Mask2FormerEncoder; model: Mask2FormerOptions };
 }
 
 /** The name of a family of models, e.g. "mask2former". */
-export type FamilyName = keyof FamilyOptions;
+export type FamilyName = keyof FamilyTypes;
 
-/** Backbone and pixel decoder of a model. */
-export type EncoderArchitecture = {
-  [K in FamilyName]: { readonly family: K } & FamilyOptions[K]["encoder"];
+type Named<Part extends keyof FamilyTypes[FamilyName]> = {
+  [K in FamilyName]: { readonly family: K } & FamilyTypes[K][Part];
 }[FamilyName];
 
-/** A model without its weights: plain data, as checkpoints store it. */
-export type Architecture = { [K in FamilyName]: { readonly family: K } & FamilyOptions[K]["model"] }[FamilyName];
+/** Settings of a model beside its backbone. */
+export type DecoderSettings = Named<"settings">;
 
-const FAMILIES: { readonly [K in FamilyName]: Family<FamilyOptions[K]["encoder"], FamilyOptions[K]["model"]> } = {
+/** Backbone and pixel decoder of a model. */
+export type EncoderArchitecture = Named<"encoder">;
+
+/** A model without its weights: plain data, as checkpoints store it. */
+export type Architecture = Named<"model">;
+
+const FAMILIES: {
+  readonly [K in FamilyName]: Family<FamilyTypes[K]["settings"], FamilyTypes[K]["encoder"], FamilyTypes[K]["model"]>;
+} = {
   mask2former,
 };
 
@@ -27,9 +40,27 @@ export const FAMILY_NAMES = Object.keys(FAMILIES) as [FamilyName, ...FamilyName[
 
 export const isFamily = (name: unknown): name is FamilyName => FAMILY_NAMES.includes(name as FamilyName);
 
-/** The family that an architecture names, to be asked about architectures that name it too. */
-export function familyOf({ family }: { readonly family: FamilyName }): Family<EncoderArchitecture, Architecture> {
-  return FAMILIES[family] as Family<EncoderArchitecture, Architecture>;
+/** The family that something names, to be asked about settings and architectures that name it too. */
+export function familyOf({
+  family,
+}: {
+  readonly family: FamilyName;
+}): Family<CommonSettings, EncoderArchitecture, Architecture> {
+  return FAMILIES[family] as unknown as Family<CommonSettings, EncoderArchitecture, Architecture>;
 }
+
+/** Backbone and pixel decoder of these settings. */
+export function encoderOf(settings: DecoderSettings, frame: EncoderFrame): EncoderArchitecture {
+  return named(settings.family, familyOf(settings).settings.encoder(settings, frame));
+}
+
+/** The whole model of these settings. */
+export function modelOf(settings: DecoderSettings, frame: ModelFrame): Architecture {
+  return named(settings.family, familyOf(settings).settings.model(settings, frame));
+}
+
+/** What a family has built, with its name. */
+const named = <T extends { readonly family: FamilyName }>(family: FamilyName, built: Omit<T, "family">): T =>
+  ({ family, ...built }) as T;
 
 export const sizesOf = (model: Architecture): ModelSizes => familyOf(model).sizes(model);

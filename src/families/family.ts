@@ -11,6 +11,7 @@ import type { BackboneOptions, Pyramid } from "../models/backbone.js";
 import type { PixelDecoderOutput } from "../models/pixel-decoder.js";
 import type { Prediction } from "../models/prediction-heads.js";
 import type { Scope } from "../nn/scope.js";
+import type { CommonSettings, FamilySettings, Recipe } from "./settings.js";
 import type { Training } from "./training.js";
 
 /** The parts of a mask-classification architecture (Mask-JEPA, section 3.1): f_back, f_pixel and f_trans. */
@@ -67,8 +68,11 @@ export interface NamesElsewhere {
   readonly huggingface: { readonly layout: string; readonly architecture: string };
 }
 
-/** `Encoder`: what backbone and pixel decoder are built from, `Model`: the same and the transformer decoder. Plain data. */
-export interface Family<Encoder, Model extends Encoder> {
+/**
+ * `Settings`: its settings in the section `model`; `Encoder`: what backbone and pixel decoder are built from, `Model`: the same and
+ * the transformer decoder. Plain data.
+ */
+export interface Family<Settings extends CommonSettings, Encoder, Model extends Encoder> {
   /** As in the setting model.family. */
   readonly name: string;
   /** As people write it. */
@@ -80,6 +84,11 @@ export interface Family<Encoder, Model extends Encoder> {
   /** Weights of the transformer decoder that no pretraining has trained: they start fresh in fine-tuning. */
   readonly fresh: RegExp;
   readonly names: NamesElsewhere;
+  readonly settings: FamilySettings<Settings, Encoder, Model>;
+  /** Presets of fine-tuning with its published numbers. */
+  readonly recipes: readonly Recipe[];
+  /** Whether Mask-JEPA pretrains it: its pixel decoder gives F_i at strides 32, 16 and 8, its layers are Mask2Former's. */
+  readonly pretrains: boolean;
   sizes(model: Model): ModelSizes;
   /** f_back: images [N,3,H,W], H and W divisible by 32 -> maps at strides 4, 8, 16, 32. `p` is the root scope, as below. */
   backbone(p: Scope, images: Tensor, encoder: Encoder): Pyramid;
@@ -103,7 +112,7 @@ export interface Family<Encoder, Model extends Encoder> {
 
 /** The whole model: images [N,3,H,W], and inputs of the family's own, -> groups of predictions. */
 export function segment<Encoder, Model extends Encoder>(
-  family: Family<Encoder, Model>,
+  family: Pick<Family<never, Encoder, Model>, "backbone" | "pixelDecoder" | "transformerDecoder">,
   p: Scope,
   images: Tensor,
   model: Model,

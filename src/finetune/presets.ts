@@ -1,8 +1,10 @@
 /** @file The presets: one table of published numbers (mask-classification reference, 5), and small ones that a CPU can train. */
 
 import { USUAL_SPLITS } from "../data/datasets/data-set.js";
+import { FAMILY_NAMES, type FamilyName, familyOf } from "../families/families.js";
+import type { Recipe } from "../families/settings.js";
 import type { Task } from "../masks/segmentation.js";
-import { BACKBONES, DECODERS, TINY_MODEL } from "../run/model-presets.js";
+import { BACKBONES, TINY_MODEL } from "../run/model-presets.js";
 import type { ModelSettings } from "../run/model-settings.js";
 import type { FinetuneSettings } from "./settings.js";
 
@@ -14,7 +16,7 @@ type Sections = Omit<FinetuneSettings, "model">;
 /** The 16 lengths of the shorter side: int(x * 0.1 * size) for x = 5..20. */
 const shortEdges = (size: number) => Array.from({ length: 16 }, (_, i) => Math.trunc((i + 5) * 0.1 * size));
 
-/** Every number that Mask2Former's recipes share; those of ADE20K's semantic one where they differ. */
+/** Every number that the recipes share, Mask2Former's; those of ADE20K's semantic one where they differ. */
 const BASE: Sections = {
   decoder: { queries: 100 },
   criterion: {
@@ -97,7 +99,7 @@ const COCO: Differences<Sections> = {
   run: { steps: 368_750 },
 };
 
-const RECIPES: Record<string, Record<Task, Differences<Sections>>> = {
+const DATA: Record<Recipe["data"], Record<Task, Differences<Sections>>> = {
   ade20k: { semantic: {}, instance: ADE20K_640, panoptic: ADE20K_640 },
   cityscapes: { semantic: CITYSCAPES, instance: CITYSCAPES, panoptic: CITYSCAPES },
   coco: {
@@ -107,7 +109,7 @@ const RECIPES: Record<string, Record<Task, Differences<Sections>>> = {
   },
 };
 
-/** The recipes' settings with differences over each section, later ones over earlier ones. */
+/** Those numbers with differences over each section, later ones over earlier ones. */
 function derive(model: ModelSettings, ...differences: Differences<Sections>[]): FinetuneSettings {
   const section = <K extends keyof Sections>(key: K): Sections[K] =>
     Object.assign({}, BASE[key], ...differences.map((difference) => difference[key] ?? {}));
@@ -123,23 +125,25 @@ function derive(model: ModelSettings, ...differences: Differences<Sections>[]): 
   };
 }
 
-const R50 = { ...BACKBONES.resnet50, ...DECODERS };
 /** Cityscapes trains the batch norms (SyncBN), the others keep them fixed. */
-const R50_BATCH_NORM = { ...R50, norm: "batch" as const };
-const SWIN_T = { ...BACKBONES.swin, ...DECODERS };
+function backboneOf({ backbone, data }: Recipe) {
+  const usual = BACKBONES[backbone];
+  return usual.backbone === "resnet50" && data === "cityscapes" ? { ...usual, norm: "batch" as const } : usual;
+}
 
-const published = Object.fromEntries(
-  Object.entries(RECIPES).flatMap(([dataSet, tasks]) =>
-    Object.entries(tasks).flatMap(([task, recipe]) => {
-      const name = (backbone: string) => `mask2former-${backbone}-${dataSet}-${task}`;
-      const data = { data: { task: task as Task } };
-      return [
-        [name("r50"), derive(dataSet === "cityscapes" ? R50_BATCH_NORM : R50, recipe, data)],
-        [name("swin-t"), derive(SWIN_T, recipe, data)],
-      ];
-    }),
+/** A recipe of a family over those of Mask2Former for the same data. */
+function published(family: FamilyName, recipe: Recipe): FinetuneSettings {
+  const { model: ofModel, ...settings } = recipe.settings;
+  const model = { ...backboneOf(recipe), family, ...familyOf({ family }).settings.usual, ...ofModel } as ModelSettings;
+  const data = { ...settings.data, task: recipe.task };
+  return derive(model, DATA[recipe.data][recipe.task], { ...(settings as Differences<Sections>), data });
+}
+
+const PUBLISHED: Readonly<Record<string, FinetuneSettings>> = Object.fromEntries(
+  FAMILY_NAMES.flatMap((family) =>
+    familyOf({ family }).recipes.map((recipe) => [`${family}-${recipe.name}`, published(family, recipe)] as const),
   ),
-) as Record<string, FinetuneSettings>;
+);
 
 /** A model and a schedule that two cores train in minutes, for data of any kind; everything starts at random. */
 const SMALL: Differences<Sections> = {
@@ -153,7 +157,7 @@ const SMALL: Differences<Sections> = {
 const small = (...differences: Differences<Sections>[]) => derive(TINY_MODEL, SMALL, ...differences);
 
 /** Whether a preset's numbers are those of a paper. */
-export const isPublished = (name: string) => Object.hasOwn(published, name);
+export const isPublished = (name: string) => Object.hasOwn(PUBLISHED, name);
 
 /** The presets of fine-tuning by name. */
 export const PRESETS: Readonly<Record<string, FinetuneSettings>> = {
@@ -176,7 +180,7 @@ export const PRESETS: Readonly<Record<string, FinetuneSettings>> = {
     data: { task: "semantic", crop: [256, 320] },
     run: { batch: 4, microBatch: 4, steps: 1400, checkpointEvery: 350, evaluateEvery: 350 },
   }),
-  ...published,
+  ...PUBLISHED,
 };
 
 export const PRESET_NAMES = Object.keys(PRESETS);

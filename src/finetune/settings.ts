@@ -1,14 +1,7 @@
 /** @file Every setting of a fine-tuning run: its name, its type, what it accepts, and which settings must agree. */
 
 import { z } from "zod";
-import type { WhereOf } from "../core/settings-file.js";
-import { show } from "../core/show.js";
-import { MODEL_PARTS } from "../families/family.js";
-import { TASKS } from "../masks/segmentation.js";
-import { type Conflict, refuseConflicts } from "../run/conflicts.js";
-import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
-import { modelConflicts, modelSection } from "../run/model-settings.js";
-import { optimSection, RESUMABLE_RUN_SETTINGS, runConflicts, runFields } from "../run/optim-settings.js";
+import { type Conflict, refuseConflicts } from "../core/settings-conflicts.js";
 import {
   added,
   choice,
@@ -25,7 +18,14 @@ import {
   positive,
   setting,
   unit,
-} from "../run/settings-fields.js";
+} from "../core/settings-fields.js";
+import type { WhereOf } from "../core/settings-file.js";
+import { show } from "../core/show.js";
+import { MODEL_PARTS } from "../families/family.js";
+import { TASKS } from "../masks/segmentation.js";
+import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
+import { modelConflicts, modelSection } from "../run/model-settings.js";
+import { optimSection, RESUMABLE_RUN_SETTINGS, runConflicts, runFields } from "../run/optim-settings.js";
 
 const decoder = z.strictObject({
   queries: count({ max: 10_000 }, "Object queries of the transformer decoder: the most objects that it can find."),

@@ -14,6 +14,8 @@ import type { Pyramid } from "./pyramid.js";
 
 export interface PixelDecoderOptions {
   hiddenDim: number;
+  /** Width of the mask features; default hiddenDim. */
+  maskDim?: number;
   heads: number;
   points: number;
   layers: number;
@@ -99,7 +101,12 @@ function encoderLayer(p: Scope, x: Tensor, frame: EncoderFrame, options: PixelDe
 }
 
 /** FPN step from stride 8 to 4, then the 1x1 convolution that makes F_last. */
-function maskFeatures(p: Scope, res2: Tensor, stride8: Tensor, { hiddenDim, normGroups }: PixelDecoderOptions): Tensor {
+function maskFeatures(
+  p: Scope,
+  res2: Tensor,
+  stride8: Tensor,
+  { hiddenDim, maskDim = hiddenDim, normGroups }: PixelDecoderOptions,
+): Tensor {
   const map = pyramidLevel(p, 1, res2, resizeBilinear(stride8, gridOf(res2)), { width: hiddenDim, normGroups });
-  return conv2d(p.in("mask_features"), map, hiddenDim, { kernel: 1, init: caffe2Xavier, bias: zeros });
+  return conv2d(p.in("mask_features"), map, maskDim, { kernel: 1, init: caffe2Xavier, bias: zeros });
 }

@@ -2,12 +2,7 @@
 
 import { z } from "zod";
 import type { WhiteLevel } from "../core/image-decoder.js";
-import type { WhereOf } from "../core/settings-file.js";
-import { show } from "../core/show.js";
-import { type Conflict, divisors, refuseConflicts } from "../run/conflicts.js";
-import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
-import { modelConflicts, modelSection } from "../run/model-settings.js";
-import { optimSection, RESUMABLE_RUN_SETTINGS, runConflicts, runFields } from "../run/optim-settings.js";
+import { type Conflict, divisors, refuseConflicts } from "../core/settings-conflicts.js";
 import {
   added,
   choice,
@@ -23,7 +18,12 @@ import {
   positive,
   setting,
   unit,
-} from "../run/settings-fields.js";
+} from "../core/settings-fields.js";
+import type { WhereOf } from "../core/settings-file.js";
+import { show } from "../core/show.js";
+import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
+import { modelConflicts, modelSection } from "../run/model-settings.js";
+import { optimSection, RESUMABLE_RUN_SETTINGS, runConflicts, runFields } from "../run/optim-settings.js";
 import { maskGrid } from "./draws.js";
 
 const pretrain = z.strictObject({

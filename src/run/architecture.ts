@@ -1,8 +1,9 @@
 /** @file From the settings of a model to the architecture that its family builds. Below this nobody sees a settings object. */
 
-import type { Architecture, EncoderArchitecture } from "../families/families.js";
+import { type Architecture, type EncoderArchitecture, encoderOf, modelOf } from "../families/families.js";
+import type { RecomputeBlock } from "../families/settings.js";
 import type { BackboneOptions } from "../models/backbone.js";
-import type { ModelSettings, RecomputeBlock } from "./model-settings.js";
+import type { ModelSettings } from "./model-settings.js";
 
 type Recomputed = readonly RecomputeBlock[];
 
@@ -19,20 +20,7 @@ function backboneOptions(model: ModelSettings, recompute: Recomputed): BackboneO
 
 /** Backbone and pixel decoder: what pretraining trains beside the decoder's layers. */
 export function encoderArchitecture(model: ModelSettings, recompute: Recomputed): EncoderArchitecture {
-  return {
-    family: model.family,
-    backbone: backboneOptions(model, recompute),
-    pixelDecoder: {
-      hiddenDim: model.hiddenDim,
-      heads: model.heads,
-      points: model.points,
-      layers: model.pixelDecoderLayers,
-      feedForwardDim: model.pixelDecoderFfn,
-      normGroups: model.normGroups,
-      recomputeLayers: recompute.includes("encoder-layers"),
-      recomputeRows: recompute.includes("deformable-attention"),
-    },
-  };
+  return encoderOf(model, { backbone: backboneOptions(model, recompute), recompute });
 }
 
 /** The whole model, for `classes` classes. */
@@ -42,17 +30,5 @@ export function modelArchitecture(
   classes: number,
   recompute: Recomputed,
 ): Architecture {
-  return {
-    ...encoderArchitecture(model, recompute),
-    transformerDecoder: {
-      hiddenDim: model.hiddenDim,
-      maskDim: model.hiddenDim,
-      queries,
-      layers: model.decoderLayers,
-      classes,
-      heads: model.heads,
-      feedForwardDim: model.decoderFfn,
-      recomputeLayers: recompute.includes("decoder-layers"),
-    },
-  };
+  return modelOf(model, { backbone: backboneOptions(model, recompute), recompute, queries, classes });
 }

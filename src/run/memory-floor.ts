@@ -3,9 +3,11 @@
  * built. Only what is certainly there is counted, so a run that passes may still need several times as much.
  */
 
+import type { Conflict } from "../core/settings-conflicts.js";
 import type { Grid } from "../core/tensor-data.js";
-import type { Conflict } from "./conflicts.js";
-import type { ModelSettings, RecomputeBlock } from "./model-settings.js";
+import { familyOf } from "../families/families.js";
+import type { RecomputeBlock } from "../families/settings.js";
+import type { ModelSettings } from "./model-settings.js";
 
 /** What a step trains on. */
 export interface StepSize {
@@ -26,8 +28,6 @@ export interface StepSize {
 }
 
 const STAGES = [0, 1, 2, 3];
-const LEVELS = 3;
-const CORNERS = 4;
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 /** Cells of the maps at strides 8, 16 and 32: the tokens of the pixel decoder. */
@@ -46,29 +46,19 @@ function backboneWeights(model: ModelSettings): number {
 }
 
 /** Numbers in the matrices of the model, at least. */
-export function leastWeights(model: ModelSettings): number {
-  const { hiddenDim: c, heads, points, pixelDecoderLayers, pixelDecoderFfn, decoderLayers, decoderFfn } = model;
-  const encoderLayer = 2 * c * c + 3 * c * heads * LEVELS * points + 2 * c * pixelDecoderFfn;
-  const decoderLayer = 8 * c * c + 2 * c * decoderFfn;
-  return backboneWeights(model) + pixelDecoderLayers * encoderLayer + decoderLayers * decoderLayer + 10 * c * c;
-}
+export const leastWeights = (model: ModelSettings): number =>
+  backboneWeights(model) + familyOf(model).settings.least.weights(model);
 
 /** Numbers that one image's backward pass reads of its forward pass, at least. */
 export function leastActivations({ model, run, size }: Pick<StepSize, "model" | "run" | "size">): number {
-  const { hiddenDim: c, points, pixelDecoderLayers, pixelDecoderFfn } = model;
-  const again = (block: RecomputeBlock) => run.recompute.includes(block);
-  const cells = (stage: number) => cellsOf(size, stage);
+  const again = run.recompute.includes("backbone");
   // Of a block: what comes out, and inside a bottleneck two maps of a quarter of its channels, or ten rows of a Swin block.
   const backbone = STAGES.map((stage) => {
     const channels = model.backbone === "swin" ? model.embedDim * 2 ** stage : model.stageChannels[stage];
-    const inside = again("backbone") ? 0 : model.backbone === "swin" ? 10 : 0.5;
-    return (model.stageBlocks[stage] - 1) * cells(stage) * channels * (1 + inside);
+    const inside = again ? 0 : model.backbone === "swin" ? 10 : 0.5;
+    return (model.stageBlocks[stage] - 1) * cellsOf(size, stage) * channels * (1 + inside);
   });
-  const tokens = tokensOf(size);
-  const rows = tokens * CORNERS * LEVELS * points * c;
-  const layer = tokens * (again("encoder-layers") ? c : 4 * c + pixelDecoderFfn);
-  const kept = again("encoder-layers") || again("deformable-attention") ? 0 : rows;
-  return sum(backbone) + rows + pixelDecoderLayers * (layer + kept) + 2 * cells(0) * c;
+  return sum(backbone) + familyOf(model).settings.least.activations(model, size, run.recompute);
 }
 
 /**

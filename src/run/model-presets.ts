@@ -1,25 +1,18 @@
 /** @file The numbers of a model's parts that every kind of run starts from. */
 
-import type { FamilyName } from "../families/families.js";
+import { type FamilyName, familyOf, isFamily } from "../families/families.js";
+import { MASK2FORMER_USUAL } from "../families/mask2former.js";
 import type { ModelSettings } from "./model-settings.js";
 
-/** Settings of the model that do not depend on its backbone: those of Mask2Former. */
-export const DECODERS = {
-  family: "mask2former" as FamilyName,
-  hiddenDim: 256,
-  heads: 8,
-  points: 4,
-  pixelDecoderLayers: 6,
-  pixelDecoderFfn: 1024,
-  decoderLayers: 9,
-  decoderFfn: 2048,
-  normGroups: 32,
-};
+/** Settings of the model that do not depend on its backbone: Mask2Former's, as most runs have them. */
+export const DECODERS = { family: "mask2former" as const, ...MASK2FORMER_USUAL };
 
 type Backbone = ModelSettings["backbone"];
 
 /** What a backbone has unless a preset says otherwise: ResNet-50 and Swin-T. */
-export const BACKBONES: { [B in Backbone]: Omit<Extract<ModelSettings, { backbone: B }>, keyof typeof DECODERS> } = {
+export const BACKBONES: {
+  [B in Backbone]: Omit<Extract<ModelSettings, { family: "mask2former"; backbone: B }>, keyof typeof DECODERS>;
+} = {
   resnet50: {
     backbone: "resnet50",
     norm: "frozen",
@@ -49,6 +42,7 @@ export const TINY_MODEL = {
   stageBlocks: [1, 1, 1, 1],
   stageChannels: [32, 64, 128, 256],
   hiddenDim: 64,
+  maskDim: null,
   heads: 4,
   points: 4,
   pixelDecoderLayers: 2,
@@ -58,12 +52,35 @@ export const TINY_MODEL = {
   normGroups: 32, // what detectron2 and transformers always have
 } satisfies ModelSettings;
 
-/** The settings with another backbone, of the usual size; as they are where the name is theirs or unknown. */
-export function withBackbone<T extends { model: ModelSettings }>(settings: T, name: unknown): T {
+/** Settings of the model by what they are of. */
+function partsOf(model: ModelSettings) {
+  const own = Object.keys(BACKBONES[model.backbone]);
+  const isOwn = ([key]: [string, unknown]) => own.includes(key);
+  const entries = Object.entries(model);
+  return {
+    backbone: Object.fromEntries(entries.filter(isOwn)),
+    decoders: Object.fromEntries(entries.filter((entry) => !isOwn(entry))),
+  };
+}
+
+/**
+ * The settings with another family, or another backbone, or both: a backbone of the usual size, decoders with the numbers that they
+ * have in common. As they are where a name is theirs, missing or unknown.
+ */
+export function withModel<T extends { model: ModelSettings }>(
+  settings: T,
+  { family, backbone }: { readonly family?: unknown; readonly backbone?: unknown },
+): T {
   const { model } = settings;
-  const found = Object.values(BACKBONES).find(({ backbone }) => backbone === name);
-  if (!found || found.backbone === model.backbone) return settings;
-  const decoders = { ...DECODERS };
-  for (const key of Object.keys(decoders) as (keyof typeof DECODERS)[]) Object.assign(decoders, { [key]: model[key] });
-  return { ...settings, model: { ...found, ...decoders } };
+  const parts = partsOf(model);
+  const found = Object.values(BACKBONES).find((known) => known.backbone === backbone);
+  const ofBackbone = found && found.backbone !== model.backbone ? found : parts.backbone;
+  const ofDecoders = isFamily(family) && family !== model.family ? decodersOf(family, parts.decoders) : parts.decoders;
+  return { ...settings, model: { ...ofDecoders, ...ofBackbone } as ModelSettings };
+}
+
+/** The settings of a family, where it has those of another one with the same values. */
+function decodersOf(family: FamilyName, others: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { usual } = familyOf({ family }).settings;
+  return { family, ...Object.fromEntries(Object.entries(usual).map(([key, value]) => [key, others[key] ?? value])) };
 }

@@ -1,14 +1,11 @@
 /** @file Settings of the model, the same for pretraining and fine-tuning. */
 
 import { z } from "zod";
+import { type Conflict, divisors } from "../core/settings-conflicts.js";
+import { belowOne, choice, count, multiple, perStage, setting } from "../core/settings-fields.js";
 import { show } from "../core/show.js";
-import { FAMILY_NAMES } from "../families/families.js";
-import { type Conflict, divisors } from "./conflicts.js";
-import { belowOne, choice, count, multiple, perStage, setting } from "./settings-fields.js";
-
-/** Blocks whose activations can be computed again in the backward pass instead of kept. */
-export const RECOMPUTE_BLOCKS = ["backbone", "deformable-attention", "encoder-layers", "decoder-layers"] as const;
-export type RecomputeBlock = (typeof RECOMPUTE_BLOCKS)[number];
+import { type DecoderSettings, FAMILY_NAMES, type FamilyName, familyOf } from "../families/families.js";
+import type { ValuesOf } from "../families/settings.js";
 
 const backbone = <const B extends string>(name: B) =>
   setting(
@@ -20,13 +17,12 @@ const backbone = <const B extends string>(name: B) =>
 const blocks = perStage(count({ max: 100 }), "Residual blocks of each stage of the backbone.");
 
 /** Runs of before there was a choice were of the first. */
-const family = {
-  family: setting(
-    z.enum(FAMILY_NAMES).default(FAMILY_NAMES[0]),
-    `one of ${FAMILY_NAMES.map((name) => `"${name}"`).join(", ")}`,
-    "The mask-classification architecture.",
-  ),
-};
+const family = (name: FamilyName) =>
+  setting(
+    z.literal(name).default(FAMILY_NAMES[0] as never),
+    `"${name}"`,
+    "The mask-classification architecture; it decides which other settings of the model there are.",
+  );
 
 const resnet = {
   backbone: backbone("resnet50"),
@@ -58,24 +54,24 @@ const swin = {
   ),
 };
 
-const decoders = {
-  hiddenDim: multiple(4, { max: 4096 }, "C, channels of both decoders; sine and cosine of x and y share them."),
-  heads: count({ max: 512 }, "Attention heads of both decoders."),
-  points: count({ max: 64 }, "Sampling points of each head and level of the deformable attention."),
-  pixelDecoderLayers: count({ max: 64 }, "Layers of the pixel decoder's deformable encoder."),
-  pixelDecoderFfn: count({ max: 65_536 }, "Width inside the feed-forward of a pixel decoder's layer."),
-  decoderLayers: count({ max: 64 }, "L, layers of the transformer decoder."),
-  decoderFfn: count({ max: 65_536 }, "Width inside the feed-forward of a transformer decoder's layer."),
-  normGroups: count({ max: 4096 }, "Groups of the pixel decoder's group norms."),
-};
+/** Family and backbone decide which settings a model has. */
+const variants = FAMILY_NAMES.map((name) => {
+  const { fields } = familyOf({ family: name }).settings;
+  const decoders: Record<string, z.ZodType> = { ...fields };
+  return z.discriminatedUnion("backbone", [
+    z.strictObject({ family: family(name), ...resnet, ...decoders }),
+    z.strictObject({ family: family(name), ...swin, ...decoders }),
+  ]);
+});
 
-/** The backbone decides which settings it has. */
-export const modelSection = z.discriminatedUnion("backbone", [
-  z.strictObject({ ...family, ...resnet, ...decoders }),
-  z.strictObject({ ...family, ...swin, ...decoders }),
-]);
+type BackboneSettings = ValuesOf<typeof resnet> | ValuesOf<typeof swin>;
+export type ModelSettings = DecoderSettings & BackboneSettings;
 
-export type ModelSettings = z.output<typeof modelSection>;
+export const modelSection = z.discriminatedUnion("family", [
+  variants[0],
+  ...variants.slice(1),
+]) as unknown as z.ZodType<ModelSettings>;
+
 type ResNetSettings = Exclude<ModelSettings, { backbone: "swin" }>;
 
 /** Every convolution of a ResNet: the stem, and of each stage the bottleneck, a quarter of the stage's channels. */
@@ -95,15 +91,7 @@ function* groupNormConflicts(model: ResNetSettings): Generator<Conflict> {
 }
 
 export function* modelConflicts({ model }: { model: ModelSettings }): Generator<Conflict> {
-  for (const name of ["heads", "normGroups"] as const) {
-    if (model.hiddenDim % model[name] === 0) continue;
-    yield {
-      names: [`model.${name}`, "model.hiddenDim"],
-      expected: `a model.${name} that divides model.hiddenDim = ${model.hiddenDim}`,
-      found: show(model[name]),
-      fix: `These divide it: ${divisors(model.hiddenDim)}.`,
-    };
-  }
+  yield* familyOf(model).settings.conflicts(model);
   if (model.backbone !== "swin") {
     yield* groupNormConflicts(model);
     return;

@@ -2,9 +2,7 @@
 
 import { z } from "zod";
 import { DEVICE_ADVICE, DEVICES } from "../core/devices.js";
-import { show } from "../core/show.js";
-import { type Conflict, divisors } from "./conflicts.js";
-import { RECOMPUTE_BLOCKS } from "./model-settings.js";
+import { type Conflict, divisors } from "../core/settings-conflicts.js";
 import {
   added,
   belowOne,
@@ -18,7 +16,9 @@ import {
   period,
   positive,
   setting,
-} from "./settings-fields.js";
+} from "../core/settings-fields.js";
+import { show } from "../core/show.js";
+import { RECOMPUTE_BLOCKS } from "../families/settings.js";
 
 const beta = z.number().min(0).lt(1);
 

@@ -15,7 +15,7 @@ import {
 } from "../core/settings-file.js";
 import { type ListedSetting, listSettings } from "../core/settings-list.js";
 import { readAssignments } from "../io/settings-file.js";
-import { withBackbone } from "./model-presets.js";
+import { withModel } from "./model-presets.js";
 import type { ModelSettings } from "./model-settings.js";
 import { SETTINGS_HEADING } from "./run-files.js";
 
@@ -122,9 +122,9 @@ function withMicroBatch<T extends object>(base: T, assignments: readonly Assignm
   return { base: { ...base, run: { ...run, microBatch } }, note };
 }
 
-/** Where the settings were written that bring another with them: the backbone its sizes, a run its model, a batch its parts. */
+/** Where the settings were written that bring another with them: family and backbone their sizes, a run its model, a batch its parts. */
 function reasons(assignments: readonly Assignment[], name: string): string {
-  const names = name === "run.microBatch" ? ["run.batch"] : ["model.backbone", "from.run"];
+  const names = name === "run.microBatch" ? ["run.batch"] : ["model.family", "model.backbone", "from.run"];
   const bring = assignments.filter(({ path }) => names.includes(path.join(".")));
   return bring.map(({ where }) => where).join(" and ");
 }
@@ -160,8 +160,11 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     const assignments = [file.filter((assignment) => !isPreset(assignment)), ...others].flatMap(withReplaced);
     const isDefault = asked === undefined && !inFile;
     const preset = adapt ? adapt(presets[name], { preset: name, isDefault, assignments }) : presets[name];
-    const backbone = givenOf(assignments, "model.backbone")?.value;
-    const { base, note } = withMicroBatch(withBackbone(preset as { model: ModelSettings }, backbone), assignments);
+    const model = {
+      family: givenOf(assignments, "model.family")?.value,
+      backbone: givenOf(assignments, "model.backbone")?.value,
+    };
+    const { base, note } = withMicroBatch(withModel(preset as { model: ModelSettings }, model), assignments);
     return { name, isDefault, base, assignments, note };
   }
 

@@ -1,7 +1,7 @@
 /** @file Settings that are fine by themselves and disagree with each other. */
 
-import { InputError } from "../core/errors.js";
-import type { WhereOf } from "../core/settings-file.js";
+import { InputError } from "./errors.js";
+import type { WhereOf } from "./settings-file.js";
 
 export interface Conflict {
   /** The settings that disagree, the likeliest culprit first. */
