@@ -44,9 +44,14 @@ export function viewAs<T extends DType>(dtype: T, buffer: ArrayBufferLike, byteO
   return new CONSTRUCTORS[dtype](buffer as ArrayBuffer, byteOffset, length) as DataOf[T];
 }
 
+/** Memory that native threads may share. A page that is not isolated from others has no such thing, nor threads to share it. */
+export function sharedMemory(bytes: number): ArrayBufferLike {
+  return typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(bytes) : new SharedArrayBuffer(bytes);
+}
+
 /** Zeros of the given type and shape in memory that native threads may share. */
 export function zeros<T extends DType>(dtype: T, shape: Shape): TensorData<T> {
-  return { dtype, shape, data: viewAs(dtype, new SharedArrayBuffer(sizeOf(shape) * BYTES[dtype])) };
+  return { dtype, shape, data: viewAs(dtype, sharedMemory(sizeOf(shape) * BYTES[dtype])) };
 }
 
 export function floats(shape: Shape, values: ArrayLike<number>): TensorData<"float32"> {

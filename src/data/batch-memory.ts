@@ -1,5 +1,7 @@
 /** @file The memory of batches, handed from one batch to the next instead of being allocated and cleared anew. */
 
+import { sharedMemory } from "../core/tensor-data.js";
+
 export interface ImageMemory {
   /** Float32 of one size, in memory that native threads may share; it holds whatever it held last. */
   take(): Float32Array;
@@ -10,7 +12,7 @@ export interface ImageMemory {
 export function imageMemory(length: number): ImageMemory {
   const free: Float32Array[] = [];
   return {
-    take: () => free.pop() ?? new Float32Array(new SharedArrayBuffer(4 * length)),
+    take: () => free.pop() ?? new Float32Array(sharedMemory(4 * length)),
     give: (images) => free.push(images),
     clear: () => {
       free.length = 0;

@@ -9,7 +9,7 @@ import { fillGrey, normalise } from "./augment.js";
 import { imageMemory, maskMemory } from "./batch-memory.js";
 import { type BatchRecord, createBatches, type Loader } from "./batches.js";
 import { jitterColors } from "./color-jitter.js";
-import type { LabelledSource } from "./labelled-source.js";
+import { type LabelledSource, requireLabelSize } from "./labelled-source.js";
 import { type LabelledView, type LabelledViewRule, viewAxes } from "./labelled-view.js";
 import { decodeImage, subsetOf } from "./source.js";
 import { instanceTargets, panopticTargets, semanticTargets, type TargetView } from "./targets.js";
@@ -129,10 +129,7 @@ export function createLabelledLoader(options: LabelledLoaderOptions): LabelledLo
           const name = source.name(index);
           const image = await decodeImage(source, index);
           const labels = await readLabels(source, index);
-          if (labels.width !== image.width || labels.height !== image.height) {
-            const expected = `labels of the image's size (${image.width}x${image.height})`;
-            throw new InputError({ where: name, expected, found: `labels of ${labels.width}x${labels.height}` });
-          }
+          requireLabelSize(name, image, labels);
           const view = rule.choose(image, new RandomStream({ seed, purpose: "labelled view", step, sample: slot }));
           targets[slot] = labels.targets({
             view,

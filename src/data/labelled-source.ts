@@ -1,5 +1,7 @@
 /** @file Where labelled images come from: an image source that can also hand out the labels of its i-th image. */
 
+import { InputError } from "../core/errors.js";
+import type { Size } from "../core/image.js";
 import type { RunLengths } from "../masks/run-lengths.js";
 import type { InstanceSet, PanopticMap, SegmentationClass, SemanticMap, Task } from "../masks/segmentation.js";
 import type { ImageSource } from "./source.js";
@@ -28,4 +30,11 @@ export interface CityscapesLabels {
   ignored(index: number): Promise<RunLengths>;
   /** The objects of the source's classes, by whose sizes pixels are weighted. */
   objects(index: number): Promise<InstanceSet>;
+}
+
+/** @throws InputError that names the image when its labels have another size */
+export function requireLabelSize(name: string, image: Size, labels: Size): void {
+  if (image.width === labels.width && image.height === labels.height) return;
+  const expected = `labels of the image's size (${image.width}x${image.height})`;
+  throw new InputError({ where: name, expected, found: `labels of ${labels.width}x${labels.height}` });
 }

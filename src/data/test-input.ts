@@ -1,6 +1,8 @@
 /** @file What the network sees of an image when it is used (mask-classification reference, 5.7). */
+
 import type { Image, Size } from "../core/image.js";
 import { resizeImage } from "../core/resample.js";
+import { sharedMemory } from "../core/tensor-data.js";
 import { normalise } from "./augment.js";
 import { shortestEdgeSize } from "./labelled-view.js";
 
@@ -38,7 +40,7 @@ export function paddedSize({ width, height }: Size): TestSize {
 /** The whole image, resized to a size and padded right and below. */
 export function testInput(image: Image, size: TestSize): TestInput {
   const { paddedWidth, paddedHeight } = size;
-  const planes = new Float32Array(new SharedArrayBuffer(4 * 3 * paddedWidth * paddedHeight));
+  const planes = new Float32Array(sharedMemory(4 * 3 * paddedWidth * paddedHeight));
   normalise(resizeImage(image, size), planes, false, { width: paddedWidth, height: paddedHeight });
   return { ...size, planes };
 }

@@ -2,9 +2,9 @@
 
 import { inOrder } from "../core/concurrency.js";
 import { InputError } from "../core/errors.js";
-import type { Image, Size } from "../core/image.js";
+import type { Image } from "../core/image.js";
 import { range } from "../core/range.js";
-import type { LabelledSource } from "../data/labelled-source.js";
+import { type LabelledSource, requireLabelSize } from "../data/labelled-source.js";
 import { type BadFile, decodeImage } from "../data/source.js";
 import type { Task } from "../masks/segmentation.js";
 import { type Rules, watchNothingKept } from "../predict/nothing-kept.js";
@@ -100,7 +100,7 @@ async function readSample(
       needs.has("objects") ? cityscapes?.objects(index) : undefined,
     ]);
     const truth = { semantic, panoptic, instances, ignored, objects };
-    for (const labels of Object.values(truth)) if (labels) requireSize(source.name(index), image, labels);
+    for (const labels of Object.values(truth)) if (labels) requireLabelSize(source.name(index), image, labels);
     return { image, truth };
   } catch (error) {
     if (error instanceof InputError) return error;
@@ -110,15 +110,6 @@ async function readSample(
 
 function reasonOf({ problem: { where, expected, found } }: InputError, name: string): string {
   return `${where === name ? "" : `${where}: `}${found} in place of ${expected}`;
-}
-
-function requireSize(name: string, image: Size, labels: Size): void {
-  if (image.width === labels.width && image.height === labels.height) return;
-  throw new InputError({
-    where: name,
-    expected: `labels of the image's size, ${image.width} x ${image.height}`,
-    found: `${labels.width} x ${labels.height}`,
-  });
 }
 
 /** Adds an image to all scorers; returns its score by the first one, which is that of the source's task. */

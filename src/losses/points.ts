@@ -41,6 +41,15 @@ export function fillBordered(map: BorderedMap, source: Float32Array, offset = 0)
   }
 }
 
+/** The upper left of the four cells that a point lies between, and how far it is from there to the others. */
+function placeOf({ width, height }: BorderedMap, points: Float32Array, i: number) {
+  const x = points[2 * i] * width + 0.5;
+  const y = points[2 * i + 1] * height + 0.5;
+  const left = x | 0;
+  const top = y | 0;
+  return { at: top * (width + 2) + left, fx: x - left, fy: y - top };
+}
+
 /** Bilinear values of `map` at `count` points (x, y) in [0, 1), written to `out` from `start` on. */
 export function sampleBordered(
   map: BorderedMap,
@@ -49,16 +58,10 @@ export function sampleBordered(
   out: Float32Array,
   start = 0,
 ): void {
-  const { width, height, data } = map;
+  const { width, data } = map;
   const stride = width + 2;
   for (let i = 0; i < count; i++) {
-    const x = points[2 * i] * width + 0.5;
-    const y = points[2 * i + 1] * height + 0.5;
-    const left = x | 0;
-    const top = y | 0;
-    const fx = x - left;
-    const fy = y - top;
-    const at = top * stride + left;
+    const { at, fx, fy } = placeOf(map, points, i);
     const upper = data[at] + (data[at + 1] - data[at]) * fx;
     const lower = data[at + stride] + (data[at + stride + 1] - data[at + stride]) * fx;
     out[start + i] = upper + (lower - upper) * fy;
@@ -73,16 +76,10 @@ export function scatterBordered(
   gradient: Float32Array,
   start = 0,
 ): void {
-  const { width, height, data } = map;
+  const { width, data } = map;
   const stride = width + 2;
   for (let i = 0; i < count; i++) {
-    const x = points[2 * i] * width + 0.5;
-    const y = points[2 * i + 1] * height + 0.5;
-    const left = x | 0;
-    const top = y | 0;
-    const fx = x - left;
-    const fy = y - top;
-    const at = top * stride + left;
+    const { at, fx, fy } = placeOf(map, points, i);
     const lower = gradient[start + i] * fy;
     const upper = gradient[start + i] - lower;
     data[at] += upper * (1 - fx);

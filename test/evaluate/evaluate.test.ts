@@ -134,7 +134,9 @@ test("labels of another size than the image are a fault of the image", async () 
   const turned = { ...source, instances: async (i: number) => instancesOf(i === 0 ? "ss gg" : SCENE) };
   const predict = saying(() => ({ instances: [] }));
   const { skipped } = await evaluate({ source: turned, predict });
-  expect(skipped).toEqual([{ file: "photos/0.png", reason: "2 x 2 in place of labels of the image's size, 6 x 4" }]);
+  expect(skipped).toEqual([
+    { file: "photos/0.png", reason: "labels of 2x2 in place of labels of the image's size (6x4)" },
+  ]);
 });
 
 test("an evaluation on mostly broken images is an error that names some", async () => {
