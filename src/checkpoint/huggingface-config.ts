@@ -1,4 +1,4 @@
-/** @file `config.json` and `preprocessor_config.json` of Hugging Face transformers (mask-classification reference, 10.2 and 10.5). */
+/** @file `config.json` and `preprocessor_config.json` of Hugging Face transformers (its models/mask2former/). */
 
 import { InputError } from "../core/errors.js";
 import type { Shape } from "../core/tensor-data.js";

@@ -1,6 +1,6 @@
 /**
- * @file Resizing of plain arrays. Images and labels as the reference's libraries do it, to the last bit, of the part that is
- * kept only (mask-classification reference, 0.3 and 0.5; Pillow's `Image.resize`). Two more places interpolate, for what this
+ * @file Resizing of plain arrays. Images and labels as the official code's libraries do it, to the last bit, of the part that is
+ * kept only (Pillow's `Image.resize`, torch's `interpolate`). Two more places interpolate, for what this
  * cannot do: graphs, which are differentiated (`nn/layers.ts`, `nn/sampling.ts`), and the decoder, which resizes pretraining's
  * crops as it decodes them, several times as fast.
  */
@@ -169,7 +169,7 @@ export interface Interpolation {
   readonly fraction: Float64Array;
 }
 
-/** Bilinear without antialiasing, half-pixel centres, clamped at the edges (mask-classification reference, 0.2). */
+/** Bilinear without antialiasing, half-pixel centres, clamped at the edges (torch's `interpolate`). */
 export function interpolation(from: number, to: number): Interpolation {
   const low = new Int32Array(to);
   const fraction = new Float64Array(to);

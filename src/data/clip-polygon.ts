@@ -28,7 +28,7 @@ function doubleArea(polygon: readonly number[]): number {
   return Math.abs(sum);
 }
 
-/** A box of the reference's threshold on each side (1e-5 pixels). */
+/** A box of detectron2's threshold on each side (1e-5 pixels). */
 const NO_AREA = 1e-10;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * @file SSD's colour jitter on 8-bit RGB (Liu et al., ECCV 2016; mask-classification reference, 5.4.3), with the rounding
+ * @file SSD's colour jitter on 8-bit RGB (Liu et al., ECCV 2016; detectron2's color_augmentation.py), with the rounding
  * of the usual implementation: arithmetic in float32, values truncated to bytes after each step, OpenCV's 8-bit HSV.
  */
 import type { Image } from "../core/image.js";

@@ -34,7 +34,7 @@ export interface LabelledLoaderOptions {
   /** The images to use, by their index in the source; default all. */
   indices?: readonly number[];
   /**
-   * Whether segments that the view lost remain targets with an empty mask, default true; the reference's COCO instance
+   * Whether segments that the view lost remain targets with an empty mask, default true; the official COCO instance
    * recipe alone says false.
    */
   keepEmpty?: boolean;
@@ -90,7 +90,7 @@ async function readLabels(
 
 /**
  * A loader over labelled images. One whose image or labels cannot be used, or whose sizes differ, is replaced and listed
- * in `skipped`; `createBatches` says how. The reference groups images by orientation so that those of a batch need little
+ * in `skipped`; `createBatches` says how. The official code groups images by orientation so that those of a batch need little
  * padding; views of one size make that needless.
  */
 export function createLabelledLoader(options: LabelledLoaderOptions): LabelledLoader {

@@ -1,6 +1,6 @@
 /**
  * @file What the network sees of a labelled image in training: resized, cut out, mirrored, its colours changed
- * (mask-classification reference, 5.4 and 5.5). Rules choose, `labelled-loader.ts` carries out.
+ * (Mask2Former's dataset_mappers/ on detectron2's augmentations). Rules choose, `labelled-loader.ts` carries out.
  */
 
 import { InputError } from "../core/errors.js";
@@ -60,7 +60,7 @@ export interface ShortestEdgeOptions {
 }
 
 /**
- * Reference 5.4 (ADE20K, Cityscapes): a random length of the shorter side, a random cut of at most `crop`, SSD's colour
+ * Of ADE20K and Cityscapes (mask_former_semantic_dataset_mapper.py): a random length of the shorter side, a random cut of at most `crop`, SSD's colour
  * jitter, mirrored half of the time, padded to `crop`.
  * @throws InputError when there is no size to choose from
  */
@@ -101,7 +101,7 @@ export interface LargeScaleJitterOptions extends Size {
 }
 
 /**
- * Reference 5.5 (COCO): mirrored half of the time, resized to fit into a random multiple of the output, cut where it is
+ * Of COCO (coco_panoptic_new_baseline_dataset_mapper.py): mirrored half of the time, resized to fit into a random multiple of the output, cut where it is
  * larger (one random number places the cut on both axes), padded where it is smaller. With `scale: [1, 1]` and
  * `flip: false` it is the whole image, as large as it fits.
  */

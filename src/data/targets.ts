@@ -1,4 +1,4 @@
-/** @file From labels to what the network is to predict of a view: a label and a mask each (mask-classification reference, 5.6). */
+/** @file From labels to what the network is to predict of a view: a label and a mask each (Mask2Former's dataset_mappers/). */
 import type { Size } from "../core/image.js";
 import { type Axis, legacyNearestPixels, nearestPixels } from "../core/resample.js";
 import { encodePolygons } from "../masks/polygons.js";
@@ -84,7 +84,7 @@ function scatter(
   }
 }
 
-/** One target for each label in the view, in rising order. Resampled by torch's "nearest", as the reference does. */
+/** One target for each label in the view, in rising order. Resampled by torch's "nearest", as the official code does. */
 export function semanticTargets(map: SemanticMap, { view, size, takeMasks }: TargetView): Target[] {
   const pixels = pixelsOf(map, view, legacyNearestPixels);
   const labels = [...distinctValues(map.labels, map.width, pixels)].filter((label) => label !== IGNORED);
@@ -94,7 +94,7 @@ export function semanticTargets(map: SemanticMap, { view, size, takeMasks }: Tar
   return cut(masks, labels, size.width * size.height);
 }
 
-/** One target for each segment that is no crowd, in their order. Resampled by Pillow's NEAREST, as the reference does. */
+/** One target for each segment that is no crowd, in their order. Resampled by Pillow's NEAREST, as the official code does. */
 export function panopticTargets(map: PanopticMap, { view, size, keepEmpty, takeMasks }: TargetView): Target[] {
   const segments = map.segments.filter(({ crowd }) => !crowd);
   const masks = takeMasks(segments.length);
@@ -159,7 +159,7 @@ function runPainter(labels: Size, { rows, columns }: Pixels, { width }: Size) {
 /**
  * One target for each instance that is no crowd, in their order; they may overlap. Polygons are moved and cut as
  * geometry and drawn afterwards, run lengths are resampled by Pillow's NEAREST. Of the empty ones `keepEmpty: false`
- * drops, as the reference does, run lengths without a pixel but polygons only without area: a sliver that covers no
+ * drops, as the official code does, run lengths without a pixel but polygons only without area: a sliver that covers no
  * pixel's middle stays.
  */
 export function instanceTargets(set: InstanceSet, { view, size, keepEmpty, takeMasks }: TargetView): Target[] {

@@ -1,4 +1,4 @@
-/** @file What the network sees of an image when it is used (mask-classification reference, 5.7). */
+/** @file What the network sees of an image when it is used (detectron2's ResizeShortestEdge, then padding). */
 
 import type { Image, Size } from "../core/image.js";
 import { resizeImage } from "../core/resample.js";

@@ -1,4 +1,4 @@
-/** @file The classification losses of all supervised outputs, and their gradients (reference, 4.4). */
+/** @file The classification losses of all supervised outputs, and their gradients. */
 
 import { UNSUPERVISED } from "../families/training.js";
 import * as g from "../graph/build.js";

@@ -39,7 +39,7 @@ const objectsIn = (counts: readonly number[]) =>
     counts.reduce((a, b) => a + b, 0),
   );
 
-/** Where objects are matched: from the number of objects of each image (one worker: reference, 4.3 and 4.4). */
+/** Where objects are matched: from the number of objects of each image (as one worker of the official code does). */
 export function normalisersOf(counts: readonly number[], queries: number, noObject: number): Normalisers {
   const classWeights = counts.reduce((sum, n) => {
     const matched = Math.min(n, queries);

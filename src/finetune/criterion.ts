@@ -1,5 +1,5 @@
 /**
- * @file The criterion between the forward and the backward half of a step (SetCriterion; mask-classification reference, 4 and 6.4):
+ * @file The criterion between the forward and the backward half of a step (SetCriterion in the criterion.py of Mask2Former and MP-Former):
  * which objects each output is compared with, and which losses are taken of it.
  */
 

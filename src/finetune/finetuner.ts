@@ -18,7 +18,7 @@ export interface FinetunerOptions extends SegmentationOptions, TrainerOptions {
 }
 
 export interface StepReport extends Pick<TrainerReport, "gradientNorm" | "learningRate"> {
-  /** "loss", the weighted sum of all, then each by the reference's name: "loss_ce", "loss_mask_3", ... */
+  /** "loss", the weighted sum of all, then each by the official code's name: "loss_ce", "loss_mask_3", ... */
   readonly losses: Record<string, number>;
 }
 

@@ -1,4 +1,4 @@
-/** @file HungarianMatcher of Mask2Former (mask-classification reference, 4.2): which query predicts which object. */
+/** @file HungarianMatcher of Mask2Former (matcher.py): which query predicts which object. */
 
 import { Graph } from "../graph/graph.js";
 import { type Assignment, assignObjects } from "../losses/assignment.js";

@@ -1,4 +1,4 @@
-/** @file The points at which matched pairs are compared: uncertain ones and uniform ones (mask-classification reference, 4.5). */
+/** @file The points at which matched pairs are compared: uncertain ones and uniform ones (PointRend). */
 
 import {
   borderedMap,

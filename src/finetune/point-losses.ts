@@ -1,4 +1,4 @@
-/** @file Mask and dice loss of pairs of queries and objects at points chosen for each, and their gradient (reference, 4.5). */
+/** @file Mask and dice loss of pairs of queries and objects at points chosen for each, and their gradient. */
 
 import { Graph } from "../graph/graph.js";
 import { type BorderedMap, borderedMap, readBordered, scatterBordered } from "../losses/points.js";

@@ -1,4 +1,4 @@
-/** @file The presets: one table of published numbers (mask-classification reference, 5), and small ones that a CPU can train. */
+/** @file The presets: one table of published numbers (Mask2Former's configs/), and small ones that a CPU can train. */
 
 import { USUAL_SPLITS } from "../data/datasets/data-set.js";
 import { FAMILY_NAMES, type FamilyName, familyOf } from "../families/families.js";

@@ -166,7 +166,7 @@ class SegmentationLane implements Lane<LabelledBatchOnDevice> {
   }
 }
 
-/** The losses by the reference's names: "loss_ce", "loss_mask_3". */
+/** The losses by the official code's names: "loss_ce", "loss_mask_3". */
 function named(outputs: readonly OutputLosses[]): Map<string, number> {
   const ofMasks = outputs.flatMap(({ suffix, mask, dice }) => [
     [`loss_mask${suffix}`, mask] as const,

@@ -31,7 +31,7 @@ const decoder = z.strictObject({
   queries: count({ max: 10_000 }, "Object queries of the transformer decoder: the most objects that it can find."),
 });
 
-/** The criterion (mask-classification reference, 4). */
+/** The criterion: Mask2Former's matcher.py and criterion.py. */
 const criterion = z.strictObject({
   points: count({ max: 1_000_000 }, "Points at which a prediction and an object are compared."),
   oversampling: setting(
@@ -102,7 +102,7 @@ const from = z.strictObject({
   parts: listOf(MODEL_PARTS, "Parts of it to take.", { min: 1 }),
 });
 
-/** How images reach the network at test time, and what is kept of its output (reference, 5.7 and 5.8). */
+/** How images reach the network at test time, and what is kept of its output. */
 const inference = z.strictObject({
   shortEdge: count(side, "Shorter side of a resized image, unless the longer one would exceed longEdge."),
   longEdge: count(side, "Limit of its longer side."),

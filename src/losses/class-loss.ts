@@ -1,4 +1,4 @@
-/** @file The classification loss of queries (mask-classification reference, 4.4). */
+/** @file The classification loss of queries (loss_labels in Mask2Former's criterion.py). */
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";

@@ -17,7 +17,7 @@ export interface MaskComparison {
   readonly loss: (logits: Tensor, labels: Tensor) => Tensor;
 }
 
-/** Mask2Former's: binary cross-entropy at points (mask-classification reference, 4.2 and 4.5). */
+/** Mask2Former's: binary cross-entropy at points (matcher.py and criterion.py). */
 export const POINTWISE_CROSS_ENTROPY: MaskComparison = {
   at: "points",
   cost: meanCrossEntropyCost,

@@ -1,4 +1,4 @@
-/** @file The mask losses of matched pairs at sampled points (mask-classification reference, 4.5). */
+/** @file The mask losses of matched pairs at sampled points (loss_masks in Mask2Former's criterion.py). */
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";

@@ -1,4 +1,4 @@
-/** @file The cost of assigning predictions to objects (Mask2Former's HungarianMatcher; mask-classification reference, 4.2). */
+/** @file The cost of assigning predictions to objects (HungarianMatcher in Mask2Former's matcher.py). */
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";

@@ -1,5 +1,5 @@
 /**
- * @file Points at which the mask losses are taken (PointRend, Kirillov et al. 2020; mask-classification reference, 0.1 and 4.5).
+ * @file Points at which the mask losses are taken (PointRend, Kirillov et al. 2020; detectron2's point_features.py).
  * Plain loops, not graphs: each pair of query and object has points of its own, so there are no rows to gather, and gathering
  * single numbers takes ONNX Runtime several times as long.
  */
@@ -133,7 +133,7 @@ export function sampleMask(
   }
 }
 
-/** A mask at every cell of a coarser grid, by the nearest pixel (reference, 0.3); the i-th goes to `out[start + i * step]`. */
+/** A mask at every cell of a coarser grid, by the nearest pixel (torch's "nearest": floor(i * from / to)); the i-th goes to `out[start + i * step]`. */
 export function sampleCells(
   { width, height, data }: ByteMask,
   [rows, columns]: readonly [number, number],

@@ -12,7 +12,7 @@ export interface Declaration {
   readonly init: Initialiser;
   /** Buffers (statistics, frozen affine values) are stored but never trained. */
   readonly kind: "parameter" | "buffer";
-  /** Whether weight decay applies: not to norms and embeddings (mask-classification reference, 5.1). */
+  /** Whether weight decay applies: not to norms and embeddings (Mask2Former's train_net.py). */
   readonly decay: boolean;
 }
 

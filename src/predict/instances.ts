@@ -1,4 +1,4 @@
-/** @file Instance inference (mask-classification reference, 5.8.4): the most probable pairs of query and class, each a mask. */
+/** @file Instance inference (instance_inference in Mask2Former's maskformer_model.py): the most probable pairs of query and class, each a mask. */
 
 import { encodeMask, type RunLengths } from "../masks/run-lengths.js";
 import type { ScoredInstance, SegmentationClass } from "../masks/segmentation.js";

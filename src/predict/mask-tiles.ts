@@ -35,7 +35,7 @@ export function tilesOf(vertical: Band, horizontal: Band): Tile[] {
   );
 }
 
-/** Mask logits -> padded input -> cropped -> original size, as one linear map (mask-classification reference, 5.8.0 and 1). */
+/** Mask logits -> padded input -> cropped -> original size, as one linear map (Mask2Former's maskformer_model.py). */
 export function tilesAtOriginalSize(sizes: ImageSizes): Tile[] {
   const grid = maskGrid(sizes);
   const axis = (side: keyof Size) =>

@@ -1,4 +1,4 @@
-/** @file Panoptic inference (mask-classification reference, 5.8.3): confident queries share the pixels out among them. */
+/** @file Panoptic inference (panoptic_inference in Mask2Former's maskformer_model.py): confident queries share the pixels out among them. */
 
 import type { PanopticMap, Segment, SegmentationClass } from "../masks/segmentation.js";
 import { type MaskEnlarger, TILE, tilesAtOriginalSize } from "./mask-tiles.js";

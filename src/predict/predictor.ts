@@ -183,7 +183,7 @@ export class Predictor {
     };
   }
 
-  /** Semantic models score at the network's size and resize the scores (reference, 5.8.1); the same where sizes are equal. */
+  /** Semantic models score at the network's size and resize the scores (maskformer_model.py: SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE); the same where sizes are equal. */
   private scorer(output: NetworkOutput, { original, input }: ImageSizes): Promise<SemanticScorer> {
     const resized = original.width !== input.width || original.height !== input.height;
     const order = this.model.task === "semantic" && resized ? "resize-scores" : "resize-masks";

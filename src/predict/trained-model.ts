@@ -9,7 +9,7 @@ import type { TensorData } from "../core/tensor-data.js";
 import { type Architecture, isFamily } from "../families/families.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
 
-/** How images reach the network and what is kept of its output (mask-classification reference, 5.7 and 5.8). */
+/** How images reach the network and what is kept of its output. */
 export interface InferenceSettings {
   /** The shorter side of the resized image, in pixels, unless the longer one would exceed `longEdge`. */
   readonly shortEdge: number;

@@ -85,7 +85,7 @@ describe("the most uncertain points", () => {
     expect(Array.from(mostUncertain(new Float32Array(10).fill(3), 10, 4, scratch))).toEqual([0, 1, 2, 3]);
   });
 
-  test("the counts are those of the reference", () => {
+  test("the counts are those of the official recipes", () => {
     expect(pointCounts({ points: 12544, oversampling: 3, importance: 0.75 })).toEqual({
       candidates: 37632,
       uncertain: 9408,

@@ -1,4 +1,4 @@
-/** @file Whole models: Mask2Former as Hugging Face transformers names it (mask-classification reference, 10.3). */
+/** @file Whole models: Mask2Former as Hugging Face transformers names it (its modeling_mask2former.py). */
 
 import { HUGGINGFACE_RESNET } from "./resnet.js";
 import { below, type Rule, renames } from "./rules.js";

@@ -1,6 +1,6 @@
 /**
  * @file ResNets with bottleneck blocks under other names. Canonical: detectron2's, without `backbone.`
- * (mask-classification reference, 1.2 and 10.4).
+ * (detectron2's resnet.py, transformers' modeling_resnet.py).
  */
 
 import { type Rule, renames } from "./rules.js";

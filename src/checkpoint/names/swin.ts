@@ -1,6 +1,6 @@
 /**
  * @file Swin Transformers under other names. Canonical: those of Mask2Former, which are Microsoft's with one norm for each
- * output, without `backbone.` (mask-classification reference, 1.3 and 10.3).
+ * output, without `backbone.` (Mask2Former's swin.py, transformers' modeling_swin.py).
  */
 
 import { type Rule, renames } from "./rules.js";

@@ -79,7 +79,7 @@ export function planTarget(
   return { layout, moves, leftOut: [...all.filter(isOutside), ...unmatched] };
 }
 
-/** Modules whose loading hooks ask for a version: without it the original code renames what is right already (reference, 3.4). */
+/** Modules whose loading hooks ask for a version: without it the original code renames what is right already (_load_from_state_dict in mask_former_head.py). */
 const HEAD_VERSIONS: readonly [module: string, version: number][] = [
   ["sem_seg_head", 2],
   ["sem_seg_head.predictor", 2],

@@ -40,7 +40,7 @@ interface Objects extends Size {
   readonly categories: ReadonlyMap<number, number>;
 }
 
-/** Red is the category, green the number of the object; all pixels of a number have one category (reference, 9.1). */
+/** Red is the category, green the number of the object; all pixels of a number have one category. */
 async function readObjects(file: string, wanted: WantedSize): Promise<Objects> {
   const { red, green } = await readTwoChannels(file, wanted);
   const found = new Uint8Array(256);
@@ -77,7 +77,7 @@ const FIRST_OBJECT = 1000;
 
 /**
  * Stuff of the semantic map with the objects pasted over it; a thing's pixels without an object stay void. The area of
- * stuff is what it was before the objects, and stuff that they hide stays listed (reference, 9.1).
+ * stuff is what it was before the objects, and stuff that they hide stays listed (Mask2Former's prepare_ade20k_pan_seg.py).
  */
 function combine({ width, height, labels }: SemanticMap, objects: Objects): PanopticMap {
   const ids = new Uint32Array(labels.length);

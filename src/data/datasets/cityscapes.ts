@@ -1,4 +1,4 @@
-/** @file Cityscapes as it is distributed (leftImg8bit, gtFine): labels as the official scripts derive them (reference, 9.2). */
+/** @file Cityscapes as it is distributed (leftImg8bit, gtFine): labels as cityscapesScripts derives them. */
 
 import { join } from "node:path";
 import { exists } from "../../io/atomic-file.js";

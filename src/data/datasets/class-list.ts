@@ -42,7 +42,7 @@ export function requireFewClasses(count: number, where: string): void {
 
 export const thingsOf = (classes: readonly SegmentationClass[]) => classes.filter(({ isThing }) => isThing);
 
-/** Things by rising id, then stuff by rising id: the order of COCO's contiguous ids (reference, 9.3). */
+/** Things by rising id, then stuff by rising id: the order of COCO's contiguous ids (detectron2's builtin_meta.py). */
 export function thingsFirst(classes: readonly SegmentationClass[]): SegmentationClass[] {
   return [...classes].sort((a, b) => Number(b.isThing) - Number(a.isThing) || a.id - b.id);
 }

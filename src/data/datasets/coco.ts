@@ -80,7 +80,7 @@ export async function isCoco(root: string): Promise<boolean> {
   return (await findJson(root)) !== undefined;
 }
 
-/** Classes are the categories of the task's JSON file: things by rising id, then stuff (reference, 9.3). */
+/** Classes are the categories of the task's JSON file: things by rising id, then stuff (detectron2's builtin_meta.py). */
 export async function openCoco(root: string): Promise<DataSet> {
   const { folder, kinds } = (await findJson(root)) ?? { folder: "annotations", kinds: new Map<string, Set<string>>() };
   const names = shortNames(

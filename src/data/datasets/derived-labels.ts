@@ -23,7 +23,7 @@ export function countIds(ids: LabelMap["ids"]): Map<number, number> {
   return counts;
 }
 
-/** The label of each pixel's segment, crowds included (reference, 9.3); void is IGNORED. */
+/** The label of each pixel's segment, crowds included (detectron2's prepare_panoptic_fpn.py); void is IGNORED. */
 export function semanticOfPanoptic({ width, height, ids, segments }: PanopticMap): SemanticMap {
   const labelOf = new Map(segments.map(({ id, label }) => [id, label]));
   const labels = new Uint16Array(ids.length);

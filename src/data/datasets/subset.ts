@@ -59,7 +59,7 @@ export function labelledSubset(source: LabelledSplit, share: LabelShare, seed: n
 }
 
 /**
- * Indices of the images to train on: for instances those with an object that is no crowd, as the reference filters
+ * Indices of the images to train on: for instances those with an object that is no crowd, as detectron2 filters
  * (5.6); for other tasks all. JSON files say it at once; label maps have to be read, and an image whose label cannot be
  * read stays in, to be reported by whoever trains on it.
  * @throws InputError when not one of them can be read and has anything to predict
