@@ -4,6 +4,7 @@ import * as g from "../graph/build.js";
 import { recompute } from "../graph/differentiate.js";
 import type { Tensor } from "../graph/graph.js";
 import { multiHeadAttention } from "../nn/attention.js";
+import { type Dropout, NO_DROPOUT } from "../nn/dropout.js";
 import { normal } from "../nn/init.js";
 import { feedForward, layerNorm, residual, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
@@ -27,7 +28,13 @@ export interface DetrDecoderOptions extends DecoderLayerOptions, PredictionHeadO
  * Parameters under sem_seg_head.predictor. `map` [N, C, h, w]: what the queries attend to; `maskFeatures` [N, maskDim, H/4, W/4].
  * Returns one prediction a layer, the last of them the output.
  */
-export function detrDecoder(p: Scope, map: Tensor, maskFeatures: Tensor, options: DetrDecoderOptions): Prediction[] {
+export function detrDecoder(
+  p: Scope,
+  map: Tensor,
+  maskFeatures: Tensor,
+  options: DetrDecoderOptions,
+  dropout = NO_DROPOUT,
+): Prediction[] {
   const { hiddenDim, queries, layers, encoderLayers = 0, enforceProjection, recomputeLayers } = options;
   const { graph } = map;
   const transformer = p.in("transformer");
@@ -35,7 +42,13 @@ export function detrDecoder(p: Scope, map: Tensor, maskFeatures: Tensor, options
   const positions = graph.constant(sinePositions([map.shape[2], map.shape[3]], hiddenDim));
   const values =
     encoderLayers > 0
-      ? transformerEncoder(transformer.in("encoder"), projected, positions, { ...options, layers: encoderLayers })
+      ? transformerEncoder(
+          transformer.in("encoder"),
+          projected,
+          positions,
+          { ...options, layers: encoderLayers },
+          dropout.in("encoder"),
+        )
       : projected;
   const memory: Memory = { values, keys: g.add(values, positions) };
   const position = p.in("query_embed").parameter("weight", [queries, hiddenDim], normal(), { decay: false });
@@ -44,7 +57,7 @@ export function detrDecoder(p: Scope, map: Tensor, maskFeatures: Tensor, options
   let content = graph.zeros([map.shape[0], queries, hiddenDim]);
   return Array.from({ length: layers }, (_, i) => {
     const state = { content, position };
-    const layer = () => [decoderLayer(decoder.in("layers", i), state, memory, options)];
+    const layer = () => [decoderLayer(decoder.in("layers", i), state, memory, options, dropout.in("layer", i))];
     [content] = recomputeLayers ? recompute(graph, layer) : layer();
     const { logits, embeddings } = predictionHeads(p, layerNorm(decoder.in("norm"), content), options);
     return { logits, masks: maskLogits(embeddings, maskFeatures) };
@@ -55,17 +68,20 @@ export function detrDecoder(p: Scope, map: Tensor, maskFeatures: Tensor, options
 function decoderLayer(
   p: Scope,
   { content, position }: DecoderState,
-  memory: Memory,
-  options: DecoderLayerOptions,
+  { keys, values }: Memory,
+  { heads, feedForwardDim, preNorm = false }: DecoderLayerOptions,
+  dropout: Dropout,
 ): Tensor {
-  const { heads, feedForwardDim, preNorm = false } = options;
-  const { keys, values } = memory;
   let x = residual(p.in("norm1"), content, preNorm, (value) => {
     const query = g.add(value, position);
-    return multiHeadAttention(p.in("self_attn"), { query, key: query, value }, heads);
+    const inputs = { query, key: query, value, dropout: dropout.at("self-attention") };
+    return dropout.apply(multiHeadAttention(p.in("self_attn"), inputs, heads), "after self-attention");
   });
-  x = residual(p.in("norm2"), x, preNorm, (y) =>
-    multiHeadAttention(p.in("multihead_attn"), { query: g.add(y, position), key: keys, value: values }, heads),
+  x = residual(p.in("norm2"), x, preNorm, (y) => {
+    const inputs = { query: g.add(y, position), key: keys, value: values, dropout: dropout.at("cross-attention") };
+    return dropout.apply(multiHeadAttention(p.in("multihead_attn"), inputs, heads), "after cross-attention");
+  });
+  return residual(p.in("norm3"), x, preNorm, (y) =>
+    dropout.apply(feedForward(p, y, feedForwardDim, dropout), "after feed-forward"),
   );
-  return residual(p.in("norm3"), x, preNorm, (y) => feedForward(p, y, feedForwardDim));
 }

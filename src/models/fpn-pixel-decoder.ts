@@ -2,6 +2,7 @@
 
 import type { Grid } from "../core/tensor-data.js";
 import type { Tensor } from "../graph/graph.js";
+import { type Dropout, NO_DROPOUT } from "../nn/dropout.js";
 import { caffe2Xavier, zeros } from "../nn/init.js";
 import { conv2d, resizeNearest, toMap, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
@@ -24,9 +25,14 @@ const gridOf = ({ shape }: Tensor): Grid => [shape[2], shape[3]];
  * Parameters under sem_seg_head.pixel_decoder. Maps of any sizes: a coarser level is resized to the finer one's. The one map that
  * the transformer decoder attends to is the encoder's or, where there is none, res5 of the backbone.
  */
-export function fpnPixelDecoder(p: Scope, maps: Pyramid, options: FpnPixelDecoderOptions): PixelDecoderOutput {
+export function fpnPixelDecoder(
+  p: Scope,
+  maps: Pyramid,
+  options: FpnPixelDecoderOptions,
+  dropout = NO_DROPOUT,
+): PixelDecoderOutput {
   const [res2, res3, res4, res5] = maps;
-  const memory = options.encoder ? encoded(p, res5, options.width, options.encoder) : res5;
+  const memory = options.encoder ? encoded(p, res5, options.width, options.encoder, dropout) : res5;
   let level = outputLevel(p, 4, memory, options);
   for (const [i, map] of [[3, res4] as const, [2, res3] as const, [1, res2] as const]) {
     level = pyramidLevel(p, i, map, resizeNearest(level, gridOf(map)), options);
@@ -35,9 +41,10 @@ export function fpnPixelDecoder(p: Scope, maps: Pyramid, options: FpnPixelDecode
   return { multiScale: [memory], maskFeatures: conv2d(p.in("mask_features"), level, options.maskDim, projection) };
 }
 
-function encoded(p: Scope, map: Tensor, width: number, options: EncoderOptions): Tensor {
+function encoded(p: Scope, map: Tensor, width: number, options: EncoderOptions, dropout: Dropout): Tensor {
   const grid = gridOf(map);
   const projected = conv2d(p.in("input_proj"), map, width, { kernel: 1, init: caffe2Xavier, bias: zeros });
   const positions = map.graph.constant(sinePositions(grid, width));
-  return toMap(transformerEncoder(p.in("transformer", "encoder"), toTokens(projected), positions, options), grid);
+  const encoder = p.in("transformer", "encoder");
+  return toMap(transformerEncoder(encoder, toTokens(projected), positions, options, dropout), grid);
 }

@@ -1,5 +1,6 @@
 /** @file Multi-head attention that keeps no attention probabilities for its gradient. */
 
+import type { Shape } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { withGradient } from "../graph/differentiate.js";
 import type { Tensor } from "../graph/graph.js";
@@ -16,13 +17,16 @@ export interface AttentionInputs {
   value: Tensor;
   /** Added to the logits, [N * heads, Lq, Lk] or [1, Lq, Lk]; no gradient flows into it. */
   bias?: Tensor;
+  /** Factors of the probabilities, [N * heads, Lq, Lk]; no gradient flows into them. */
+  dropout?: (shape: Shape) => Tensor;
 }
 
 /**
- * torch.nn.MultiheadAttention without dropout, [N, Lq, C] -> [N, Lq, C]; parameters in_proj_weight [3C, C] (rows q, k,
+ * torch.nn.MultiheadAttention, [N, Lq, C] -> [N, Lq, C]; parameters in_proj_weight [3C, C] (rows q, k,
  * v), in_proj_bias, out_proj.weight, out_proj.bias.
  */
-export function multiHeadAttention(p: Scope, { query, key, value, bias }: AttentionInputs, heads: number): Tensor {
+export function multiHeadAttention(p: Scope, inputs: AttentionInputs, heads: number): Tensor {
+  const { query, key, value, bias, dropout } = inputs;
   const [n, lq, c] = query.shape;
   const weights = g.split(p.parameter("in_proj_weight", [3 * c, c], xavierUniform), 0, [c, c, c]);
   const biases = g.split(p.parameter("in_proj_bias", [3 * c], zeros), 0, [c, c, c]);
@@ -31,7 +35,7 @@ export function multiHeadAttention(p: Scope, { query, key, value, bias }: Attent
     const projected = g.reshape(project(x, weights[i], biases[i]), [n, x.shape[1], heads, depth]);
     return g.reshape(g.transpose(projected, [0, 2, 1, 3]), [n * heads, x.shape[1], depth]);
   });
-  const attended = g.reshape(attend(q, k, v, bias), [n, heads, lq, depth]);
+  const attended = g.reshape(attend(q, k, v, bias, dropout?.([n * heads, lq, key.shape[1]])), [n, heads, lq, depth]);
   const joined = g.reshape(g.transpose(attended, [0, 2, 1, 3]), [n, lq, c]);
   return linear(p.in("out_proj"), joined, c, { weight: xavierUniform, bias: zeros });
 }
@@ -61,12 +65,12 @@ function tiles([rows, lq]: readonly number[], lk: number, cacheBytes: number): T
 const part = (x: Tensor, { heads, queries }: Tile) => g.slice(g.slice(x, 0, ...heads), 1, ...queries);
 
 /**
- * softmax(q k^T / sqrt(D) + bias) v for q [B, Lq, D], k and v [B, Lk, D].
+ * (softmax(q k^T / sqrt(D) + bias) * factors) v for q [B, Lq, D], k and v [B, Lk, D]; bias and factors [B, Lq, Lk] are optional.
  *
  * Computed in tiles that stay in a core's cache. The gradient computes the probabilities P again and uses
  * sum_k dP P = sum_d dO O (Dao et al. 2022, FlashAttention, appendix B), so nothing of size Lq x Lk is kept.
  */
-export function attend(q: Tensor, k: Tensor, v: Tensor, bias?: Tensor): Tensor {
+export function attend(q: Tensor, k: Tensor, v: Tensor, bias?: Tensor, factors?: Tensor): Tensor {
   const { graph } = q;
   const [, lk, depth] = k.shape;
   const alpha = 1 / Math.sqrt(depth);
@@ -77,11 +81,12 @@ export function attend(q: Tensor, k: Tensor, v: Tensor, bias?: Tensor): Tensor {
     const biased = bias && part(bias, shared ? { ...tile, heads: [0, 1] } : tile);
     return g.softmax(biased ? g.add(logits, biased) : logits);
   };
+  const kept = (x: Tensor, tile: Tile) => (factors ? g.mul(x, part(factors, tile)) : x);
   const forward = () => [
     g.concat(
       plan.map((group) =>
         g.concat(
-          group.map((tile) => g.matMul(probabilities(tile), g.slice(v, 0, ...tile.heads))),
+          group.map((tile) => g.matMul(kept(probabilities(tile), tile), g.slice(v, 0, ...tile.heads))),
           1,
         ),
       ),
@@ -95,11 +100,11 @@ export function attend(q: Tensor, k: Tensor, v: Tensor, bias?: Tensor): Tensor {
       const pieces = group.map((tile) => {
         const dO = part(dOutput, tile);
         const p = graph.during("recompute", () => probabilities(tile));
-        const dP = g.matMul(dO, g.slice(v, 0, ...tile.heads), { transB: true });
+        const dP = kept(g.matMul(dO, g.slice(v, 0, ...tile.heads), { transB: true }), tile);
         const dS = g.mul(p, g.sub(dP, part(correction, tile)));
         const dq = g.matMul(dS, g.slice(k, 0, ...tile.heads), { alpha });
         const dk = g.matMul(dS, part(q, tile), { transA: true, alpha });
-        const dv = g.matMul(p, dO, { transA: true });
+        const dv = g.matMul(kept(p, tile), dO, { transA: true });
         // Packed, so that the runtime has to finish a tile, and free its P and dS, before it uses any of the three.
         const rows = tile.queries[1] - tile.queries[0];
         return g.split(g.concat([dq, dk, dv], 1), 1, [rows, lk, lk]);

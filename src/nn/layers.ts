@@ -4,6 +4,7 @@ import { interpolation } from "../core/resample.js";
 import { floats, type Grid } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
+import { NO_DROPOUT } from "./dropout.js";
 import { type Initialiser, ones, torchBias, torchWeight, xavierUniform, zeros } from "./init.js";
 import type { Scope } from "./scope.js";
 
@@ -120,11 +121,14 @@ function batchNorm(p: Scope, x: Tensor): Tensor {
   return perChannel(byChannel(g.reshape(normalized, n === 1 ? x.shape : [c, n, h, w])), weight, bias);
 }
 
-/** W2 relu(W1 x), the feed-forward block of DETR without its residual and norm; parameters linear1, linear2. */
-export function feedForward(p: Scope, x: Tensor, hidden: number): Tensor {
+/**
+ * W2 relu(W1 x), the feed-forward block of DETR without its residual and norm; parameters linear1, linear2. `dropout` has a place
+ * "inside" it.
+ */
+export function feedForward(p: Scope, x: Tensor, hidden: number, dropout = NO_DROPOUT): Tensor {
   const width = x.shape.at(-1) as number;
   const inner = g.relu(linear(p.in("linear1"), x, hidden, { weight: xavierUniform }));
-  return linear(p.in("linear2"), inner, width, { weight: xavierUniform });
+  return linear(p.in("linear2"), dropout.apply(inner, "inside"), width, { weight: xavierUniform });
 }
 
 /** Residual around `branch`, with the layer norm after the sum (post-norm) or before the branch (pre-norm). */
