@@ -15,10 +15,14 @@ export const CLASSES = 133;
 export const THINGS = 80;
 /** Longest side in the network, of the shorter one. */
 const LONG_EDGE = 1333 / 800;
-/** Share of its pixels that a segment must own: random masks overlap more than trained ones, so less than the usual 0.8. */
+/**
+ * Share of its pixels that a segment must own: random masks overlap more than trained ones, so less than the usual 0.8.
+ */
 const OVERLAP = 0.2;
 
-/** The published settings at the size of the problem; their learning rate is constant at first, as on the other side. */
+/**
+ * The published settings at the size of the problem; their learning rate is constant at first, as on the other side.
+ */
 export function cocoSettings({ backbone, size, images, cores, recompute }: Problem): FinetuneSettings {
   const sets = [
     `data.crop=[${size}, ${size}]`,
@@ -51,8 +55,9 @@ const SHIFT = 8;
 const NO_OBJECT = 20;
 
 /**
- * Random weights make all queries alike, unsure of their class and with masks over the whole image. These make what inference
- * sees of a trained model: half of the queries choose "no object", a fifth are sure of a class, masks cover parts of the image.
+ * Random weights make all queries alike, unsure of their class and with masks over the whole image. These make what
+ * inference sees of a trained model: half of the queries choose "no object", a fifth are sure of a class, masks cover
+ * parts of the image.
  */
 export function sharpen(weights: ReadonlyMap<string, TensorData<"float32">>): void {
   const valuesOf = (name: string) => (weights.get(name) as TensorData<"float32">).data;
@@ -68,7 +73,8 @@ export function sharpen(weights: ReadonlyMap<string, TensorData<"float32">>): vo
   valuesOf(`${DECODER}.class_embed.bias`)[CLASSES] += NO_OBJECT;
   const embedding = `${DECODER}.mask_embed.layers.2`;
   scale(`${embedding}.weight`, 4);
-  // Mask features without a mean (that of a normed ReLU is 0.4), but for the first one: it is 1, and only shifts the masks.
+  // Mask features without a mean (that of a normed ReLU is 0.4), but for the first one: it is 1, and only shifts the
+  // masks.
   const [kernel, bias] = [valuesOf(`${MASK_FEATURES}.weight`), valuesOf(`${MASK_FEATURES}.bias`)];
   const width = bias.length;
   for (let c = 0; c < width; c++) bias[c] = -0.4 * kernel.subarray(c * width, (c + 1) * width).reduce((a, b) => a + b);

@@ -30,8 +30,9 @@ function masksOf({ labels, owner }: Scene): Uint8Array {
 }
 
 /**
- * All random points of a step in the order in which the authors' criterion draws them: for every output, the last one first,
- * those of the matching of each image, then the candidates of all pairs, then the unconditional ones of all pairs.
+ * All random points of a step in the order in which the authors' criterion draws them: for every output, the last one
+ * first, those of the matching of each image, then the candidates of all pairs, then the unconditional ones of all
+ * pairs.
  */
 function* pointsOf(problem: Problem, step: number, scenes: readonly Scene[]): Generator<TensorData<"float32">> {
   const settings = cocoSettings(problem);

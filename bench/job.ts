@@ -67,7 +67,9 @@ export interface Job {
   adjust?(weights: ReadonlyMap<string, TensorData<"float32">>): void;
   /** What both sides get for a step. */
   batch(problem: Problem, step: number): Tensors;
-  /** Inputs of the batch that our side draws for itself: they are there for the peer, and never read into our memory. */
+  /**
+   * Inputs of the batch that our side draws for itself: they are there for the peer, and never read into our memory.
+   */
   readonly forPeer?: RegExp;
   /** Of one image; activations that are computed a second time count once. */
   work(problem: Problem): Work;

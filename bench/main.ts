@@ -1,4 +1,7 @@
-/** @file `npm run bench`: training steps and inference here and in eager PyTorch, in turns, from the same weights and draws. */
+/**
+ * @file `npm run bench`: training steps and inference here and in eager PyTorch, in turns, from the same weights and
+ * draws.
+ */
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

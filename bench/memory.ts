@@ -1,4 +1,7 @@
-/** @file `npm run bench:memory`: resident memory over many images of many sizes, of the commands that use a trained model. */
+/**
+ * @file `npm run bench:memory`: resident memory over many images of many sizes, of the commands that use a trained
+ * model.
+ */
 
 import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,8 +1,8 @@
 /**
- * @file Compares the metrics with the reference code's numbers on masks that are not part of the project (COCO's).
- * Run by hand: `npx tsc -p tsconfig.bench.json && node dist-bench/bench/metric-golden.js FOLDER`. It is not part of the tests.
- * FOLDER holds some of `pq/CASE` (COCO panoptic: gt.json, pred.json, gt/, pred/), `ap/CASE` (gt.json, pred.json) and
- * `miou/CASE` (gt/, pred/), each with expected.json, laid out as test/fixtures/metrics.
+ * @file Compares the metrics with the reference code's numbers on masks that are not part of the project (COCO's). Run
+ * by hand: `npx tsc -p tsconfig.bench.json && node dist-bench/bench/metric-golden.js FOLDER`. It is not part of the
+ * tests. FOLDER holds some of `pq/CASE` (COCO panoptic: gt.json, pred.json, gt/, pred/), `ap/CASE` (gt.json, pred.json)
+ * and `miou/CASE` (gt/, pred/), each with expected.json, laid out as test/fixtures/metrics.
  */
 
 import { existsSync, readdirSync } from "node:fs";

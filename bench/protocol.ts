@@ -1,4 +1,6 @@
-/** @file How the benchmark talks with the process that takes the steps: one JSON object a line, the same on both sides. */
+/**
+ * @file How the benchmark talks with the process that takes the steps: one JSON object a line, the same on both sides.
+ */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";

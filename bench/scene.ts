@@ -1,4 +1,6 @@
-/** @file Images with segments that cover them, as panoptic data have: each pixel belongs to the nearest of some centres. */
+/**
+ * @file Images with segments that cover them, as panoptic data have: each pixel belongs to the nearest of some centres.
+ */
 
 import { RandomStream } from "../src/core/random.js";
 

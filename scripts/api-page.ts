@@ -1,7 +1,7 @@
 /**
  * @file docs/api.md, made of the docstrings and declarations of all that the package exports. As a program (`npm run
- * docs`) it writes the page; a test compares it. The compiler's programming interface is called "unstable": the lock file
- * pins the version.
+ * docs`) it writes the page; a test compares it. The compiler's programming interface is called "unstable": the lock
+ * file pins the version.
  */
 
 import { writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * @file What `npm pack` packs beyond the files of the repository. `pack.js before`: the sources compiled from nothing, so
- * that no file of an earlier build gets in, and ONNX Runtime's library for this machine's platform in native/.
+ * @file What `npm pack` packs beyond the files of the repository. `pack.js before`: the sources compiled from nothing,
+ * so that no file of an earlier build gets in, and ONNX Runtime's library for this machine's platform in native/.
  * `pack.js after` removes that library again: a checkout uses the one in node_modules.
  */
 

@@ -135,8 +135,8 @@ const PACKAGES: Record<string, readonly string[]> = {
 };
 
 /**
- * What a browser runs: folders (with a slash at the end) and files that load nothing of Node and no native package, but for
- * those with an exclamation mark, which read files, write them or look at the machine.
+ * What a browser runs: folders (with a slash at the end) and files that load nothing of Node and no native package, but
+ * for those with an exclamation mark, which read files, write them or look at the machine.
  */
 const PURE = [
   "core/",

@@ -59,7 +59,9 @@ export const RUN_FLAGS = {
   batch: "run.batch",
 } as const;
 
-/** The settings that the given flags stand for: those of `values` are read as YAML, those of `texts` taken as they are. */
+/**
+ * The settings that the given flags stand for: those of `values` are read as YAML, those of `texts` taken as they are.
+ */
 export function settingsOf(flags: object, { values, texts }: { values: FlagTable; texts: FlagTable }): Assignment[] {
   const given = new Map(Object.entries(flags));
   const assignments = (table: FlagTable, read: (text: unknown, where: string) => unknown) =>

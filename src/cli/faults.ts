@@ -14,8 +14,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
 };
 
 /**
- * An error in words for a person: an `InputError` as it is; one of the system, with its file; one of memory. Undefined for
- * what is a fault of the program.
+ * An error in words for a person: an `InputError` as it is; one of the system, with its file; one of memory. Undefined
+ * for what is a fault of the program.
  */
 export function explain(error: unknown): InputError | undefined {
   if (error instanceof InputError) return error;

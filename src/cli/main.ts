@@ -58,8 +58,8 @@ function report(error: unknown, debug: boolean): ExitCode {
 let outputFailed = false;
 
 /**
- * Who closes our output early (`| head`), or the terminal, has seen enough; that must not end a training run. Where output
- * was to be kept and cannot be (a full disk), the run goes on as well, and the command has failed.
+ * Who closes our output early (`| head`), or the terminal, has seen enough; that must not end a training run. Where
+ * output was to be kept and cannot be (a full disk), the run goes on as well, and the command has failed.
  */
 function surviveOutput(): void {
   process.stderr.on("error", () => {});

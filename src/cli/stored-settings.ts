@@ -12,7 +12,10 @@ const RUNS = {
   finetune: { name: "a fine-tuning run", section: "criterion", flags: "--data DATA --out DIR" },
 };
 
-/** The file in the folder after `--resume`. @throws InputError when it holds no run of this command, with what to do instead */
+/**
+ * The file in the folder after `--resume`. @throws InputError when it holds no run of this command, with what to do
+ * instead
+ */
 export function storedSettingsFile(run: string, command: keyof typeof RUNS): string {
   const stored = join(run, SETTINGS_FILE);
   const { name, flags } = RUNS[command];

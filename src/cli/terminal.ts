@@ -1,4 +1,7 @@
-/** @file The reporter of the command line: lines on standard output, and one line redrawn in place while work is under way. */
+/**
+ * @file The reporter of the command line: lines on standard output, and one line redrawn in place while work is under
+ * way.
+ */
 
 import { formatDuration } from "../core/duration.js";
 import type { FinishedStep, Reporter, Steps, Task } from "../core/reporter.js";
@@ -72,7 +75,9 @@ function remove<T>(list: T[], item: T): void {
   if (at >= 0) list.splice(at, 1);
 }
 
-/** Opens the reporter. It never throws: a closed pipe or a terminal that went away silences it, and the work goes on. */
+/**
+ * Opens the reporter. It never throws: a closed pipe or a terminal that went away silences it, and the work goes on.
+ */
 export function openTerminal({
   stream = process.stdout,
   plainEvery = 10,

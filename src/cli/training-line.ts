@@ -19,8 +19,8 @@ export interface Progress {
 const GAP = "  ";
 
 /**
- * The line for a person, ASCII. Figures that are not known yet are left out, and so are the last ones where `width` characters
- * do not hold all: the time that is left comes before them.
+ * The line for a person, ASCII. Figures that are not known yet are left out, and so are the last ones where `width`
+ * characters do not hold all: the time that is left comes before them.
  */
 export function formatProgress(progress: Progress, width = Number.POSITIVE_INFINITY): string {
   const { step, total, losses, imagesPerSecond, dataWait, secondsLeft, memoryBytes } = progress;
@@ -38,8 +38,8 @@ export function formatProgress(progress: Progress, width = Number.POSITIVE_INFIN
 const NEWEST = 0.05;
 
 /**
- * Moving averages of a step's duration, images and data wait. The first step, with the start-up in it, serves only until
- * the second.
+ * Moving averages of a step's duration, images and data wait. The first step, with the start-up in it, serves only
+ * until the second.
  */
 function createPace(): (seconds: number, images: number, waitSeconds: number) => readonly [number, number, number] {
   let mean: readonly [number, number, number] = [0, 0, 0];

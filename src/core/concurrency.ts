@@ -29,7 +29,9 @@ export async function eachOf<T>(
   if (failed) throw failed.reason;
 }
 
-/** Works on the items, at most `atOnce` under way or waiting for those before them, and hands the results out in order. */
+/**
+ * Works on the items, at most `atOnce` under way or waiting for those before them, and hands the results out in order.
+ */
 export async function* inOrder<T, R>(
   items: readonly T[],
   atOnce: number,

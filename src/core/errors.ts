@@ -18,7 +18,10 @@ function sentence({ where, expected, found, fix }: Problem): string {
   return `${cut(where)}: expected ${cut(expected)}, found ${cut(found)}.${fix ? ` ${fix}` : ""}`;
 }
 
-/** A fault in what the user gave (a file, a setting, a flag). The command line prints its message alone, without a stack. */
+/**
+ * A fault in what the user gave (a file, a setting, a flag). The command line prints its message alone, without a
+ * stack.
+ */
 export class InputError extends Error {
   override readonly name: string = "InputError";
   constructor(

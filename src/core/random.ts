@@ -105,8 +105,8 @@ export class RandomStream {
   }
 
   /**
-   * Uniform in [0, 1), 24 random bits each, for many numbers at once: xorshift128 (Marsaglia 2003) from 128 bits of this
-   * stream, which is twenty times as fast as a Philox block a number.
+   * Uniform in [0, 1), 24 random bits each, for many numbers at once: xorshift128 (Marsaglia 2003) from 128 bits of
+   * this stream, which is twenty times as fast as a Philox block a number.
    */
   fillUniform(out: Float32Array): Float32Array {
     let [x, y, z, w] = [this.uint32() | 1, this.uint32(), this.uint32(), this.uint32()];

@@ -1,12 +1,14 @@
 /**
- * @file Resizing of plain arrays. Images and labels as the official code's libraries do it, to the last bit, of the part that is
- * kept only (Pillow's `Image.resize`, torch's `interpolate`). Two more places interpolate, for what this
- * cannot do: graphs, which are differentiated (`nn/layers.ts`, `nn/sampling.ts`), and the decoder, which resizes pretraining's
- * crops as it decodes them, several times as fast.
+ * @file Resizing of plain arrays. Images and labels as the official code's libraries do it, to the last bit, of the
+ * part that is kept only (Pillow's `Image.resize`, torch's `interpolate`). Two more places interpolate, for what this
+ * cannot do: graphs, which are differentiated (`nn/layers.ts`, `nn/sampling.ts`), and the decoder, which resizes
+ * pretraining's crops as it decodes them, several times as fast.
  */
 import type { Image, Size } from "./image.js";
 
-/** Which source pixels the output's pixels of one axis come from: source -> mirrored -> resized -> cut out -> mirrored. */
+/**
+ * Which source pixels the output's pixels of one axis come from: source -> mirrored -> resized -> cut out -> mirrored.
+ */
 export interface Axis {
   /** Pixels of the source. */
   readonly source: number;
@@ -46,7 +48,9 @@ export function legacyNearestPixels(axis: Axis): Int32Array {
   return nearestTable(axis, (i) => Math.floor((i * axis.source) / axis.resized));
 }
 
-/** A row of weights for each output pixel: `count[i]` of them at `weights[i * stride]`, for the pixels from `first[i]`. */
+/**
+ * A row of weights for each output pixel: `count[i]` of them at `weights[i * stride]`, for the pixels from `first[i]`.
+ */
 interface Taps {
   readonly first: Int32Array;
   readonly count: Int32Array;
@@ -105,8 +109,8 @@ function resampleRow(row: Uint8Array, { first, count, weights, stride }: Taps, o
 }
 
 /**
- * The part of the resized image that the axes keep, as Pillow's BILINEAR computes it on bytes: antialiased, fixed point,
- * rows first, rounded after each pass. Only source rows that are needed are touched.
+ * The part of the resized image that the axes keep, as Pillow's BILINEAR computes it on bytes: antialiased, fixed
+ * point, rows first, rounded after each pass. Only source rows that are needed are touched.
  */
 export function resizeBilinear(image: Image, x: Axis, y: Axis): Image {
   const across = bilinearTaps(x);

@@ -1,6 +1,7 @@
 /**
- * @file The kinds of values that settings have. Each says what it accepts, which is the "expected" of its error messages, and
- * what it means, which `mask-jepa settings` prints. Whatever makes a run larger has a bound: far beyond anything published.
+ * @file The kinds of values that settings have. Each says what it accepts, which is the "expected" of its error
+ * messages, and what it means, which `mask-jepa settings` prints. Whatever makes a run larger has a bound: far beyond
+ * anything published.
  */
 
 import { z } from "zod";
@@ -10,7 +11,10 @@ interface Range {
   max: number;
 }
 
-/** A schema that knows what it accepts ("a whole number from 1 to 64") and, unless it is a part of one, means ("Heads."). */
+/**
+ * A schema that knows what it accepts ("a whole number from 1 to 64") and, unless it is a part of one, means
+ * ("Heads.").
+ */
 export const setting = <S extends z.ZodType>(schema: S, accepts: string, meaning?: string): S =>
   schema.meta({ description: accepts, meaning }) as S;
 

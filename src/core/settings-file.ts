@@ -1,4 +1,7 @@
-/** @file Settings from YAML files and `key=value` arguments, merged over a base and checked by a schema; every error says where. */
+/**
+ * @file Settings from YAML files and `key=value` arguments, merged over a base and checked by a schema; every error
+ * says where.
+ */
 
 import { Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { z } from "zod";
@@ -6,7 +9,10 @@ import { InputError, nearest, suggestion } from "./errors.js";
 import { neededFor, variantsOf, withVariants } from "./settings-variants.js";
 import { show } from "./show.js";
 
-/** One leaf of a settings tree and where the user wrote it (`recipe.yaml:3:5 optim.lr`, `--set optim.lr=0`, `--batch 8`). */
+/**
+ * One leaf of a settings tree and where the user wrote it (`recipe.yaml:3:5 optim.lr`, `--set optim.lr=0`, `--batch
+ * 8`).
+ */
 export interface Assignment {
   readonly path: readonly string[];
   readonly value: unknown;
@@ -122,7 +128,10 @@ function unknownKey(
   });
 }
 
-/** The schema of one assignment's target in `root`, which is `schema` with the variants that apply; refuses names that are unknown, with `fix`, or go too deep or not deep enough. */
+/**
+ * The schema of one assignment's target in `root`, which is `schema` with the variants that apply; refuses names that
+ * are unknown, with `fix`, or go too deep or not deep enough.
+ */
 function targetOf(schema: z.ZodObject, root: z.ZodObject, assignment: Assignment, fix?: string): z.core.$ZodType {
   const { path, value, where } = assignment;
   let node: z.core.$ZodType = root;
@@ -170,8 +179,9 @@ export function valueAt(tree: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /**
- * `base` with the assignments over it, later ones first in rank, checked by `schema`, whose leaves' descriptions are the
- * "expected" of the messages. An empty section changes nothing. `origins`: where assigned settings were written, by name.
+ * `base` with the assignments over it, later ones first in rank, checked by `schema`, whose leaves' descriptions are
+ * the "expected" of the messages. An empty section changes nothing. `origins`: where assigned settings were written, by
+ * name.
  * @throws InputError for the first unknown name or bad value
  */
 export function mergeSettings<S extends z.ZodObject>(

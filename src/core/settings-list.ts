@@ -15,7 +15,9 @@ export interface ListedSetting {
   readonly from: string;
 }
 
-/** The settings in the order of the schema, with the variants that `settings` chooses; both texts are the schema's own. */
+/**
+ * The settings in the order of the schema, with the variants that `settings` chooses; both texts are the schema's own.
+ */
 export function listSettings(schema: z.ZodObject, settings: object, fromOf: (name: string) => string): ListedSetting[] {
   const chosen = withVariants(schema, (discriminator) => [valueAt(settings, discriminator.split("."))]);
   return settingNames(chosen).map((name) => {

@@ -1,4 +1,7 @@
-/** @file Sections of settings whose keys depend on some of them, such as the numbers of a model on its family and backbone. */
+/**
+ * @file Sections of settings whose keys depend on some of them, such as the numbers of a model on its family and
+ * backbone.
+ */
 
 import { z } from "zod";
 
@@ -8,7 +11,9 @@ interface Section {
   readonly variants: readonly z.ZodObject[];
 }
 
-/** A section with variants is a discriminated union, perhaps of discriminated unions; undefined for any other schema. */
+/**
+ * A section with variants is a discriminated union, perhaps of discriminated unions; undefined for any other schema.
+ */
 function sectionOf(schema: z.core.$ZodType): Section | undefined {
   if (!(schema instanceof z.ZodDiscriminatedUnion)) return undefined;
   const parts = schema.options.map((option) =>
@@ -38,8 +43,8 @@ const nameOf = (variant: z.ZodObject, discriminator: string) => literalOf(varian
 const distinct = (names: readonly string[]) => [...new Set(names)] as [string, ...string[]];
 
 /**
- * `schema` with the variant that applies in the place of each section that has some. `choices` gives what was written for a
- * discriminator ("model.backbone"), the highest rank first; a name that no variant has leaves the next one's.
+ * `schema` with the variant that applies in the place of each section that has some. `choices` gives what was written
+ * for a discriminator ("model.backbone"), the highest rank first; a name that no variant has leaves the next one's.
  */
 export function withVariants(schema: z.ZodObject, choices: (discriminator: string) => readonly unknown[]): z.ZodObject {
   const shape = Object.entries(schema.shape).map(([key, child]) => {

@@ -44,7 +44,10 @@ export function viewAs<T extends DType>(dtype: T, buffer: ArrayBufferLike, byteO
   return new CONSTRUCTORS[dtype](buffer as ArrayBuffer, byteOffset, length) as DataOf[T];
 }
 
-/** Memory that native threads may share. A page that is not isolated from others has no such thing, nor threads to share it. */
+/**
+ * Memory that native threads may share. A page that is not isolated from others has no such thing, nor threads to share
+ * it.
+ */
 export function sharedMemory(bytes: number): ArrayBufferLike {
   return typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(bytes) : new SharedArrayBuffer(bytes);
 }

@@ -31,9 +31,9 @@ export interface CropOptions {
 }
 
 /**
- * A crop of random area, aspect ratio and place, mirrored half of the time. The crop is torchvision's RandomResizedCrop:
- * up to ten trials of area ~ U(scale) * whole and log aspect ~ U(log ratio); if none fits, the largest centred crop
- * whose aspect ratio lies within `ratio`.
+ * A crop of random area, aspect ratio and place, mirrored half of the time. The crop is torchvision's
+ * RandomResizedCrop: up to ten trials of area ~ U(scale) * whole and log aspect ~ U(log ratio); if none fits, the
+ * largest centred crop whose aspect ratio lies within `ratio`.
  */
 export function randomResizedCrop({
   scale = [0.35, 1],
@@ -72,8 +72,8 @@ const NORMALISED = Float32Array.from({ length: 3 * 256 }, (_, i) => {
 });
 
 /**
- * Interleaved bytes to normalised planes in `out`, mirrored left to right if `flip`. The planes are of the image's size, or
- * of that of `canvas`, whose upper left corner the image then fills and whose rest is left alone.
+ * Interleaved bytes to normalised planes in `out`, mirrored left to right if `flip`. The planes are of the image's
+ * size, or of that of `canvas`, whose upper left corner the image then fills and whose rest is left alone.
  */
 export function normalise(
   { width, height, data }: Image,
@@ -120,7 +120,8 @@ export interface ViewOptions {
 }
 
 /**
- * Decodes one view of an image of a source into `out`: float32 [3, size, size], normalised with the ImageNet statistics.
+ * Decodes one view of an image of a source into `out`: float32 [3, size, size], normalised with the ImageNet
+ * statistics.
  * @throws InputError naming the image when it cannot be had or decoded
  */
 export async function renderView(

@@ -11,7 +11,10 @@ export interface BatchRecord {
   readonly names: readonly string[];
   /** Images that had to be replaced, each once; empty when all went well. */
   readonly skipped: readonly BadFile[];
-  /** Gives the batch's memory back for a later one; do not touch it afterwards. Without it, memory waits for the garbage collector. */
+  /**
+   * Gives the batch's memory back for a later one; do not touch it afterwards. Without it, memory waits for the garbage
+   * collector.
+   */
   release(): void;
 }
 
@@ -75,8 +78,8 @@ function reasonOf({ problem: { where, expected, found } }: InputError, name: str
 
 /**
  * A loader over any source and content. An image that cannot be used is replaced by the next usable one in its epoch's
- * order (`Sampler.replacement`) and listed in `skipped`: what a slot gets depends only on (seed, step, slot) and on which
- * files are bad, so a resumed run sees the same batches.
+ * order (`Sampler.replacement`) and listed in `skipped`: what a slot gets depends only on (seed, step, slot) and on
+ * which files are bad, so a resumed run sees the same batches.
  * @throws InputError when the source is empty
  */
 export function createBatches<C>(options: BatchesOptions<C>): Loader<C & BatchRecord> {

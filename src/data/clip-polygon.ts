@@ -32,8 +32,8 @@ function doubleArea(polygon: readonly number[]): number {
 const NO_AREA = 1e-10;
 
 /**
- * The part of a polygon, [x0, y0, x1, y1, ...], within [0, width] x [0, height]; undefined where that has no area. Parts
- * that fall apart stay joined along the border, which encloses nothing.
+ * The part of a polygon, [x0, y0, x1, y1, ...], within [0, width] x [0, height]; undefined where that has no area.
+ * Parts that fall apart stay joined along the border, which encloses nothing.
  */
 export function clipPolygon(polygon: readonly number[], width: number, height: number): number[] | undefined {
   const left = clipSide(polygon, 0, 0, 1);

@@ -18,7 +18,9 @@ export interface ColorJitter {
   readonly contrastFirst: boolean;
 }
 
-/** Each change with probability 1/2: brightness + U(-32, 32), contrast and saturation x U(0.5, 1.5), hue +- 18 steps. */
+/**
+ * Each change with probability 1/2: brightness + U(-32, 32), contrast and saturation x U(0.5, 1.5), hue +- 18 steps.
+ */
 export function drawColorJitter(random: RandomStream): ColorJitter {
   const half = () => random.uniform() < 0.5;
   return {
@@ -63,7 +65,10 @@ function toHsv(r: number, g: number, b: number): number {
 
 const ONE_255TH = fround(1 / 255);
 
-/** Truncates: OpenCV's vector code does, by which nearly every pixel goes (its scalar code, for the end of a row, rounds). */
+/**
+ * Truncates: OpenCV's vector code does, by which nearly every pixel goes (its scalar code, for the end of a row,
+ * rounds).
+ */
 function toByte(unit: number): number {
   return fround(unit * 255) | 0;
 }

@@ -89,9 +89,9 @@ async function readLabels(
 }
 
 /**
- * A loader over labelled images. One whose image or labels cannot be used, or whose sizes differ, is replaced and listed
- * in `skipped`; `createBatches` says how. The official code groups images by orientation so that those of a batch need little
- * padding; views of one size make that needless.
+ * A loader over labelled images. One whose image or labels cannot be used, or whose sizes differ, is replaced and
+ * listed in `skipped`; `createBatches` says how. The official code groups images by orientation so that those of a
+ * batch need little padding; views of one size make that needless.
  */
 export function createLabelledLoader(options: LabelledLoaderOptions): LabelledLoader {
   const { source, seed, batch, view: rule, prefetch = 1, indices, keepEmpty = true } = options;

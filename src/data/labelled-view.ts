@@ -60,8 +60,8 @@ export interface ShortestEdgeOptions {
 }
 
 /**
- * Of ADE20K and Cityscapes (mask_former_semantic_dataset_mapper.py): a random length of the shorter side, a random cut of at most `crop`, SSD's colour
- * jitter, mirrored half of the time, padded to `crop`.
+ * Of ADE20K and Cityscapes (mask_former_semantic_dataset_mapper.py): a random length of the shorter side, a random cut
+ * of at most `crop`, SSD's colour jitter, mirrored half of the time, padded to `crop`.
  * @throws InputError when there is no size to choose from
  */
 export function shortestEdgeView({
@@ -101,9 +101,9 @@ export interface LargeScaleJitterOptions extends Size {
 }
 
 /**
- * Of COCO (coco_panoptic_new_baseline_dataset_mapper.py): mirrored half of the time, resized to fit into a random multiple of the output, cut where it is
- * larger (one random number places the cut on both axes), padded where it is smaller. With `scale: [1, 1]` and
- * `flip: false` it is the whole image, as large as it fits.
+ * Of COCO (coco_panoptic_new_baseline_dataset_mapper.py): mirrored half of the time, resized to fit into a random
+ * multiple of the output, cut where it is larger (one random number places the cut on both axes), padded where it is
+ * smaller. With `scale: [1, 1]` and `flip: false` it is the whole image, as large as it fits.
  */
 export function largeScaleJitterView(options: LargeScaleJitterOptions): LabelledViewRule {
   const { width, height, scale = [0.1, 2], flip = true } = options;

@@ -1,11 +1,16 @@
-/** @file Which image each slot of each batch gets: a pure function of seed and step, so that resuming needs no state. */
+/**
+ * @file Which image each slot of each batch gets: a pure function of seed and step, so that resuming needs no state.
+ */
 import { RandomStream } from "../core/random.js";
 
 export interface Draw {
   /** Index of the image in the source. */
   readonly index: number;
   readonly epoch: number;
-  /** Place in the endless sequence of draws: step * batchSize + slot. Epoch e is the draws [e * length, (e + 1) * length). */
+  /**
+   * Place in the endless sequence of draws: step * batchSize + slot. Epoch e is the draws [e * length, (e + 1) *
+   * length).
+   */
   readonly draw: number;
 }
 

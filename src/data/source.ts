@@ -16,7 +16,8 @@ export interface ImageSource {
   name(index: number): string;
   /**
    * The encoded bytes of an image.
-   * @throws InputError when this image cannot be had: the loader puts another in its place. Any other error ends the run.
+   * @throws InputError when this image cannot be had: the loader puts another in its place. Any other error ends the
+   * run.
    */
   read(index: number): Promise<Uint8Array>;
   /** What makes images of those bytes. */

@@ -1,4 +1,7 @@
-/** @file From labels to what the network is to predict of a view: a label and a mask each (Mask2Former's dataset_mappers/). */
+/**
+ * @file From labels to what the network is to predict of a view: a label and a mask each (Mask2Former's
+ * dataset_mappers/).
+ */
 import type { Size } from "../core/image.js";
 import { type Axis, legacyNearestPixels, nearestPixels } from "../core/resample.js";
 import { encodePolygons } from "../masks/polygons.js";
@@ -58,7 +61,10 @@ function distinctValues(map: Uint16Array, width: number, { rows, columns }: Pixe
   return values;
 }
 
-/** Sets, for each pixel of the view, the mask that its value in the map belongs to: the i-th mask to the i-th of `values`. */
+/**
+ * Sets, for each pixel of the view, the mask that its value in the map belongs to: the i-th mask to the i-th of
+ * `values`.
+ */
 function scatter(
   map: { values: Uint16Array | Uint32Array; width: number },
   { rows, columns }: Pixels,
@@ -84,7 +90,9 @@ function scatter(
   }
 }
 
-/** One target for each label in the view, in rising order. Resampled by torch's "nearest", as the official code does. */
+/**
+ * One target for each label in the view, in rising order. Resampled by torch's "nearest", as the official code does.
+ */
 export function semanticTargets(map: SemanticMap, { view, size, takeMasks }: TargetView): Target[] {
   const pixels = pixelsOf(map, view, legacyNearestPixels);
   const labels = [...distinctValues(map.labels, map.width, pixels)].filter((label) => label !== IGNORED);
@@ -94,7 +102,10 @@ export function semanticTargets(map: SemanticMap, { view, size, takeMasks }: Tar
   return cut(masks, labels, size.width * size.height);
 }
 
-/** One target for each segment that is no crowd, in their order. Resampled by Pillow's NEAREST, as the official code does. */
+/**
+ * One target for each segment that is no crowd, in their order. Resampled by Pillow's NEAREST, as the official code
+ * does.
+ */
 export function panopticTargets(map: PanopticMap, { view, size, keepEmpty, takeMasks }: TargetView): Target[] {
   const segments = map.segments.filter(({ crowd }) => !crowd);
   const masks = takeMasks(segments.length);
@@ -132,7 +143,9 @@ function firstOutputs(sources: Int32Array, count: number): Int32Array {
   return bounds;
 }
 
-/** Resamples masks given as run lengths without decoding them: each run fills the output pixels whose sources it holds. */
+/**
+ * Resamples masks given as run lengths without decoding them: each run fills the output pixels whose sources it holds.
+ */
 function runPainter(labels: Size, { rows, columns }: Pixels, { width }: Size) {
   const mirrored = columns[0] > columns[columns.length - 1];
   const rowBounds = firstOutputs(rows, labels.height);

@@ -16,7 +16,9 @@ export interface TestSize extends Size {
 }
 
 export interface TestInput extends TestSize {
-  /** Float32 [3, paddedHeight, paddedWidth] in memory that native threads may share; normalised, 0 where it is padded. */
+  /**
+   * Float32 [3, paddedHeight, paddedWidth] in memory that native threads may share; normalised, 0 where it is padded.
+   */
   readonly planes: Float32Array;
 }
 

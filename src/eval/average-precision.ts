@@ -15,7 +15,9 @@ const MAX_DETECTIONS = 100;
 /** numpy's spacing(1), which pycocotools adds to the number of detections. */
 const EPSILON = Number.EPSILON;
 
-/** What is kept of a class: of every detection its score, its rank in its image, and for each range of areas its fate. */
+/**
+ * What is kept of a class: of every detection its score, its rank in its image, and for each range of areas its fate.
+ */
 interface Kept {
   readonly scores: number[];
   readonly ranks: number[];

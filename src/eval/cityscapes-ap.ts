@@ -1,4 +1,7 @@
-/** @file Cityscapes' average precision of instances, exactly as cityscapesScripts: not COCO's. Keeps the scores of detections. */
+/**
+ * @file Cityscapes' average precision of instances, exactly as cityscapesScripts: not COCO's. Keeps the scores of
+ * detections.
+ */
 
 import { intersectionArea } from "../masks/mask-algebra.js";
 import { shapeMask } from "../masks/polygons.js";
@@ -91,8 +94,8 @@ function areaUnderCurve({ right, wrong, missed }: Kept): number {
 
 /**
  * @param classes those of both the objects and the detections; only things are evaluated
- * @returns an evaluator. Rows (of things): ap (mean over overlaps above 0.5, 0.55, ..., 0.95) and ap50; `summary`: their
- * means over the classes that have objects. Others have null.
+ * @returns an evaluator. Rows (of things): ap (mean over overlaps above 0.5, 0.55, ..., 0.95) and ap50; `summary`:
+ * their means over the classes that have objects. Others have null.
  */
 export function cityscapesAp(classes: readonly SegmentationClass[]) {
   const kept = classes.map(() => OVERLAPS.map((): Kept => ({ right: [], wrong: [], missed: 0 })));

@@ -1,4 +1,7 @@
-/** @file Cityscapes' pixel-level scores, as cityscapesScripts: IoU of classes and categories, and both weighted by instance. */
+/**
+ * @file Cityscapes' pixel-level scores, as cityscapesScripts: IoU of classes and categories, and both weighted by
+ * instance.
+ */
 
 import { InputError, suggestion } from "../core/errors.js";
 import { shapeMask } from "../masks/polygons.js";

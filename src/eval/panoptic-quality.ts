@@ -51,8 +51,8 @@ function overlaps(truth: PanopticMap, prediction: PanopticMap, where: string) {
 
 /**
  * @param classes those of both the ground truth and the predictions; unmatched ones of another class are errors of each
- * @returns an evaluator. `summary` has pq, sq and rq, each also of things and of stuff alone (`pqThings`, `pqStuff`, ...):
- * means over the classes that occur; rows have tp, fp and fn too. A class that occurs nowhere has null.
+ * @returns an evaluator. `summary` has pq, sq and rq, each also of things and of stuff alone (`pqThings`, `pqStuff`,
+ * ...): means over the classes that occur; rows have tp, fp and fn too. A class that occurs nowhere has null.
  */
 export function panopticQuality(classes: readonly SegmentationClass[]) {
   const counts = classes.map(() => ({ iou: 0, tp: 0, fp: 0, fn: 0 }));

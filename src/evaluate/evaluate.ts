@@ -1,4 +1,7 @@
-/** @file Scores of a model over a labelled source, image by image: memory holds sums and one line an image, whatever the set's size. */
+/**
+ * @file Scores of a model over a labelled source, image by image: memory holds sums and one line an image, whatever the
+ * set's size.
+ */
 
 import { inOrder } from "../core/concurrency.js";
 import { InputError } from "../core/errors.js";
@@ -28,8 +31,8 @@ export interface EvaluationOptions {
   /** The images to take, in the order in which the model should see them; all of the source if absent. */
   readonly indices?: readonly number[];
   /**
-   * Images under way at once, those included that are only read yet. By default 2: one is read while another is predicted.
-   * For a Predictor its concurrency and one more.
+   * Images under way at once, those included that are only read yet. By default 2: one is read while another is
+   * predicted. For a Predictor its concurrency and one more.
    */
   readonly underWay?: number;
   /** Is told after every image how many of how many are done. */
@@ -48,8 +51,8 @@ type Outcome = { readonly truth: Truth; readonly prediction: Prediction } | Inpu
 
 /**
  * Evaluates what the source's task and forms allow. Panoptic: PQ, and where the source has those forms AP of things and
- * mIoU; instance: AP; semantic: mIoU. Images and labels that cannot be read are listed as skipped. Several images are under
- * way at once, but they are counted in the order of `indices`.
+ * mIoU; instance: AP; semantic: mIoU. Images and labels that cannot be read are listed as skipped. Several images are
+ * under way at once, but they are counted in the order of `indices`.
  * @throws InputError when more than half of the images cannot be used
  */
 export async function evaluate(options: EvaluationOptions): Promise<Evaluation> {

@@ -27,8 +27,8 @@ const COUNT = 6;
 const QUALITY = 85;
 
 /**
- * Of one model the best and the worst images; of two those on which they differ most, and some at random. Images are read
- * and predicted again, one at a time.
+ * Of one model the best and the worst images; of two those on which they differ most, and some at random. Images are
+ * read and predicted again, one at a time.
  */
 export async function galleriesOf(source: LabelledSource, runs: readonly Shown[]): Promise<Gallery[]> {
   const chosen = runs.length === 1 ? extremes(runs[0].evaluation) : contrasts(runs[0].evaluation, runs[1].evaluation);

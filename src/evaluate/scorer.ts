@@ -28,8 +28,8 @@ export interface Scorer {
   /** What it needs of Cityscapes besides. */
   readonly needs?: "ignored" | "objects";
   /**
-   * Takes one image into the sums, `name` in errors; returns the deciding score of that image alone, in percent, null if it
-   * has none.
+   * Takes one image into the sums, `name` in errors; returns the deciding score of that image alone, in percent, null
+   * if it has none.
    */
   add(name: string, truth: Truth, prediction: Prediction): number | null;
   result(): Result;

@@ -29,9 +29,9 @@ interface Parts<E> {
 const FIELDS = { panoptic: "panoptic", semantic: "semantic", instance: "instances" } as const;
 
 /**
- * Panoptic: panoptic quality, and where the source has those forms AP of the things and mIoU, which come from the model's
- * instances and semantic map, not from its panoptic one. Instance: COCO's AP. Semantic: IoU. Of Cityscapes also what its
- * own scripts measure.
+ * Panoptic: panoptic quality, and where the source has those forms AP of the things and mIoU, which come from the
+ * model's instances and semantic map, not from its panoptic one. Instance: COCO's AP. Semantic: IoU. Of Cityscapes also
+ * what its own scripts measure.
  */
 export function scorersOf({ task, classes, forms, cityscapes }: LabelledSource): Scorer[] {
   const judged = (form: Task) => form === task || (task === "panoptic" && forms.has(form));

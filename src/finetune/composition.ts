@@ -1,4 +1,7 @@
-/** @file From the settings of a fine-tuning run to the options of its parts. Below this file nobody sees a settings object. */
+/**
+ * @file From the settings of a fine-tuning run to the options of its parts. Below this file nobody sees a settings
+ * object.
+ */
 
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";

@@ -34,7 +34,10 @@ export class Finetuner {
     private readonly weightOf: ReadonlyMap<string, number>,
   ) {}
 
-  /** Builds and compiles the programs. `start` gives the values of all declared weights, and the moments when a run goes on. */
+  /**
+   * Builds and compiles the programs. `start` gives the values of all declared weights, and the moments when a run goes
+   * on.
+   */
   static async create(
     runtime: Runtime,
     options: FinetunerOptions,
@@ -47,8 +50,8 @@ export class Finetuner {
   }
 
   /**
-   * One optimiser step over images [batch, 3, H, W] and their objects; `step` from 0. The result does not depend on the number
-   * of lanes. `draws`: the random points, by default those of (seed, step).
+   * One optimiser step over images [batch, 3, H, W] and their objects; `step` from 0. The result does not depend on the
+   * number of lanes. `draws`: the random points, by default those of (seed, step).
    * @throws NonFiniteError, with nothing updated
    */
   async step(

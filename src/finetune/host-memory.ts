@@ -1,4 +1,6 @@
-/** @file Values that are put together here and read there: on the CPU both see the same memory, on a GPU it is copied. */
+/**
+ * @file Values that are put together here and read there: on the CPU both see the same memory, on a GPU it is copied.
+ */
 
 import { sizeOf } from "../core/tensor-data.js";
 import type { DeviceTensor } from "../runtime/contract.js";

@@ -168,9 +168,9 @@ export const PRESETS: Readonly<Record<string, FinetuneSettings>> = {
     data: { task: "panoptic", crop: [128, 128] },
     inference: { shortEdge: 128, objectThreshold: 0.4 },
   }),
-  // A nucleus of 300 pixels among 256 x 256 is met by 5 of 1024 random points: matched by chance, trained by almost none.
-  // So images are seen at twice their size, a crop of some ten nuclei at a time, and predicted in such windows. Dark and
-  // bright images in batches of two do not agree with any running statistics: a norm of each image by itself.
+  // A nucleus of 300 pixels among 256 x 256 is met by 5 of 1024 random points: matched by chance, trained by almost
+  // none. So images are seen at twice their size, a crop of some ten nuclei at a time, and predicted in such windows.
+  // Dark and bright images in batches of two do not agree with any running statistics: a norm of each image by itself.
   dsb2018: derive({ ...TINY_MODEL, norm: "group", normGroups: 8 }, SMALL, {
     data: { task: "instance", keepEmpty: false, jitter: [1.6, 2.5] },
     inference: { shortEdge: 448, longEdge: 600, window: 256 },

@@ -66,7 +66,10 @@ export async function runFinetuning(options: FinetuneOptions): Promise<LoopOutco
   });
 }
 
-/** The settings with the step whose weights the run started from, so that it stays known and a resumed run finds it again. */
+/**
+ * The settings with the step whose weights the run started from, so that it stays known and a resumed run finds it
+ * again.
+ */
 const withStep = (settings: FinetuneSettings, step: number | undefined): FinetuneSettings =>
   step === undefined ? settings : { ...settings, from: { ...settings.from, step } };
 

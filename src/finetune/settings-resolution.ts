@@ -21,8 +21,8 @@ function modelOfRun(run: string): ModelSettings | undefined {
 }
 
 /**
- * With weights from a run, a preset for data of some kind takes the model of that run, and a published one, which has a model of
- * its own, the learning rate for pretrained weights.
+ * With weights from a run, a preset for data of some kind takes the model of that run, and a published one, which has a
+ * model of its own, the learning rate for pretrained weights.
  */
 function adaptToWeights(preset: FinetuneSettings, { preset: name, assignments }: AskedFor): FinetuneSettings {
   const from = assignments.findLast(({ path }) => path.join(".") === "from.run")?.value;

@@ -144,7 +144,9 @@ export type FinetuneSettings = z.output<typeof finetuneSchema>;
 /** Settings that may change when a run is resumed: no step that it has taken depends on them. */
 export const RESUMABLE_SETTINGS = [...RESUMABLE_RUN_SETTINGS, "run.evaluateEvery", "run.evaluateImages"] as const;
 
-/** For the check that a step fits into memory: with the predicted masks, their gradients, and the points of the losses. */
+/**
+ * For the check that a step fits into memory: with the predicted masks, their gradients, and the points of the losses.
+ */
 export function stepSizeOf({ model, run, data, decoder, criterion }: FinetuneSettings): StepSize {
   const [height, width] = data.crop;
   const masks = 2 * (model.decoderLayers + 1) * decoder.queries * (height / 4) * (width / 4);

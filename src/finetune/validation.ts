@@ -41,8 +41,8 @@ export class Validation {
   }
 
   /**
-   * Scores, in percent, on the first `limit` images of the split, 0 for all; the deciding one chooses the best checkpoint.
-   * Where most images cannot be used there are none: training that went well does not end for it.
+   * Scores, in percent, on the first `limit` images of the split, 0 for all; the deciding one chooses the best
+   * checkpoint. Where most images cannot be used there are none: training that went well does not end for it.
    */
   async measure(step: number, limit: number): Promise<Measurement> {
     const { source, predictor, order, reporter } = this;

@@ -69,7 +69,8 @@ export const softmax = unary("Softmax");
 /** The logarithm of `softmax`. */
 export const logSoftmax = unary("LogSoftmax");
 /**
- * The sum over axes (negative ones count from the last; default all), which `keepdims` leaves in the shape with length 1.
+ * The sum over axes (negative ones count from the last; default all), which `keepdims` leaves in the shape with length
+ * 1.
  */
 export const reduceSum = reduction("ReduceSum");
 /** The mean over axes, which are given as to `reduceSum`. */

@@ -120,8 +120,8 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
 }
 
 /**
- * Gradients with respect to `wrt`, in its order, of sum over i of <outputs[i], seeds[i]>: the reverse walk for a loss that is
- * computed elsewhere, whose gradients with respect to the outputs come in as `seeds`, of the outputs' shapes.
+ * Gradients with respect to `wrt`, in its order, of sum over i of <outputs[i], seeds[i]>: the reverse walk for a loss
+ * that is computed elsewhere, whose gradients with respect to the outputs come in as `seeds`, of the outputs' shapes.
  * Throws ShapeError when the outputs do not depend on one of `wrt`.
  */
 export function vectorJacobian(outputs: readonly Tensor[], seeds: readonly Tensor[], wrt: readonly Tensor[]): Tensor[] {

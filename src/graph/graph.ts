@@ -114,7 +114,9 @@ export class Graph {
     this.outputs.set(name, tensor);
   }
 
-  /** Appends a node; its output types follow from the inference table. @throws InputError for a graph of too many nodes */
+  /**
+   * Appends a node; its output types follow from the inference table. @throws InputError for a graph of too many nodes
+   */
   apply<K extends OpName>(op: K, inputs: readonly Tensor[], attributes: Operators[K]): readonly Tensor[] {
     if (this.nodes.length >= MAX_NODES) {
       throw new InputError({

@@ -1,4 +1,6 @@
-/** @file A slow, obvious interpreter: what every operator means, and the reference for every faster way to run a graph. */
+/**
+ * @file A slow, obvious interpreter: what every operator means, and the reference for every faster way to run a graph.
+ */
 
 import { ShapeError } from "../core/errors.js";
 import { sizeOf, type TensorData } from "../core/tensor-data.js";
@@ -32,8 +34,8 @@ function feed(tensor: Tensor, feeds: ReadonlyMap<string, Feed>): Value {
 }
 
 /**
- * The values of `outputs`, in their order, all arithmetic in float64. `feeds` holds the graph inputs they need, by name.
- * Throws ShapeError for a feed that is missing or of the wrong type.
+ * The values of `outputs`, in their order, all arithmetic in float64. `feeds` holds the graph inputs they need, by
+ * name. Throws ShapeError for a feed that is missing or of the wrong type.
  */
 export function interpret(outputs: readonly Tensor[], feeds: ReadonlyMap<string, Feed>): Value[] {
   const needed = ancestors(outputs);

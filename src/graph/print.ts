@@ -48,8 +48,9 @@ export function printNode(graph: Graph, node: Node): string {
 }
 
 /**
- * The whole graph: inputs, large constants, nodes in order, outputs. Numbers count node outputs from 0, so the print does
- * not depend on how tensors were made. Comments mark regions with a gradient of their own, and where the phase changes.
+ * The whole graph: inputs, large constants, nodes in order, outputs. Numbers count node outputs from 0, so the print
+ * does not depend on how tensors were made. Comments mark regions with a gradient of their own, and where the phase
+ * changes.
  */
 export function printGraph(graph: Graph): string {
   const nameOf = names(graph);

@@ -1,4 +1,7 @@
-/** @file Cuts a graph with gradients in two, so that something outside the graph can happen between forward and backward. */
+/**
+ * @file Cuts a graph with gradients in two, so that something outside the graph can happen between forward and
+ * backward.
+ */
 
 import { ancestors, Graph, inputName, type Node, type Tensor } from "./graph.js";
 import type { OpName } from "./operators.js";
@@ -51,8 +54,9 @@ class Copier {
 const producer = ({ source }: Tensor) => (source.kind === "node" ? source.node : undefined);
 
 /**
- * Splits at the first gradient. Every tensor that the gradients read is handed over as a residual, except what is cheap to
- * make again: views and moves of other residuals, and whatever depends on no input named in `data` (transformed weights).
+ * Splits at the first gradient. Every tensor that the gradients read is handed over as a residual, except what is cheap
+ * to make again: views and moves of other residuals, and whatever depends on no input named in `data` (transformed
+ * weights).
  */
 export function splitAtGradients(graph: Graph, data: ReadonlySet<string>): Halves {
   const alive = ancestors(graph.outputs.values());

@@ -57,7 +57,8 @@ function viaTemporary(path: string, expected: string, produce: (temporary: strin
 }
 
 /**
- * Writes a file so that a reader sees the earlier file or the complete new one, whenever the process or the machine dies.
+ * Writes a file so that a reader sees the earlier file or the complete new one, whenever the process or the machine
+ * dies.
  * @param content the bytes, UTF-8 text, or a function that writes them in pieces
  * @throws InputError naming the file and the reason (no space, no permission, ...); the earlier file then stays
  */

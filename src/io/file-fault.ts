@@ -36,7 +36,8 @@ export function pathAdvice(path: string): string {
 }
 
 /**
- * What to throw for an `error` met while using the file `where`: an `InputError` for a system error, else the error itself.
+ * What to throw for an `error` met while using the file `where`: an `InputError` for a system error, else the error
+ * itself.
  * @param expected what the file should have been, e.g. "a file that can be written"
  */
 export function fileFault(error: unknown, where: string, expected: string): unknown {

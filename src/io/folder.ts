@@ -27,8 +27,8 @@ async function makeOne(path: string): Promise<void> {
 }
 
 /**
- * Makes a folder and those above it that are missing, and makes sure that files can be made in it, before any work is done.
- * The recursive `mkdir` of Node calls a read-only file system "no such file", and below /proc it never returns.
+ * Makes a folder and those above it that are missing, and makes sure that files can be made in it, before any work is
+ * done. The recursive `mkdir` of Node calls a read-only file system "no such file", and below /proc it never returns.
  * @param where what the user called it, e.g. `--out runs/a`
  * @returns the first folder that had to be made, undefined if none
  * @throws InputError with the reason: no permission, a read-only file system, a file in the way, ...

@@ -90,7 +90,8 @@ function removeOwn(path: string, text: string): void {
 }
 
 /**
- * Locks a directory for this process until `release` is called or the process exits. The lock of a dead process is taken over.
+ * Locks a directory for this process until `release` is called or the process exits. The lock of a dead process is
+ * taken over.
  * @returns release
  * @throws InputError when a live process holds the lock, or when the directory cannot be written
  */

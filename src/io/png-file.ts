@@ -157,9 +157,10 @@ function chunk(type: string, data: Uint8Array): Buffer {
 }
 
 /**
- * Decodes the pixels alone: palettes, profiles and texts, which may inflate to anything, are left out. fast-png gets the
- * pixels inflated, since it has no limit of its own.
- * @throws PngError for a damaged file, more pixels than MAX_PIXELS, or less than 8 bits interlaced (fast-png reads it wrongly)
+ * Decodes the pixels alone: palettes, profiles and texts, which may inflate to anything, are left out. fast-png gets
+ * the pixels inflated, since it has no limit of its own.
+ * @throws PngError for a damaged file, more pixels than MAX_PIXELS, or less than 8 bits interlaced (fast-png reads it
+ * wrongly)
  */
 export async function decodePng(bytes: Uint8Array): Promise<DecodedPng> {
   const header = pngHeader(bytes);

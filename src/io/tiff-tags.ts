@@ -60,7 +60,9 @@ export function tiffTags(bytes: Uint8Array, wanted: readonly number[]): Map<numb
   return found;
 }
 
-/** Samples of a pixel that are colours, by PhotometricInterpretation: grey, palette and mask 1, CMYK 4, all others 3. */
+/**
+ * Samples of a pixel that are colours, by PhotometricInterpretation: grey, palette and mask 1, CMYK 4, all others 3.
+ */
 const COLOURS: Readonly<Record<number, number>> = { 0: 1, 1: 1, 3: 1, 4: 1, 5: 4 };
 
 /** What is wrong with the channels of a TIFF: samples beside the colours must be one of transparency. */

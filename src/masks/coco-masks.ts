@@ -11,8 +11,8 @@ export interface CocoMask {
 
 /**
  * Counts as COCO's string. From the fourth on a count is written as its difference to the one two before; a number in
- * groups of 5 bits from the lowest, each a character from "0" on; bit 5 says that more follow, the last group's bit 4 is
- * the sign.
+ * groups of 5 bits from the lowest, each a character from "0" on; bit 5 says that more follow, the last group's bit 4
+ * is the sign.
  */
 export function compressCounts(counts: ArrayLike<number>): string {
   let text = "";

@@ -15,7 +15,9 @@ export function intersectionArea(a: RunLengths, b: RunLengths): number {
   return sharedPixels(a.counts, b.counts);
 }
 
-/** Overlap of two lists of runs: of the two current inside runs, the one that ends first is followed by its successor. */
+/**
+ * Overlap of two lists of runs: of the two current inside runs, the one that ends first is followed by its successor.
+ */
 function sharedPixels(a: Uint32Array, b: Uint32Array): number {
   let [i, j, area] = [0, 0, 0];
   let [startA, endA, startB, endB] = [0, 0, 0, 0];
@@ -34,7 +36,10 @@ function sharedPixels(a: Uint32Array, b: Uint32Array): number {
   }
 }
 
-/** Runs without empty ones in between, from places at which inside and outside change, in rising order; two at one place cancel. */
+/**
+ * Runs without empty ones in between, from places at which inside and outside change, in rising order; two at one place
+ * cancel.
+ */
 export function fromBoundaries(boundaries: ArrayLike<number>, width: number, height: number): RunLengths {
   const size = width * height;
   const changes: number[] = [];
@@ -47,7 +52,10 @@ export function fromBoundaries(boundaries: ArrayLike<number>, width: number, hei
   return { width, height, counts: Uint32Array.from(changes, (change, i) => change - (i > 0 ? changes[i - 1] : 0)) };
 }
 
-/** Pixels that lie in at least `needed` of the masks, of which there is at least one: a sweep over where runs begin and end. */
+/**
+ * Pixels that lie in at least `needed` of the masks, of which there is at least one: a sweep over where runs begin and
+ * end.
+ */
 function coveredBy(masks: readonly RunLengths[], needed: number): RunLengths {
   const [{ width, height }] = masks;
   const [starts, ends]: [number[], number[]] = [[], []];
@@ -116,12 +124,15 @@ function boxOverlap([x, y, width, height]: Box, [u, v, otherWidth, otherHeight]:
   return across > 0 && down > 0 ? across * down : 0;
 }
 
-/** Intersection over union; over a crowd, intersection over the detection's own area. 0 where there is no intersection. */
+/**
+ * Intersection over union; over a crowd, intersection over the detection's own area. 0 where there is no intersection.
+ */
 const ratio = (shared: number, detected: number, truth: number, crowd: boolean) =>
   shared === 0 ? 0 : shared / (crowd ? detected : detected + truth - shared);
 
 /**
- * IoU of every detection with every ground-truth mask, as pycocotools: of a crowd, the share of the detection inside it.
+ * IoU of every detection with every ground-truth mask, as pycocotools: of a crowd, the share of the detection inside
+ * it.
  * @returns one row a detection
  */
 export function maskIous(

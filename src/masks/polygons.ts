@@ -37,7 +37,10 @@ function edgeAt(polygon: readonly number[], i: number): Edge {
   return { u, v, endU, endV, steps: Math.max(across, down), wide };
 }
 
-/** First and last column of the image whose middle an edge crosses: it goes from fine column `FINE * x + MIDDLE` to the next. */
+/**
+ * First and last column of the image whose middle an edge crosses: it goes from fine column `FINE * x + MIDDLE` to the
+ * next.
+ */
 function columnsOf({ u, endU }: Edge, width: number): [first: number, last: number] {
   const [left, right] = [Math.min(u, endU), Math.max(u, endU)];
   const first = Math.max(0, Math.ceil((left - MIDDLE) / FINE));
@@ -84,10 +87,10 @@ export function requireDrawable(polygons: Iterable<readonly number[]>, width: nu
 }
 
 /**
- * Run lengths of one polygon as pycocotools draws it: a pixel is inside when the outline crosses the middle of its column
- * above it an odd number of times. An edge takes one step a column or a row of the fine grid, whichever it crosses more
- * of, computed from the same of its two ends whatever its direction; only the steps at middles of the image's columns are
- * taken, so that the cost does not grow with what lies outside.
+ * Run lengths of one polygon as pycocotools draws it: a pixel is inside when the outline crosses the middle of its
+ * column above it an odd number of times. An edge takes one step a column or a row of the fine grid, whichever it
+ * crosses more of, computed from the same of its two ends whatever its direction; only the steps at middles of the
+ * image's columns are taken, so that the cost does not grow with what lies outside.
  * @param polygon [x0, y0, x1, y1, ...] in pixels; parts outside the image are cut off
  * @throws InputError when the coordinates do not come in pairs, or one is no number within MAX_COORDINATE
  */

@@ -21,7 +21,8 @@ const MAX_SIZE = 2 ** 32 - 1;
 /**
  * Run lengths from counts that somebody else made.
  * @param where names the mask in the error, for instance a file and an annotation
- * @throws InputError when a count is no whole number from 0, they do not add up to `width * height`, or that is too many
+ * @throws InputError when a count is no whole number from 0, they do not add up to `width * height`, or that is too
+ * many
  */
 export function runLengths(
   width: number,

@@ -1,4 +1,7 @@
-/** @file Segmentations as plain data, whoever made them: what data sets hold, models predict, metrics compare, pictures show. */
+/**
+ * @file Segmentations as plain data, whoever made them: what data sets hold, models predict, metrics compare, pictures
+ * show.
+ */
 
 import type { Rgb, Size } from "../core/image.js";
 import type { RunLengths } from "./run-lengths.js";
@@ -69,7 +72,10 @@ export interface Polygons {
 export interface Instance {
   readonly label: number;
   readonly crowd: boolean;
-  /** Pixels, by which metrics sort it into small, medium and large: what the data set's own file says, if that is about right. */
+  /**
+   * Pixels, by which metrics sort it into small, medium and large: what the data set's own file says, if that is about
+   * right.
+   */
   readonly area: number;
   readonly shape: RunLengths | Polygons;
   /** Of the data set's own file, where it has one. */

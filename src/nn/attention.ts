@@ -49,7 +49,9 @@ interface Tile {
 /** More tiles make graphs of hundreds of thousands of nodes, for maps whose parts no cache holds anyway. */
 const MAX_TILES = 64;
 
-/** Tiles whose probabilities fit `cacheBytes`, of huge maps the least that `MAX_TILES` allow; grouped by their heads. */
+/**
+ * Tiles whose probabilities fit `cacheBytes`, of huge maps the least that `MAX_TILES` allow; grouped by their heads.
+ */
 function tiles([rows, lq]: readonly number[], lk: number, cacheBytes: number): Tile[][] {
   const perHead = 4 * lq * lk;
   const bytes = Math.max(cacheBytes, (rows * perHead) / MAX_TILES);

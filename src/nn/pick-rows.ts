@@ -19,8 +19,8 @@ export interface RowChoice {
 
 /**
  * x [rows, D] -> one matrix [K, D] for each list of `picks`. The gradient of gathering alone would be a scatter with
- * addition; here it gathers from the results' gradients what became of each row, and sums over the places of shared ones.
- * The constants are made once, however often the function is applied.
+ * addition; here it gathers from the results' gradients what became of each row, and sums over the places of shared
+ * ones. The constants are made once, however often the function is applied.
  */
 export function rowPicker(graph: Graph, { rows, picks, shared = 0 }: RowChoice): (x: Tensor) => readonly Tensor[] {
   const chosen = picks.map((pick) => indices(graph, [pick.length], pick));

@@ -6,7 +6,8 @@ import type { Tensor } from "../graph/graph.js";
 
 /**
  * The two grid lines around each coordinate: index clamped to [0, last], weight zero where it lay outside. NaN, which
- * Max would pass on, compares as false: a diverged model gathers row 0 and its loss says NaN, where an index out of bounds would end the run.
+ * Max would pass on, compares as false: a diverged model gathers row 0 and its loss says NaN, where an index out of
+ * bounds would end the run.
  */
 export function corners(coordinate: Tensor, last: Tensor): { index: Tensor; weight: Tensor }[] {
   const low = g.floor(coordinate);

@@ -1,8 +1,12 @@
-/** @file Plain data to the bytes of an ONNX file. Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
+/**
+ * @file Plain data to the bytes of an ONNX file. Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+ */
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { DType, Shape, TensorData } from "../core/tensor-data.js";
 
-/** An integer is an INT, integers are INTS, text is a STRING; floats are marked, as JavaScript cannot tell 1 from 1.0. */
+/**
+ * An integer is an INT, integers are INTS, text is a STRING; floats are marked, as JavaScript cannot tell 1 from 1.0.
+ */
 export type OnnxAttribute =
   | number
   | string

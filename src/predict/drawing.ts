@@ -7,7 +7,10 @@ import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import { type MaskSet, overlay, type Segmentation } from "../viz/overlay.js";
 import type { Prediction } from "./predictor.js";
 
-/** Pixels of the longer side: enough for a third of the page on a fine screen; smaller images are enlarged to the lower bound. */
+/**
+ * Pixels of the longer side: enough for a third of the page on a fine screen; smaller images are enlarged to the lower
+ * bound.
+ */
 const SIDE = { least: 384, most: 640 };
 
 /** Predicted instances below this score are not drawn: a model gives up to a hundred an image. */

@@ -43,8 +43,8 @@ function factsOf({ classes, architecture, inference, criterion }: ModelDescripti
 const checkpointsAround = (path: string) => (basename(dirname(path)) === "checkpoints" ? dirname(path) : path);
 
 /**
- * Writes the weights of a fine-tuned model, or the backbone and pixel decoder of a pretraining run, under a target's names,
- * with the buffers that the target's own files hold.
+ * Writes the weights of a fine-tuned model, or the backbone and pixel decoder of a pretraining run, under a target's
+ * names, with the buffers that the target's own files hold.
  * @throws InputError for a checkpoint that cannot be read, or a model that the target cannot express
  */
 export async function exportModel(options: ExportOptions): Promise<SavedWeights> {

@@ -1,4 +1,7 @@
-/** @file Instance inference (instance_inference in Mask2Former's maskformer_model.py): the most probable pairs of query and class, each a mask. */
+/**
+ * @file Instance inference (instance_inference in Mask2Former's maskformer_model.py): the most probable pairs of query
+ * and class, each a mask.
+ */
 
 import { encodeMask, type RunLengths } from "../masks/run-lengths.js";
 import type { ScoredInstance, SegmentationClass } from "../masks/segmentation.js";
@@ -72,7 +75,10 @@ async function masksOf(
   return masks;
 }
 
-/** The tiles that a query's mask can reach: resampling is an average, so one without a positive logit has no pixel of it. */
+/**
+ * The tiles that a query's mask can reach: resampling is an average, so one without a positive logit has no pixel of
+ * it.
+ */
 function jobsOf({ masks }: NetworkOutput, sizes: ImageSizes, query: number, tiles: readonly Tile[]): MaskJob[] {
   const grid = maskGrid(sizes);
   const patch = new Float32Array(TILE.inputs ** 2);

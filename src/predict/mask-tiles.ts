@@ -1,4 +1,6 @@
-/** @file Mask logits at the original size, tile by tile: the tiles, and the graph that enlarges many of them at once. */
+/**
+ * @file Mask logits at the original size, tile by tile: the tiles, and the graph that enlarges many of them at once.
+ */
 
 import type { Size } from "../core/image.js";
 import * as g from "../graph/build.js";
@@ -43,7 +45,9 @@ export function tilesAtOriginalSize(sizes: ImageSizes): Tile[] {
   return tilesOf(axis("height"), axis("width"));
 }
 
-/** Copies the inputs of a tile out of one query's mask logits into `patch`; zeros beyond the edge. Returns the largest. */
+/**
+ * Copies the inputs of a tile out of one query's mask logits into `patch`; zeros beyond the edge. Returns the largest.
+ */
 export function copyPatch(
   masks: Float32Array,
   { width, height }: Size,

@@ -1,4 +1,6 @@
-/** @file Predictions of which nothing was kept, and why: a threshold, the overlap, or a model that knows nothing yet. */
+/**
+ * @file Predictions of which nothing was kept, and why: a threshold, the overlap, or a model that knows nothing yet.
+ */
 
 import type { Prediction } from "./predictor.js";
 import type { InferenceSettings } from "./trained-model.js";

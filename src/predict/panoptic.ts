@@ -1,4 +1,7 @@
-/** @file Panoptic inference (panoptic_inference in Mask2Former's maskformer_model.py): confident queries share the pixels out among them. */
+/**
+ * @file Panoptic inference (panoptic_inference in Mask2Former's maskformer_model.py): confident queries share the
+ * pixels out among them.
+ */
 
 import type { PanopticMap, Segment, SegmentationClass } from "../masks/segmentation.js";
 import { type MaskEnlarger, TILE, tilesAtOriginalSize } from "./mask-tiles.js";
@@ -82,7 +85,10 @@ async function shareOut(
 }
 
 export interface PanopticPrediction {
-  /** Segments 1, 2, ... in the order of the queries; all stuff of a class is one segment, of the best of its scores; 0 is void. */
+  /**
+   * Segments 1, 2, ... in the order of the queries; all stuff of a class is one segment, of the best of its scores; 0
+   * is void.
+   */
   readonly map: PanopticMap;
   /**
    * Of the queries above the threshold the largest share of claimed pixels that one owns, what the overlap threshold is

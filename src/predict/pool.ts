@@ -11,8 +11,8 @@ export type Buffers = Readonly<Record<string, Float32Array>>;
 
 export interface Pool {
   /**
-   * Runs the graph once for each job, as many at once as there are cores. `fill` writes all inputs; `take` reads the outputs,
-   * which are valid until it returns. Jobs end in any order.
+   * Runs the graph once for each job, as many at once as there are cores. `fill` writes all inputs; `take` reads the
+   * outputs, which are valid until it returns. Jobs end in any order.
    */
   run<Job>(
     jobs: readonly Job[],

@@ -26,19 +26,19 @@ export type LiveWeights = ReadonlyMap<string, DeviceTensor<"float32">>;
 
 export interface PredictorOptions {
   /**
-   * Values become part of the compiled network, which is fastest. Tensors of the runtime are read at each prediction, so that
-   * training sees its current weights without a copy; they must outlive the predictor and not change during a prediction.
-   * More weights than the network needs are fine.
+   * Values become part of the compiled network, which is fastest. Tensors of the runtime are read at each prediction,
+   * so that training sees its current weights without a copy; they must outlive the predictor and not change during a
+   * prediction. More weights than the network needs are fine.
    */
   readonly weights: FixedWeights | LiveWeights;
   /**
-   * Images that are under way at once, by default as many as there are cores. 1 gives all cores to one image: the shortest
-   * wait for a single one.
+   * Images that are under way at once, by default as many as there are cores. 1 gives all cores to one image: the
+   * shortest wait for a single one.
    */
   readonly concurrency?: number;
   /**
-   * Compiled networks that are kept, one for each padded size. Each holds its own copy of fixed weights, and dropping one does
-   * not give all of its memory back, so predict images in the order of `groupByPaddedSize`. Default 2.
+   * Compiled networks that are kept, one for each padded size. Each holds its own copy of fixed weights, and dropping
+   * one does not give all of its memory back, so predict images in the order of `groupByPaddedSize`. Default 2.
    */
   readonly programs?: number;
 }
@@ -49,7 +49,9 @@ export interface Prediction {
   readonly panoptic?: PanopticMap;
   /** Best score first; all of the top k, however small their scores. */
   readonly instances?: readonly ScoredInstance[];
-  /** The highest probability that any query gives to a class that is its first choice; 0 when all choose "no object". */
+  /**
+   * The highest probability that any query gives to a class that is its first choice; 0 when all choose "no object".
+   */
   readonly confidence: number;
   /** See `PanopticPrediction.keptShare`. */
   readonly keptShare?: number;
@@ -107,9 +109,9 @@ export class Predictor {
   }
 
   /**
-   * Segments an image in the forms that are asked for, whatever the model was trained for; one that predicts in windows gives
-   * instances alone. May be called again before it has answered: `concurrency` images or windows are under way at once, the
-   * others wait.
+   * Segments an image in the forms that are asked for, whatever the model was trained for; one that predicts in windows
+   * gives instances alone. May be called again before it has answered: `concurrency` images or windows are under way at
+   * once, the others wait.
    * @throws InputError when the weights give values that are not finite, or for a form that cannot be had
    */
   async predict(image: Image, forms: ReadonlySet<Task>): Promise<Prediction> {
@@ -183,7 +185,10 @@ export class Predictor {
     };
   }
 
-  /** Semantic models score at the network's size and resize the scores (maskformer_model.py: SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE); the same where sizes are equal. */
+  /**
+   * Semantic models score at the network's size and resize the scores (maskformer_model.py:
+   * SEM_SEG_POSTPROCESSING_BEFORE_INFERENCE); the same where sizes are equal.
+   */
   private scorer(output: NetworkOutput, { original, input }: ImageSizes): Promise<SemanticScorer> {
     const resized = original.width !== input.width || original.height !== input.height;
     const order = this.model.task === "semantic" && resized ? "resize-scores" : "resize-masks";

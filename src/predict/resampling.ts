@@ -22,7 +22,9 @@ export function bilinear(from: number, to: number): Band {
   return { from, to, width: 2, first: low, weights };
 }
 
-/** `outer` after `inner`, of whose outputs it reads the first `outer.from`: resampling, cropping and resampling in one. */
+/**
+ * `outer` after `inner`, of whose outputs it reads the first `outer.from`: resampling, cropping and resampling in one.
+ */
 export function compose(outer: Band, inner: Band): Band {
   const rows = Array.from({ length: outer.to }, (_, i) => {
     const row = new Map<number, number>();

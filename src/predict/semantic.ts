@@ -1,4 +1,7 @@
-/** @file Semantic inference: class scores of every pixel, S[c] = sum over q of softmax(L)[q, c] sigmoid(X)[q], and their argmax. */
+/**
+ * @file Semantic inference: class scores of every pixel, S[c] = sum over q of softmax(L)[q, c] sigmoid(X)[q], and their
+ * argmax.
+ */
 
 import type { Size } from "../core/image.js";
 import * as g from "../graph/build.js";
@@ -13,7 +16,9 @@ import { type Band, bilinear, cut, matrixOf, type Stretch } from "./resampling.j
 /** Where class scores are made: at the original size, or at the network's and resized afterwards. */
 export type ScoreOrder = "resize-masks" | "resize-scores";
 
-/** Class scores of a rectangle: [classes, TILE.outputs, TILE.outputs], of which `rows` and `columns` say what counts. */
+/**
+ * Class scores of a rectangle: [classes, TILE.outputs, TILE.outputs], of which `rows` and `columns` say what counts.
+ */
 export type TakeScores = (rows: Stretch, columns: Stretch, scores: Float32Array) => void;
 
 export interface SemanticScorer {
@@ -42,7 +47,10 @@ function scoreGraph(queries: number, classes: number, resize: boolean): Graph {
   return graph;
 }
 
-/** A tile of the original image (`rows`, `columns`), and the tile of the network's input that its scores are resized from. */
+/**
+ * A tile of the original image (`rows`, `columns`), and the tile of the network's input that its scores are resized
+ * from.
+ */
 interface ScoreJob {
   readonly rows: Stretch;
   readonly columns: Stretch;
@@ -123,7 +131,9 @@ function transposed(values: Float32Array, rows: number, columns: number): Float3
   return Float32Array.from(values, (_, i) => values[(i % rows) * columns + Math.floor(i / rows)]);
 }
 
-/** The class of the highest score of each pixel, the first of equals. Holds the scores of a few tiles at a time only. */
+/**
+ * The class of the highest score of each pixel, the first of equals. Holds the scores of a few tiles at a time only.
+ */
 export async function semanticMap(
   scorer: SemanticScorer,
   output: NetworkOutput,

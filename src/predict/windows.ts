@@ -1,6 +1,6 @@
 /**
- * @file Images of which the network saw parts in training, such as microscope slides: cut into overlapping windows, each
- * predicted by itself. An object belongs to the window in whose share its centre lies, so none is found twice.
+ * @file Images of which the network saw parts in training, such as microscope slides: cut into overlapping windows,
+ * each predicted by itself. An object belongs to the window in whose share its centre lies, so none is found twice.
  */
 
 import { InputError } from "../core/errors.js";
@@ -15,7 +15,10 @@ export interface SeenAs extends TestEdges {
   readonly window?: number;
 }
 
-/** Part of a window, at least, that its neighbour sees too: objects up to this size lie whole in the window that owns them. */
+/**
+ * Part of a window, at least, that its neighbour sees too: objects up to this size lie whole in the window that owns
+ * them.
+ */
 const OVERLAP = 0.25;
 
 /** Part of one axis, in pixels of the image; of the objects in it those centred in [from, to) are its own. */

@@ -1,6 +1,7 @@
 /**
- * @file Alarms of a pretraining that goes wrong: features that collapse, wholly or in part, measured against the start of the run
- * and against what is predictable. They depend on what the run logged alone, so a resumed run goes on where it was.
+ * @file Alarms of a pretraining that goes wrong: features that collapse, wholly or in part, measured against the start
+ * of the run and against what is predictable. They depend on what the run logged alone, so a resumed run goes on where
+ * it was.
  */
 
 import type { StepRecord } from "../viz/metric-curves.js";
@@ -204,7 +205,10 @@ export class CollapseWatch {
   }
 }
 
-/** An alarm for the reader: when, what was seen, the usual cause, and what to try. `last`: the last step of the run, once it is over. */
+/**
+ * An alarm for the reader: when, what was seen, the usual cause, and what to try. `last`: the last step of the run,
+ * once it is over.
+ */
 export function alarmText({ name, seen, from, to }: Alarm, last?: number): string {
   const { cause, advice } = RULES[name];
   const when =

@@ -1,4 +1,7 @@
-/** @file From the settings of a pretraining run to the options of its parts. Below this file nobody sees a settings object. */
+/**
+ * @file From the settings of a pretraining run to the options of its parts. Below this file nobody sees a settings
+ * object.
+ */
 
 import type { Reporter } from "../core/reporter.js";
 import { familyOf } from "../families/families.js";
@@ -57,7 +60,8 @@ export function pretrainerOptions(settings: PretrainSettings, steps: number): Pr
 }
 
 /**
- * A pretrainer for a run of `steps` steps, which goes on from `state`, or begins with the weights that the settings say.
+ * A pretrainer for a run of `steps` steps, which goes on from `state`, or begins with the weights that the settings
+ * say.
  * @throws InputError when weights are to come from a file or a run that does not fit
  */
 export function createPretrainer(

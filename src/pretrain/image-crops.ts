@@ -50,7 +50,10 @@ export async function usableCrops(
   return { images, skipped };
 }
 
-/** The crops of images, each cut when its turn comes, so that one is in memory at a time; `used` is told how many are done. */
+/**
+ * The crops of images, each cut when its turn comes, so that one is in memory at a time; `used` is told how many are
+ * done.
+ */
 export function cutOneByOne(
   source: ImageSource,
   indices: readonly number[],

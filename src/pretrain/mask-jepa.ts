@@ -59,8 +59,8 @@ export class MaskJepa implements Objective<PretrainBatch> {
   }
 
   /**
-   * Builds and compiles the programs. `valuesOf` gives the starting values of the weights that they declare; a frozen backbone's
-   * are compiled in.
+   * Builds and compiles the programs. `valuesOf` gives the starting values of the weights that they declare; a frozen
+   * backbone's are compiled in.
    */
   static async create(
     runtime: Runtime,

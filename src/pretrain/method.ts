@@ -1,6 +1,7 @@
 /**
- * @file Mask-JEPA (Kim et al., ECCV 2024, Figure 3), one step from top to bottom: target, noise, context, mask, predictor, the two
- * losses, the average. N images of H x W pixels, C channels of both decoders, P positions of F_i1, K of them masked.
+ * @file Mask-JEPA (Kim et al., ECCV 2024, Figure 3), one step from top to bottom: target, noise, context, mask,
+ * predictor, the two losses, the average. N images of H x W pixels, C channels of both decoders, P positions of F_i1, K
+ * of them masked.
  */
 
 import { type EncoderArchitecture, familyOf } from "../families/families.js";
@@ -31,8 +32,8 @@ export interface TargetOptions {
   /** s_i1, stride of the map that is masked and predicted: 8, 16 or 32. */
   readonly featureStride: number;
   /**
-   * "channels", the paper's layer norm: each position over its channels; "positions": each channel over the positions of its
-   * image; "both": the one, then the other.
+   * "channels", the paper's layer norm: each position over its channels; "positions": each channel over the positions
+   * of its image; "both": the one, then the other.
    */
   readonly targetNorm: "channels" | "positions" | "both";
 }
@@ -74,7 +75,10 @@ export interface Step {
   readonly cosine: Tensor;
 }
 
-/** Names of what pretraining has beside the architecture: mask token, self-attention blocks, f_L and the denoising convolution. */
+/**
+ * Names of what pretraining has beside the architecture: mask token, self-attention blocks, f_L and the denoising
+ * convolution.
+ */
 export const OWN_PREFIX = "mask_jepa.";
 const ownScope = (p: Scope) => p.at(OWN_PREFIX);
 
@@ -117,8 +121,8 @@ export function enlarged(noise: Tensor, [height, width]: readonly number[]): Ten
 // ── Context, prediction and losses ──
 
 /**
- * The online side: F_i1 and F_last of the noisy images, the masked features predicted from the visible ones, the noise from F_last.
- * `p` is the root scope; `maps` are the backbone's of the noisy images, `targetTokens` is T [N,P,C].
+ * The online side: F_i1 and F_last of the noisy images, the masked features predicted from the visible ones, the noise
+ * from F_last. `p` is the root scope; `maps` are the backbone's of the noisy images, `targetTokens` is T [N,P,C].
  */
 export function step(
   encoder: EncoderArchitecture,
@@ -177,8 +181,8 @@ function predictMasked(
 }
 
 /**
- * f_trans as the predictor, [N,Q,C]: M self-attention blocks over the memory [N,P,C], then the decoder's L layers without
- * attention masks, every one of them over this memory, its norm, and the linear map f_L.
+ * f_trans as the predictor, [N,Q,C]: M self-attention blocks over the memory [N,P,C], then the decoder's L layers
+ * without attention masks, every one of them over this memory, its norm, and the linear map f_L.
  */
 function predict(
   p: Scope,

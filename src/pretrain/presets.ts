@@ -28,7 +28,8 @@ const PAPER_R50: PretrainSettings = {
   },
   backbone: { weights: null, frozen: true },
   from: { run: null, step: null },
-  data: { images: [], heldOut: 8, size: 512, cropScale: [0.35, 1], flip: true, whiteLevel: null }, // [choice] augmentation
+  // [choice] augmentation.
+  data: { images: [], heldOut: 8, size: 512, cropScale: [0.35, 1], flip: true, whiteLevel: null },
   optim: {
     lr: 1e-4,
     weightDecay: 0.05, // [choice]
@@ -84,7 +85,8 @@ const ON_A_CPU: Differences<Sections> = {
 };
 
 const TINY: Differences<Sections> = {
-  // In minutes and from random weights, F_last comes to follow objects with the image as target (Table I), not with the noise.
+  // In minutes and from random weights, F_last comes to follow objects with the image as target (Table I), not with the
+  // noise.
   pretrain: { maskPatch: 2, denoiseTarget: "image" },
   backbone: { frozen: false },
   data: { size: 128 },

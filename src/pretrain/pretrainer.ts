@@ -43,7 +43,10 @@ export class Pretrainer {
     private readonly trainer: Trainer<PretrainBatch>,
   ) {}
 
-  /** Builds and compiles the programs, and goes on from a state, or begins with weights that the target starts as a copy of. */
+  /**
+   * Builds and compiles the programs, and goes on from a state, or begins with weights that the target starts as a copy
+   * of.
+   */
   static async create(
     runtime: Runtime,
     options: PretrainerOptions,

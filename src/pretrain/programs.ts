@@ -86,7 +86,9 @@ function mapsOf(
   return mapNames(kind).map((name, i) => graph.input(name, "float32", maps[i])) as unknown as Pyramid;
 }
 
-/** Frozen backbone, weights folded in: images and noise -> maps of the clean and of the noisy images, one pass for both. */
+/**
+ * Frozen backbone, weights folded in: images and noise -> maps of the clean and of the noisy images, one pass for both.
+ */
 export function buildFrozenBackbone(options: StepOptions, weights: ReadonlyMap<string, TensorData>): Graph {
   const { encoder } = options;
   const graph = new Graph("frozen backbone");
@@ -154,7 +156,9 @@ export interface GradientGraph extends Pick<ObjectiveWeights, "declarations" | "
   readonly graph: Graph;
 }
 
-/** Online encoder, predictor, losses and their gradients for one micro-batch: the output GRADIENT_PREFIX + name of each. */
+/**
+ * Online encoder, predictor, losses and their gradients for one micro-batch: the output GRADIENT_PREFIX + name of each.
+ */
 export function buildGradients(options: StepOptions): GradientGraph {
   const { graph, parameters, result } = buildStep("gradients", options, { training: true });
   const active = ancestors([result.loss]);

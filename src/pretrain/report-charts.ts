@@ -8,7 +8,9 @@ import type { PretrainSettings } from "./settings.js";
 /** Lowest share of explained variance that is drawn. */
 const LEAST_EXPLAINED = -0.5;
 
-/** Losses, masked prediction, collapse monitors with their alarms, and the optimiser; what was never logged is left out. */
+/**
+ * Losses, masked prediction, collapse monitors with their alarms, and the optimiser; what was never logged is left out.
+ */
 export function chartSections({ run }: PretrainSettings, metrics: readonly StepRecord[]): Section[] {
   const of = (metric: string, name = metric) => metricCurve(metrics, metric, name);
   const losses = stepChart({ title: "Training losses", wide: true }, [

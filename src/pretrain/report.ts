@@ -1,4 +1,6 @@
-/** @file The page that a run leaves behind: what ran, how the losses went, whether it collapsed, and what it sees now. */
+/**
+ * @file The page that a run leaves behind: what ran, how the losses went, whether it collapsed, and what it sees now.
+ */
 
 import { join } from "node:path";
 import { range } from "../core/range.js";

@@ -23,7 +23,10 @@ function settingsOfRun(run: string): PretrainSettings {
   return mergeSettings(pretrainSchema, { from: {} }, stored.assignments, `${stored.file}:`).settings;
 }
 
-/** Who begins with the weights of a run has all settings of that run, its backbone among the weights; or a preset with its model. */
+/**
+ * Who begins with the weights of a run has all settings of that run, its backbone among the weights; or a preset with
+ * its model.
+ */
 function adaptToRun(preset: PretrainSettings, { isDefault, assignments }: AskedFor): PretrainSettings {
   const from = assignments.findLast(({ path }) => path.join(".") === "from.run")?.value;
   if (typeof from !== "string") return preset;

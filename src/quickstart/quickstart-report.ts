@@ -1,4 +1,7 @@
-/** @file The page of the quickstart: what fine-tuning makes of fresh and of pretrained weights, then the pretraining itself. */
+/**
+ * @file The page of the quickstart: what fine-tuning makes of fresh and of pretrained weights, then the pretraining
+ * itself.
+ */
 
 import type { EvaluatedModels } from "../evaluate/evaluate-models.js";
 import type { Report, Section } from "../viz/report.js";

@@ -1,4 +1,6 @@
-/** @file The first thing to try: generated scenes, a short pretraining, fine-tuning with and without it, and one report. */
+/**
+ * @file The first thing to try: generated scenes, a short pretraining, fine-tuning with and without it, and one report.
+ */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -39,9 +41,9 @@ const PRETRAINING = ["run.steps=400"];
 const FINETUNING = ["run.steps=280", "run.evaluateEvery=0", "data.valSplit=null"];
 
 /**
- * Pretrains on `images`, or on scenes generated in `out/data`, in `out/run` (in `out/run-2` if that is there, and so on). On the
- * scenes it then fine-tunes from fresh weights and from the pretrained ones (`out/run-fresh`, `out/run-pretrained`), and
- * evaluates both. The report of it all is `out/report.html`.
+ * Pretrains on `images`, or on scenes generated in `out/data`, in `out/run` (in `out/run-2` if that is there, and so
+ * on). On the scenes it then fine-tunes from fresh weights and from the pretrained ones (`out/run-fresh`,
+ * `out/run-pretrained`), and evaluates both. The report of it all is `out/report.html`.
  * @throws InputError as `pretrain`, `finetune`, `evaluate` and `sample-data` do
  */
 export async function runQuickstart(options: QuickstartOptions): Promise<LoopOutcome> {
@@ -112,7 +114,9 @@ async function sampleScenes(dir: string, scenes: Scenes, reporter: Reporter): Pr
   return dir;
 }
 
-/** Whether `dir` holds those scenes: `data.yaml`, written first, says which ones; the last file says that all are there. */
+/**
+ * Whether `dir` holds those scenes: `data.yaml`, written first, says which ones; the last file says that all are there.
+ */
 async function isComplete(dir: string, { images, size, seed }: Scenes): Promise<boolean> {
   const description = await readFile(join(dir, "data.yaml"), "utf8").catch(() => "");
   const same = description.includes(`generated:\n  images: ${images}\n  size: ${size}\n  seed: ${seed}\n`);

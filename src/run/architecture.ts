@@ -1,4 +1,7 @@
-/** @file From the settings of a model to the architecture that its family builds. Below this nobody sees a settings object. */
+/**
+ * @file From the settings of a model to the architecture that its family builds. Below this nobody sees a settings
+ * object.
+ */
 
 import { type Architecture, type EncoderArchitecture, encoderOf, modelOf } from "../families/families.js";
 import type { RecomputeBlock } from "../families/settings.js";

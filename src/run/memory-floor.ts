@@ -1,6 +1,7 @@
 /**
- * @file The least memory that a training step takes, from the settings alone: what cannot fit is refused before anything is
- * built. Only what is certainly there is counted, so a run that passes may still need several times as much.
+ * @file The least memory that a training step takes, from the settings alone: what cannot fit is refused before
+ * anything is built. Only what is certainly there is counted, so a run that passes may still need several times as
+ * much.
  */
 
 import type { Conflict } from "../core/settings-conflicts.js";
@@ -52,7 +53,8 @@ export const leastWeights = (model: ModelSettings): number =>
 /** Numbers that one image's backward pass reads of its forward pass, at least. */
 export function leastActivations({ model, run, size }: Pick<StepSize, "model" | "run" | "size">): number {
   const again = run.recompute.includes("backbone");
-  // Of a block: what comes out, and inside a bottleneck two maps of a quarter of its channels, or ten rows of a Swin block.
+  // Of a block: what comes out, and inside a bottleneck two maps of a quarter of its channels, or ten rows of a Swin
+  // block.
   const backbone = STAGES.map((stage) => {
     const channels = model.backbone === "swin" ? model.embedDim * 2 ** stage : model.stageChannels[stage];
     const inside = again ? 0 : model.backbone === "swin" ? 10 : 0.5;
@@ -81,7 +83,9 @@ const MAX_ROWS = 2 ** 23;
 
 const show = (n: number) => Math.ceil(n).toLocaleString("en-US");
 
-/** Micro-batches whose maps are so large that not even a dry run plans them; `name`: the setting with the images' size. */
+/**
+ * Micro-batches whose maps are so large that not even a dry run plans them; `name`: the setting with the images' size.
+ */
 export function* sizeConflicts({ model, run, size }: StepSize, name: string): Generator<Conflict> {
   const images = `run.microBatch ${run.microBatch}, ${size.join("x")} pixels`;
   const fix = "Take smaller images, fewer of them at once, or a smaller model.";

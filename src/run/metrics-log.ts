@@ -1,4 +1,6 @@
-/** @file `metrics.jsonl`: one JSON object a step, without gaps or repeats however often the run was stopped and resumed. */
+/**
+ * @file `metrics.jsonl`: one JSON object a step, without gaps or repeats however often the run was stopped and resumed.
+ */
 
 import { readFileSync, truncateSync } from "node:fs";
 import { openAppendFile } from "../io/append-file.js";
@@ -10,7 +12,10 @@ export interface MetricRecord {
 }
 
 export interface MetricsLog {
-  /** Appends one line; it survives the death of the process. NaN and infinities are written as strings. Throws `InputError`. */
+  /**
+   * Appends one line; it survives the death of the process. NaN and infinities are written as strings. Throws
+   * `InputError`.
+   */
   append(record: MetricRecord): void;
   close(): void;
 }
@@ -55,7 +60,10 @@ function readBytes(path: string): Buffer {
   }
 }
 
-/** Cuts everything after the last record of at most `step`: what a killed run logged beyond its checkpoint, and a torn line. */
+/**
+ * Cuts everything after the last record of at most `step`: what a killed run logged beyond its checkpoint, and a torn
+ * line.
+ */
 function truncateAfter(path: string, step: number): void {
   const bytes = readBytes(path);
   let kept = 0;

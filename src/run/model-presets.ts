@@ -64,8 +64,8 @@ function partsOf(model: ModelSettings) {
 }
 
 /**
- * The settings with another family, or another backbone, or both: a backbone of the usual size, decoders with the numbers that they
- * have in common. As they are where a name is theirs, missing or unknown.
+ * The settings with another family, or another backbone, or both: a backbone of the usual size, decoders with the
+ * numbers that they have in common. As they are where a name is theirs, missing or unknown.
  */
 export function withModel<T extends { model: ModelSettings }>(
   settings: T,

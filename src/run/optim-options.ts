@@ -4,7 +4,10 @@ import type { ModelPart } from "../families/family.js";
 import type { OptimOptions, PartRate } from "../train/trainer.js";
 import type { OptimSettings } from "./optim-settings.js";
 
-/** `prefixes`: what the names of each part's weights begin with; `predictor`: of what learns as the transformer decoder does. */
+/**
+ * `prefixes`: what the names of each part's weights begin with; `predictor`: of what learns as the transformer decoder
+ * does.
+ */
 export function optimOptions(
   settings: OptimSettings,
   prefixes: Readonly<Record<ModelPart, string>>,

@@ -66,8 +66,8 @@ export const runFields = {
 };
 
 /**
- * Settings that may change when a run of any kind is resumed, as no number that it computes depends on them; on its length
- * some may, which is found out when the run is known.
+ * Settings that may change when a run of any kind is resumed, as no number that it computes depends on them; on its
+ * length some may, which is found out when the run is known.
  */
 export const RESUMABLE_RUN_SETTINGS = [
   "run.steps",

@@ -22,8 +22,8 @@ export interface RunDirectory {
 }
 
 /**
- * Locks the folder, which is made if need be, and does the work of a run in it. A run that fails before its first checkpoint
- * leaves nothing behind but what was there before; one that was killed before it counts as never begun.
+ * Locks the folder, which is made if need be, and does the work of a run in it. A run that fails before its first
+ * checkpoint leaves nothing behind but what was there before; one that was killed before it counts as never begun.
  * @throws InputError when the folder holds a run (or, for "new" and "overwrite", files that are no run's)
  */
 export async function inRunDirectory<T>(
@@ -77,7 +77,9 @@ export async function hasCheckpoint(out: string): Promise<boolean> {
   return names.some((name) => name.startsWith("step-"));
 }
 
-/** Removes what killed processes left half-written in a run's folder, unless a run is using it or it cannot be written. */
+/**
+ * Removes what killed processes left half-written in a run's folder, unless a run is using it or it cannot be written.
+ */
 export async function tidyRun(out: string): Promise<void> {
   if (isLocked(out)) return;
   await removeLeftovers(out).catch((error: unknown) => {

@@ -1,4 +1,6 @@
-/** @file A run that goes on with another length: allowed where no step that it has taken would have been another one. */
+/**
+ * @file A run that goes on with another length: allowed where no step that it has taken would have been another one.
+ */
 
 import { InputError } from "../core/errors.js";
 import type { Reporter } from "../core/reporter.js";

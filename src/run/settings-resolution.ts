@@ -1,4 +1,6 @@
-/** @file Settings of one run: preset, then file, then `--set`, then flags; the resolved settings are stored in the run. */
+/**
+ * @file Settings of one run: preset, then file, then `--set`, then flags; the resolved settings are stored in the run.
+ */
 
 import { dirname } from "node:path";
 import type { z } from "zod";
@@ -122,7 +124,10 @@ function withMicroBatch<T extends object>(base: T, assignments: readonly Assignm
   return { base: { ...base, run: { ...run, microBatch } }, note };
 }
 
-/** Where the settings were written that bring another with them: family and backbone their sizes, a run its model, a batch its parts. */
+/**
+ * Where the settings were written that bring another with them: family and backbone their sizes, a run its model, a
+ * batch its parts.
+ */
 function reasons(assignments: readonly Assignment[], name: string): string {
   const names = name === "run.microBatch" ? ["run.batch"] : ["model.family", "model.backbone", "from.run"];
   const bring = assignments.filter(({ path }) => names.includes(path.join(".")));

@@ -1,4 +1,7 @@
-/** @file Ctrl-C, SIGTERM and a terminal that closes: the first asks the run to stop after its step, the second quits at once. */
+/**
+ * @file Ctrl-C, SIGTERM and a terminal that closes: the first asks the run to stop after its step, the second quits at
+ * once.
+ */
 
 import { basename } from "node:path";
 
@@ -13,8 +16,8 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export const INTERRUPTED = 130;
 
 /**
- * Whether the process was started by `nohup`, to outlive its terminal. That had SIGHUP ignored, which Node undoes at its
- * start; the name of what a shell starts is in `_`.
+ * Whether the process was started by `nohup`, to outlive its terminal. That had SIGHUP ignored, which Node undoes at
+ * its start; the name of what a shell starts is in `_`.
  */
 const outlivesTerminal = () => basename(process.env._ ?? "") === "nohup";
 

@@ -80,8 +80,8 @@ function fileName(): string {
 }
 
 /**
- * Starts a new event file in a directory, which is made if need be. A session start at the step after `lastStep` makes TensorBoard drop what
- * earlier files hold from there on, so that a resumed run shows every step once.
+ * Starts a new event file in a directory, which is made if need be. A session start at the step after `lastStep` makes
+ * TensorBoard drop what earlier files hold from there on, so that a resumed run shows every step once.
  * @param lastStep the step of the checkpoint that the run resumes from, 0 for a new run
  * @throws InputError when the file cannot be written
  */

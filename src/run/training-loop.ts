@@ -1,4 +1,7 @@
-/** @file The steps of a run from the first one, or the last checkpoint, to the end: data, step, evaluation, log, checkpoint. */
+/**
+ * @file The steps of a run from the first one, or the last checkpoint, to the end: data, step, evaluation, log,
+ * checkpoint.
+ */
 
 import { join } from "node:path";
 import { InputError } from "../core/errors.js";

@@ -71,8 +71,8 @@ export interface Runtime {
    */
   compile(model: OnnxModel, options?: CompileOptions): Promise<Program>;
   /**
-   * Frees memory that nothing refers to any more, now and not when the engine sees fit: tensors on the host lie outside the
-   * heap whose fullness it goes by.
+   * Frees memory that nothing refers to any more, now and not when the engine sees fit: tensors on the host lie outside
+   * the heap whose fullness it goes by.
    */
   collectGarbage(): void;
   dispose(): void;

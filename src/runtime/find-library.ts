@@ -1,4 +1,7 @@
-/** @file Where ONNX Runtime's shared library lies: npm packages bring it in three ways, and a user may have one of her own. */
+/**
+ * @file Where ONNX Runtime's shared library lies: npm packages bring it in three ways, and a user may have one of her
+ * own.
+ */
 import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -54,7 +57,9 @@ function packageFolder(name: string, from = "."): string | undefined {
   }
 }
 
-/** Where the library of this machine's platform may be, with the name of the place: what is packed with us comes first. */
+/**
+ * Where the library of this machine's platform may be, with the name of the place: what is packed with us comes first.
+ */
 function places(platform: string): { place: string; folder: string | undefined }[] {
   const alone = platformPackage(platform as Platform);
   // A checkout has one there; elsewhere the folder is missing and only those above it are searched.

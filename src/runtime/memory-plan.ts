@@ -1,4 +1,7 @@
-/** @file How ONNX Runtime orders the nodes of a graph and lays their tensors into memory: the peak of a run, without running it. */
+/**
+ * @file How ONNX Runtime orders the nodes of a graph and lays their tensors into memory: the peak of a run, without
+ * running it.
+ */
 
 import { BYTES } from "../core/tensor-data.js";
 import { bytesOf } from "../graph/cost.js";

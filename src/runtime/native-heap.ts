@@ -18,8 +18,9 @@ function openTrim(): Trim {
 }
 
 /**
- * Gives the pages that were freed back to the system. A session consists of millions of small blocks; glibc keeps their pages
- * when it is gone, and those of the next one come on top: 460 MiB in place of 280 after a small model for 50 sizes of image.
+ * Gives the pages that were freed back to the system. A session consists of millions of small blocks; glibc keeps their
+ * pages when it is gone, and those of the next one come on top: 460 MiB in place of 280 after a small model for 50
+ * sizes of image.
  */
 export function releaseFreedMemory(): void {
   trim ??= openTrim();
@@ -28,7 +29,10 @@ export function releaseFreedMemory(): void {
 
 let collect: (() => void) | undefined;
 
-/** A collection of garbage by V8, whose flag for it is set only after it has started: contexts made from then on have it. */
+/**
+ * A collection of garbage by V8, whose flag for it is set only after it has started: contexts made from then on have
+ * it.
+ */
 export function collectGarbage(): void {
   if (!collect) {
     setFlagsFromString("--expose-gc");

@@ -37,8 +37,8 @@ function sessionOptions({ device, frozenWeights, threads }: SessionSettings): bi
     // faster).
     call("SetSessionGraphOptimizationLevel", options, frozenWeights ? ORT.OPTIMIZE_ALL : ORT.OPTIMIZE_NONE);
     for (const [key, value] of Object.entries(CONFIG)) call("AddSessionConfigEntry", options, key, value);
-    // Networks for prediction come and go with the sizes of images: an arena of their own goes with them. The programs of a
-    // training stay, run in turn and share one.
+    // Networks for prediction come and go with the sizes of images: an arena of their own goes with them. The programs
+    // of a training stay, run in turn and share one.
     call("AddSessionConfigEntry", options, "session.use_env_allocators", frozenWeights ? "0" : "1");
     appendProvider(device, options);
     return options;

@@ -22,7 +22,10 @@ const TAPS = Array.from({ length: 12 }, (_, i) => {
   return [radius * Math.cos(turn), radius * Math.sin(turn)] as const;
 });
 
-/** Radius of the disc, in pixels, that a point at each distance becomes: ~ |1 - focus / distance|, at most as at infinity. */
+/**
+ * Radius of the disc, in pixels, that a point at each distance becomes: ~ |1 - focus / distance|, at most as at
+ * infinity.
+ */
 function discs({ distance, size }: Exposure, { focus, blur }: Film): Float32Array {
   return distance.map((metres) => blur * size * Math.min(1, Math.abs(1 - focus / metres)));
 }

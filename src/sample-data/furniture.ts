@@ -1,4 +1,6 @@
-/** @file Things that stand indoors and out: balls, crates, parasols, tables, chairs, vases; and the street's buildings. */
+/**
+ * @file Things that stand indoors and out: balls, crates, parasols, tables, chairs, vases; and the street's buildings.
+ */
 import type { RandomStream } from "../core/random.js";
 import type { ThingName } from "./classes.js";
 import { bands, facade, grainOf, pick, plain, planks, spots, wedges } from "./materials.js";

@@ -40,7 +40,8 @@ export function planks(colour: Rgb, width: number, grain: number): Material {
     shine: 0.08,
     gloss: 20,
     texture(x, y, z, footprint, out) {
-      // the board runs along the longer of the two horizontal axes that the face shows; y (or z on top) tells boards apart
+      // the board runs along the longer of the two horizontal axes that the face shows; y (or z on top) tells boards
+      // apart
       const across = y + 0.37 * z;
       const along = x + 0.61 * z;
       const board = Math.floor(across / width);

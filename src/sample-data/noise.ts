@@ -84,7 +84,8 @@ export function noise3(x: number, y: number, z: number, seed: number): number {
 
 /**
  * Octaves of noise of base frequency `frequency` that a pixel of width `footprint` can still show: those with features
- * wider than two pixels. The fractional part fades the last one, so that textures do not flicker or alias with distance.
+ * wider than two pixels. The fractional part fades the last one, so that textures do not flicker or alias with
+ * distance.
  */
 export function octavesFor(footprint: number, frequency: number, most: number): number {
   return clamp(1 - Math.log2(2 * footprint * frequency), 0, most);

@@ -6,7 +6,10 @@ import { createTracer, newSeen } from "./trace.js";
 
 export interface RenderedScene {
   readonly image: Image;
-  /** Panoptic id of each pixel: 1000 * category id + number of the instance, which is 0 for stuff and 1 or more for things. */
+  /**
+   * Panoptic id of each pixel: 1000 * category id + number of the instance, which is 0 for stuff and 1 or more for
+   * things.
+   */
   readonly segments: Uint32Array;
 }
 

@@ -1,4 +1,7 @@
-/** @file Writes a data set of generated scenes: photographs with panoptic, instance and semantic labels in COCO's layout. */
+/**
+ * @file Writes a data set of generated scenes: photographs with panoptic, instance and semantic labels in COCO's
+ * layout.
+ */
 import { readdir, readFile, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -53,8 +56,8 @@ function checkNumbers({ images, size, seed }: SampleDataOptions): void {
 }
 
 /**
- * Refuses a folder that is not empty, unless it holds an earlier sample data set, which goes: an unfinished one, or any with
- * `overwrite`. What is not ours is never removed.
+ * Refuses a folder that is not empty, unless it holds an earlier sample data set, which goes: an unfinished one, or any
+ * with `overwrite`. What is not ours is never removed.
  */
 async function clear(dir: string, overwrite: boolean): Promise<void> {
   const present = await readdir(dir).catch((error: unknown) => {
@@ -98,10 +101,10 @@ function describeDataSet({ images, size, seed }: SampleDataOptions): string {
 }
 
 /**
- * Writes the data set:
- * `images/{train,val}/000000.jpg`, `panoptic/{train,val}/*.png`, `semantic/{train,val}/*.png`,
- * `annotations/{panoptic,instances}_{train,val}.json`, `data.yaml` and `LICENSE`. The files are the same on any number of cores.
- * `data.yaml` comes first as the mark of ownership, so that an interrupted run can be repeated; one that fails leaves nothing.
+ * Writes the data set: `images/{train,val}/000000.jpg`, `panoptic/{train,val}/*.png`, `semantic/{train,val}/*.png`,
+ * `annotations/{panoptic,instances}_{train,val}.json`, `data.yaml` and `LICENSE`. The files are the same on any number
+ * of cores. `data.yaml` comes first as the mark of ownership, so that an interrupted run can be repeated; one that
+ * fails leaves nothing.
  * @throws InputError for numbers out of range, when `dir` holds anything (see `overwrite`) or cannot be written
  */
 export async function writeSampleData(options: SampleDataOptions): Promise<{ train: number; val: number }> {

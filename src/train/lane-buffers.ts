@@ -18,8 +18,8 @@ export class LaneBuffers {
   private readonly tensors: ReadonlyMap<string, DeviceTensor>;
 
   /**
-   * One buffer for each name among the inputs and outputs of `graphs`: an output of one is the input of that name of the next.
-   * `elsewhere` tells the names of weights and gradients.
+   * One buffer for each name among the inputs and outputs of `graphs`: an output of one is the input of that name of
+   * the next. `elsewhere` tells the names of weights and gradients.
    */
   constructor(runtime: Runtime, graphs: readonly Graph[], elsewhere: (name: string) => boolean) {
     const needed = [...laneTensors(graphs, elsewhere)];

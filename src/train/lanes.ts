@@ -1,9 +1,9 @@
 /** @file Micro-batches side by side, put together in their order. */
 
 /**
- * Computes the pieces 0 .. count - 1, each in a free one of `lanes` lanes, and hands each to `fold` in the order of the pieces,
- * whatever ends first: no bit of the result depends on the number of lanes. A lane is free again when its piece is folded;
- * up to `lanes` pieces get the lane of their own number.
+ * Computes the pieces 0 .. count - 1, each in a free one of `lanes` lanes, and hands each to `fold` in the order of the
+ * pieces, whatever ends first: no bit of the result depends on the number of lanes. A lane is free again when its piece
+ * is folded; up to `lanes` pieces get the lane of their own number.
  * @returns what the pieces answered, in their order
  * @throws the error of the first piece that failed, when nothing is in flight any more
  */

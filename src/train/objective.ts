@@ -57,11 +57,14 @@ export interface Lane<Batch> {
 
 export interface Objective<Batch> {
   readonly weights: ObjectiveWeights;
-  /** Drop path of the backbone: factors of one image [blocks, 2] and the largest rate; undefined where nothing is dropped. */
+  /**
+   * Drop path of the backbone: factors of one image [blocks, 2] and the largest rate; undefined where nothing is
+   * dropped.
+   */
   readonly dropPath?: { readonly blocks: number; readonly rate: number };
   /**
-   * How micro-batches make up the batch. "mean": each is a mean over its images, and the batch is the mean of them. "sum":
-   * each is already divided by the normalisers of the whole batch, and they add up.
+   * How micro-batches make up the batch. "mean": each is a mean over its images, and the batch is the mean of them.
+   * "sum": each is already divided by the normalisers of the whole batch, and they add up.
    */
   readonly reduction: "mean" | "sum";
   openLane(): Lane<Batch>;

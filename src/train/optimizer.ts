@@ -96,7 +96,8 @@ export class Optimizer {
       const all = Object.fromEntries(scalars);
       return new Optimizer(options, [{ programs, slots, scalars: all, sums: sums(slots.length) }], scalars);
     }
-    // A program serves all runs of as many segments that are averaged, or not; the group decides which scalars it is fed.
+    // A program serves all runs of as many segments that are averaged, or not; the group decides which scalars it is
+    // fed.
     const compiled = new Map<string, Programs>();
     const jobs: Job[] = [];
     for (const run of runsOf(layout.segments)) {
@@ -171,7 +172,9 @@ export class Optimizer {
     for (const scalar of this.scalars.values()) scalar.dispose();
   }
 
-  /** Runs a job for every segment; the runtime keeps all its cores busy with them, and no number depends on how many. */
+  /**
+   * Runs a job for every segment; the runtime keeps all its cores busy with them, and no number depends on how many.
+   */
   private async each(run: (job: Job) => Promise<void>): Promise<void> {
     await Promise.all(this.jobs.map(run));
   }

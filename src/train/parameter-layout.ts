@@ -1,4 +1,6 @@
-/** @file How parameters, moments and gradients lie in memory: what layers see as tensors, an update sees as segments. */
+/**
+ * @file How parameters, moments and gradients lie in memory: what layers see as tensors, an update sees as segments.
+ */
 
 import { sizeOf } from "../core/tensor-data.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";

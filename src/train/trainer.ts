@@ -1,4 +1,6 @@
-/** @file One step over a batch, whatever is trained: micro-batches in lanes, summed in order, checked, clipped, applied. */
+/**
+ * @file One step over a batch, whatever is trained: micro-batches in lanes, summed in order, checked, clipped, applied.
+ */
 
 import { drawKeepFactors } from "../models/drop-path.js";
 import type { Runtime } from "../runtime/contract.js";
@@ -106,8 +108,8 @@ export class Trainer<Batch> {
   }
 
   /**
-   * One optimiser step; `step` from 0, `tau` the decay of the target's average. The result does not depend on the number of
-   * lanes.
+   * One optimiser step; `step` from 0, `tau` the decay of the target's average. The result does not depend on the
+   * number of lanes.
    * @throws NonFiniteError, with nothing updated
    */
   async step(step: number, batch: Batch, tau = 0): Promise<TrainerReport> {
@@ -167,7 +169,10 @@ export class Trainer<Batch> {
     }
   }
 
-  /** Adds the gradients of micro-batch `i` to those before it. Without a sum of its own it is in slot 0, where the first one is. */
+  /**
+   * Adds the gradients of micro-batch `i` to those before it. Without a sum of its own it is in slot 0, where the first
+   * one is.
+   */
   private async add(i: number, slot: number): Promise<void> {
     const own = this.slots[slot];
     if (i > 0) await this.optimizer.accumulate(this.sum ?? this.slots[0].gradients, own.gradients);

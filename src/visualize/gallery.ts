@@ -39,7 +39,10 @@ export class Gallery {
 
   constructor(private readonly out: string) {}
 
-  /** Writes the strip of an image; `place` is its place among all, from 0. Nothing bulky is kept but what the page shows. */
+  /**
+   * Writes the strip of an image; `place` is its place among all, from 0. Nothing bulky is kept but what the page
+   * shows.
+   */
   async add(place: number, { file, stem, row, error, explainedVariance }: Drawn): Promise<void> {
     const picture = `${String(place + 1).padStart(3, "0")}-${stem}.png`;
     await writeFileAtomic(join(this.out, picture), await encodePng(stripOf(row)));

@@ -13,9 +13,9 @@ import { runKindOf } from "./run-kind.js";
 import type { Drawing, Visualization, VisualizationOptions } from "./visualization.js";
 
 /**
- * Writes for each image a strip, and of all of them `index.html` and `quality.json`. Of a pretraining run: photo, k-means
- * and principal components before and after, prediction error; of a fine-tuned model: photo, prediction, k-means and
- * principal components, beside those of the weights that it began with where they can be had.
+ * Writes for each image a strip, and of all of them `index.html` and `quality.json`. Of a pretraining run: photo,
+ * k-means and principal components before and after, prediction error; of a fine-tuned model: photo, prediction,
+ * k-means and principal components, beside those of the weights that it began with where they can be had.
  * @throws InputError for a checkpoint that is missing, damaged or of another kind, and when no image can be read
  */
 export async function runVisualization(options: VisualizationOptions): Promise<Visualization> {

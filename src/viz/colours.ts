@@ -3,7 +3,10 @@
 import { ShapeError } from "../core/errors.js";
 import type { Image, Rgb } from "../core/image.js";
 
-/** Distinguishable under all common colour-vision deficiencies: the "bright" scheme of Paul Tol (SRON/EPS/TN/09-002), and black. */
+/**
+ * Distinguishable under all common colour-vision deficiencies: the "bright" scheme of Paul Tol (SRON/EPS/TN/09-002),
+ * and black.
+ */
 export const LABEL_COLOURS: readonly Rgb[] = [
   [68, 119, 170],
   [238, 102, 119],
@@ -15,7 +18,9 @@ export const LABEL_COLOURS: readonly Rgb[] = [
   [34, 34, 34],
 ];
 
-/** Even stops of a ramp of rising lightness, dark violet to pale yellow: larger stays larger in grey and for any eye. */
+/**
+ * Even stops of a ramp of rising lightness, dark violet to pale yellow: larger stays larger in grey and for any eye.
+ */
 const HEAT_STOPS: readonly Rgb[] = [
   [22, 14, 52],
   [92, 24, 110],
@@ -69,7 +74,10 @@ function heat(t: number): Rgb {
 
 /** Consecutive multiples of the golden angle stay as far apart on the circle as can be. */
 const GOLDEN_ANGLE = Math.PI * (3 - Math.sqrt(5));
-/** Colours of objects keep at least this chroma and these lightnesses in Oklab, so that turning their hue tells them apart. */
+/**
+ * Colours of objects keep at least this chroma and these lightnesses in Oklab, so that turning their hue tells them
+ * apart.
+ */
 const OBJECT_TONE = { chroma: 0.14, darkest: 0.55, lightest: 0.82 };
 
 /**

@@ -24,8 +24,8 @@ export function curvePoints(x: readonly number[], y: readonly number[], log: boo
 export const isGap = ({ y }: Point): boolean => Number.isNaN(y);
 
 /**
- * Running mean of a long, noisy curve; undefined for others, which are best drawn exactly. Gaps stay gaps. The window is centred, and cut at the end. At
- * the start it is a fifth as wide, so that a steep first fall is not blurred.
+ * Running mean of a long, noisy curve; undefined for others, which are best drawn exactly. Gaps stay gaps. The window
+ * is centred, and cut at the end. At the start it is a fifth as wide, so that a steep first fall is not blurred.
  */
 export function smoothed(points: readonly Point[]): Point[] | undefined {
   const counts = [0];
@@ -53,7 +53,9 @@ function isNoisy(points: readonly Point[]): boolean {
   return travel > NOISY_TRAVEL * range;
 }
 
-/** At most `limit` points: both ends, and of each bucket of neighbours the lowest and the highest, so no peak is lost. */
+/**
+ * At most `limit` points: both ends, and of each bucket of neighbours the lowest and the highest, so no peak is lost.
+ */
 export function thinned(points: readonly Point[], limit: number): readonly Point[] {
   if (points.length <= limit) return points;
   const end = points.length - 1;

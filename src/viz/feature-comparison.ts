@@ -22,7 +22,9 @@ export function featurePictures(features: FeatureMap, options: KMeansOptions = {
   };
 }
 
-/** Pictures of two feature maps of one image and one size; the later one takes the colours of what it overlaps earlier. */
+/**
+ * Pictures of two feature maps of one image and one size; the later one takes the colours of what it overlaps earlier.
+ */
 export function compareFeatures(
   before: FeatureMap,
   after: FeatureMap,

@@ -3,7 +3,9 @@
 import { InputError, ShapeError } from "../core/errors.js";
 import type { FeatureMap } from "../core/image.js";
 
-/** Number of grid positions. Throws ShapeError when the data do not fill the shape, InputError when they are not finite. */
+/**
+ * Number of grid positions. Throws ShapeError when the data do not fill the shape, InputError when they are not finite.
+ */
 export function positionsOf(where: string, { data, channels, height, width }: FeatureMap): number {
   const positions = height * width;
   if (positions < 1 || data.length !== channels * positions) {

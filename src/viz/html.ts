@@ -1,4 +1,6 @@
-/** @file Text into HTML, safely: names come from files. Pictures into HTML, so that a page loads nothing from elsewhere. */
+/**
+ * @file Text into HTML, safely: names come from files. Pictures into HTML, so that a page loads nothing from elsewhere.
+ */
 
 import type { EncodedImage } from "../core/image.js";
 

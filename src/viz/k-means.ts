@@ -1,4 +1,7 @@
-/** @file k-means of one image's features: k-means++ seeds (Arthur and Vassilvitskii, SODA 2007), then Lloyd's iterations. */
+/**
+ * @file k-means of one image's features: k-means++ seeds (Arthur and Vassilvitskii, SODA 2007), then Lloyd's
+ * iterations.
+ */
 
 import { ShapeError } from "../core/errors.js";
 import type { FeatureMap } from "../core/image.js";

@@ -3,8 +3,8 @@
 import type { Image, Rgb, Size } from "../core/image.js";
 
 /**
- * Strokes of each character, separated by blanks: pairs of digits x, y on a grid with capitals from y = 0 to the baseline
- * y = 6, small letters from 2, descenders to 8. A single pair is a dot.
+ * Strokes of each character, separated by blanks: pairs of digits x, y on a grid with capitals from y = 0 to the
+ * baseline y = 6, small letters from 2, descenders to 8. A single pair is a dot.
  */
 const GLYPHS: Readonly<Record<string, string>> = {
   A: "062046 1434",

@@ -33,9 +33,9 @@ const PLATE_OPACITY = 0.72;
 const INK: Rgb = [255, 255, 255];
 
 /**
- * The image with a segmentation of the same size over it. Semantic: a colour a class. Panoptic and instances: stuff in the
- * colour of its class, things one by one in colours turned away from it, the same at every call. Labels name each shape that
- * has room for them. Small objects lie above large ones; what has no class stays as it is.
+ * The image with a segmentation of the same size over it. Semantic: a colour a class. Panoptic and instances: stuff in
+ * the colour of its class, things one by one in colours turned away from it, the same at every call. Labels name each
+ * shape that has room for them. Small objects lie above large ones; what has no class stays as it is.
  * @throws ShapeError unless the sizes agree
  */
 export function overlay(image: Image, segmentation: Segmentation, classes: readonly SegmentationClass[]): Image {

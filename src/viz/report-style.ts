@@ -1,4 +1,6 @@
-/** @file The report's look, and the few lines of script behind its read-outs. The page is complete without the script. */
+/**
+ * @file The report's look, and the few lines of script behind its read-outs. The page is complete without the script.
+ */
 
 /** Series colours keep a contrast of 3:1 against the page and differ for colour-blind readers, in light and in dark. */
 export const STYLE = `

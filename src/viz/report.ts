@@ -51,7 +51,9 @@ export async function encodedRow(
   return { caption, cells: await Promise.all(encoded) };
 }
 
-/** The report as one HTML page. Every text may come from a file: all are escaped, and only the page's own script runs. */
+/**
+ * The report as one HTML page. Every text may come from a file: all are escaped, and only the page's own script runs.
+ */
 export async function renderReport(report: Report): Promise<string> {
   const { title, summary, warnings = [], facts, sections, notes = [] } = report;
   const script = SCRIPT + TABLE_SCRIPT;

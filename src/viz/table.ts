@@ -51,7 +51,10 @@ th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var
 th[aria-sort=descending] button::after{content:" \\2193"}th[aria-sort=ascending] button::after{content:" \\2191"}
 `;
 
-/** A column's head becomes a button: numbers largest first, text in order, a second click turns it round; dashes stay last. */
+/**
+ * A column's head becomes a button: numbers largest first, text in order, a second click turns it round; dashes stay
+ * last.
+ */
 export const TABLE_SCRIPT = `
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];

@@ -12,7 +12,9 @@ import { removeStaleTemporaries } from "../../src/io/atomic-file.js";
 import { compiled } from "../support/compiled.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 
-/** Saves checkpoint after checkpoint, every third one twice, filled with its step, and tells of each when it is saved. */
+/**
+ * Saves checkpoint after checkpoint, every third one twice, filled with its step, and tells of each when it is saved.
+ */
 const CHILD = `
 const [url, runDir, first] = process.argv.slice(2);
 const { saveCheckpoint } = await import(url);

@@ -94,7 +94,8 @@ describe("nearest pixels", () => {
     expect([...nearestPixels(whole(7, 3))]).toEqual([1, 3, 5]);
     expect([...nearestPixels(whole(7, 5))]).toEqual([0, 2, 3, 4, 6]);
     expect([...nearestPixels(whole(7, 10))]).toEqual([0, 1, 1, 2, 3, 3, 4, 5, 5, 6]);
-    expect([...nearestPixels(whole(2, 7))]).toEqual([0, 0, 0, 0, 1, 1, 1]); // (3 + 0.5) * 2 / 7 = 1, had it not been summed
+    // (3 + 0.5) * 2 / 7 = 1, had it not been summed.
+    expect([...nearestPixels(whole(2, 7))]).toEqual([0, 0, 0, 0, 1, 1, 1]);
   });
 
   it("are those at the start of the output's by torch", () => {

@@ -227,7 +227,8 @@ it("objects: crowds, single pixels, many objects and images without any are coun
     annotations: [
       ...annotations,
       { id: 200, image_id: 1, category_id: 5, iscrowd: 1, segmentation: pixel(130) },
-      { id: 201, image_id: 1, category_id: 5, iscrowd: 0, segmentation: [[50, 50, 60, 50, 60, 60]] }, // outside the image
+      // Outside the image.
+      { id: 201, image_id: 1, category_id: 5, iscrowd: 0, segmentation: [[50, 50, 60, 50, 60, 60]] },
     ],
     categories: [{ id: 5, name: "seed" }],
   });

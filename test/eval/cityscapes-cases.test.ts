@@ -175,7 +175,8 @@ describe("Cityscapes' instance level", () => {
     // Points (recall, precision): (0, 1), (0, 0) of the stray, (1, 1/2); widths 0, 1/2, 1/2.
     expect(scores([real], [hit, stray]).ap50).toBe(0.25);
     expect(scores([real], [hit, stray], square(20, 20, 11)).ap50).toBe(1);
-    // 11 x 11 of a group of 18 x 18: an IoU of 0.37, all of it excused. 7 x 9 of a small object: 0.45, 0.52 of it excused.
+    // 11 x 11 of a group of 18 x 18: an IoU of 0.37, all of it excused. 7 x 9 of a small object: 0.45, 0.52 of it
+    // excused.
     expect(scores([real, object(square(20, 20, 18), true)], [hit, stray]).ap50).toBe(1);
     expect(scores([real, object(square(20, 20, 18))], [hit, stray]).ap50).toBeLessThan(0.5);
     expect(scores([real, object(square(18, 20, 9))], [hit, stray]).ap50).toBe(1);

@@ -1,4 +1,6 @@
-/** The metric cases in COCO's forms, evaluated: the cases of test/fixtures/metrics and those of a folder given by hand. */
+/**
+ * The metric cases in COCO's forms, evaluated: the cases of test/fixtures/metrics and those of a folder given by hand.
+ */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

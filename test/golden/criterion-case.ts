@@ -39,8 +39,9 @@ export function targetsOf(scene: Scene, height = scene.height, width = scene.wid
 }
 
 /**
- * The points of a step of the official code, which asks, first for the last output and then for the others in order: once an
- * image for the matching, then for the candidates of all pairs, then for their uniform points. `call`: its first request.
+ * The points of a step of the official code, which asks, first for the last output and then for the others in order:
+ * once an image for the matching, then for the candidates of all pairs, then for their uniform points. `call`: its
+ * first request.
  */
 export function drawsOf(golden: GoldenCase, outputs: number, pairs: readonly number[], call = 0): PointDraws {
   const requestOf = (output: number) => call + ((output + 1) % outputs) * (pairs.length + 2);

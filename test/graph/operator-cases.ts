@@ -1,4 +1,7 @@
-/** @file One table of small graphs that exercises every operator: for gradients here, for every runtime in the operator suite. */
+/**
+ * @file One table of small graphs that exercises every operator: for gradients here, for every runtime in the operator
+ * suite.
+ */
 
 import { RandomStream } from "../../src/core/random.js";
 import { type DType, type Shape, sizeOf } from "../../src/core/tensor-data.js";

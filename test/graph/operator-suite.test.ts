@@ -17,7 +17,10 @@ import { WITHOUT_GRADIENT } from "./without-gradient.js";
 
 const missing = await missingDevices();
 
-/** The outputs y0, y1, .. and, where the operator has one, the gradient dx_k of the sum of squares of y0 for every float input. */
+/**
+ * The outputs y0, y1, .. and, where the operator has one, the gradient dx_k of the sum of squares of y0 for every float
+ * input.
+ */
 function caseGraph(operatorCase: OperatorCase): Graph {
   const graph = new Graph(operatorCase.name);
   const { xs, ys } = buildCase(graph, operatorCase);

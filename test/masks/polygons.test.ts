@@ -4,7 +4,10 @@ import { InputError } from "../../src/core/errors.js";
 import { countCrossings, encodePolygon, encodePolygons } from "../../src/masks/polygons.js";
 import { decodeMask, encodeMask, maskArea } from "../../src/masks/run-lengths.js";
 
-/** pycocotools' drawing step by step, slow and obvious: all points of the outline, then the changes of column at middles. */
+/**
+ * pycocotools' drawing step by step, slow and obvious: all points of the outline, then the changes of column at
+ * middles.
+ */
 function walked(polygon: readonly number[], width: number, height: number): Uint8Array {
   const fine = (index: number) => Math.trunc(5 * polygon[index % polygon.length] + 0.5);
   const points: [u: number, v: number][] = [];

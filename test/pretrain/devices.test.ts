@@ -12,7 +12,8 @@ import { TOLERANCES } from "../support/tolerances.js";
 const STEPS = 2;
 const BACKBONES = {
   ResNet: smallestSettings("model.norm=frozen", "run.microBatch=1"),
-  // Adam's first steps have full length however small the gradient: a larger epsilon keeps them from magnifying its rounding.
+  // Adam's first steps have full length however small the gradient: a larger epsilon keeps them from magnifying its
+  // rounding.
   "Swin Transformer": smallestSwinSettings("run.microBatch=1", "optim.eps=1e-5"),
 };
 const missing = await missingDevices();

@@ -1,4 +1,7 @@
-/** @file The pretraining step of test/fixtures/pretrain-step, computed by PyTorch (bench/peer/golden.py), and ours beside it. */
+/**
+ * @file The pretraining step of test/fixtures/pretrain-step, computed by PyTorch (bench/peer/golden.py), and ours
+ * beside it.
+ */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -5,7 +5,9 @@ import type { Device } from "../../src/runtime/contract.js";
 export interface Tolerance {
   /** Outputs and gradients of whole models against float32 PyTorch: largest difference over the tensor's scale. */
   readonly parity: number;
-  /** Single operators and their gradients against the float64 interpreter: largest difference over the tensor's scale. */
+  /**
+   * Single operators and their gradients against the float64 interpreter: largest difference over the tensor's scale.
+   */
   readonly operator: number;
 }
 

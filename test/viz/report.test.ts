@@ -179,8 +179,8 @@ describe("renderReport", async () => {
     expect(html).not.toContain("<img src=x");
     expect(html).not.toContain("<script>alert");
     expect(html).not.toContain("onerror='");
-    // Title twice, summary, warning, fact twice, section twice, chart title and description, caption and label,
-    // their alternative text (two in one), note; and for each of two drawings: label, legend, axes twice, threshold, line.
+    // Title twice, summary, warning, fact twice, section twice, chart title and description, caption and label, their
+    // alternative text (two in one), note; and for each of two drawings: label, legend, axes twice, threshold, line.
     expect(html.match(/&quot;&gt;&lt;img/g)).toHaveLength(15 + 2 * 7);
   });
 

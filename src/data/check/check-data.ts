@@ -55,8 +55,8 @@ export interface DataReport {
 }
 
 /**
- * The tasks to look at in a split: panoptic covers the others; else all that there are labels for. A split without labels
- * for the task that is asked for is passed over, as training does, unless it is the one to train on.
+ * The tasks to look at in a split: panoptic covers the others; else all that there are labels for. A split without
+ * labels for the task that is asked for is passed over, as training does, unless it is the one to train on.
  */
 function tasksToCheck(
   { splits, tasks }: DataSet,

@@ -1,4 +1,7 @@
-/** @file The 150 classes of ADE20K's scene parsing, and the 100 of them that are things (Mask2Former's prepare_ade20k_pan_seg.py). */
+/**
+ * @file The 150 classes of ADE20K's scene parsing, and the 100 of them that are things (Mask2Former's
+ * prepare_ade20k_pan_seg.py).
+ */
 
 import { classList } from "./class-list.js";
 

@@ -1,4 +1,7 @@
-/** @file ADE20K as it is distributed (ADEChallengeData2016): semantic and instance maps; panoptic ones are put together here. */
+/**
+ * @file ADE20K as it is distributed (ADEChallengeData2016): semantic and instance maps; panoptic ones are put together
+ * here.
+ */
 
 import { join } from "node:path";
 import { InputError } from "../../core/errors.js";
@@ -77,7 +80,8 @@ const FIRST_OBJECT = 1000;
 
 /**
  * Stuff of the semantic map with the objects pasted over it; a thing's pixels without an object stay void. The area of
- * stuff is what it was before the objects, and stuff that they hide stays listed (Mask2Former's prepare_ade20k_pan_seg.py).
+ * stuff is what it was before the objects, and stuff that they hide stays listed (Mask2Former's
+ * prepare_ade20k_pan_seg.py).
  */
 function combine({ width, height, labels }: SemanticMap, objects: Objects): PanopticMap {
   const ids = new Uint32Array(labels.length);

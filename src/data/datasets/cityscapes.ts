@@ -52,7 +52,9 @@ const toLabels = labelTable(
 const FIRST_OBJECT = 1000;
 const labelIdOf = (value: number) => (value < FIRST_OBJECT ? value : Math.floor(value / FIRST_OBJECT));
 
-/** Segments of the 19 classes by rising value; a thing without a number is a group, which is a crowd. All else is void. */
+/**
+ * Segments of the 19 classes by rising value; a thing without a number is a group, which is a crowd. All else is void.
+ */
 function panopticOf({ ids: values, width, height }: LabelMap): PanopticMap {
   const segments = [...countIds(values)]
     .sort(([a], [b]) => a - b)

@@ -56,8 +56,8 @@ function shapeOf({ segmentation }: Fields, { width, height }: CocoImage, where: 
 }
 
 /**
- * Whether an area that the file states can be that of the mask: the area within an outline differs from its pixels by what
- * the outline cuts of those on it.
+ * Whether an area that the file states can be that of the mask: the area within an outline differs from its pixels by
+ * what the outline cuts of those on it.
  */
 function isAreaOf(mask: RunLengths, stated: unknown): stated is number {
   const counted = maskArea(mask);

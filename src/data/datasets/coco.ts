@@ -1,4 +1,7 @@
-/** @file COCO as it is distributed: annotations/{instances,panoptic}_SPLIT.json, images in SPLIT/, maps in panoptic_SPLIT/. */
+/**
+ * @file COCO as it is distributed: annotations/{instances,panoptic}_SPLIT.json, images in SPLIT/, maps in
+ * panoptic_SPLIT/.
+ */
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -80,7 +83,9 @@ export async function isCoco(root: string): Promise<boolean> {
   return (await findJson(root)) !== undefined;
 }
 
-/** Classes are the categories of the task's JSON file: things by rising id, then stuff (detectron2's builtin_meta.py). */
+/**
+ * Classes are the categories of the task's JSON file: things by rising id, then stuff (detectron2's builtin_meta.py).
+ */
 export async function openCoco(root: string): Promise<DataSet> {
   const { folder, kinds } = (await findJson(root)) ?? { folder: "annotations", kinds: new Map<string, Set<string>>() };
   const names = shortNames(

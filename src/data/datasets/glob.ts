@@ -1,6 +1,7 @@
 /**
- * @file File patterns: `*` within a name, `**` across folders, `?` for one character, `{a,b}` for either. Matched without
- * regular expressions, whose time can grow with a power of the path's length for every star (picomatch makes such ones).
+ * @file File patterns: `*` within a name, `**` across folders, `?` for one character, `{a,b}` for either. Matched
+ * without regular expressions, whose time can grow with a power of the path's length for every star (picomatch makes
+ * such ones).
  */
 
 import { InputError } from "../../core/errors.js";
@@ -10,7 +11,9 @@ const TOKEN = /\*\*\/?|\*|\?|\{[^{}]*\}|[^*?{]+|[{]/g;
 /** Bounds of what is matched with every path of a folder. */
 const LIMITS = { characters: 4096, parts: 100 };
 
-/** Where in the path the next part may begin, out of where this one may: 1 at each place, the last is the path's end. */
+/**
+ * Where in the path the next part may begin, out of where this one may: 1 at each place, the last is the path's end.
+ */
 type Part = (from: Uint8Array, path: string) => Uint8Array;
 
 /** `open(p)` says whether a part that may end at `p` may also end after the character there. */

@@ -10,7 +10,9 @@ export const isObject = (value: unknown): value is Fields =>
 /** Null says as little as a field that is not there. */
 export const isAbsent = (value: unknown): value is undefined | null => value === undefined || value === null;
 
-/** An id by which entries are matched: digits are numbers, whether written as such or as a text. Undefined for no id. */
+/**
+ * An id by which entries are matched: digits are numbers, whether written as such or as a text. Undefined for no id.
+ */
 export function idOf(value: unknown): number | string | undefined {
   if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
   if (typeof value !== "string" || value === "") return undefined;

@@ -30,7 +30,10 @@ export async function stampOf(file: string): Promise<string> {
 }
 
 const [COMMA, COLON, LIST, OBJECT] = [",", ":", "[", "{"].map((text) => text.charCodeAt(0));
-/** Bytes that V8 takes for a list or object, for an element, and for the name of a field, as measured: text comes on top. */
+/**
+ * Bytes that V8 takes for a list or object, for an element, and for the name of a field, as measured: text comes on
+ * top.
+ */
 const COST = { container: 60, element: 10, field: 48 };
 
 function memoryOf(text: Uint8Array): number {
@@ -58,7 +61,9 @@ function requireMemory(text: Uint8Array, file: string): void {
   });
 }
 
-/** What a JSON file holds; a byte order mark is passed over. @throws InputError when it cannot be read, or is no JSON */
+/**
+ * What a JSON file holds; a byte order mark is passed over. @throws InputError when it cannot be read, or is no JSON
+ */
 export async function readJson(file: string): Promise<unknown> {
   const bytes = await readFile(file).catch((error: unknown) => {
     throw fileFault(error, file, "a JSON file");

@@ -69,7 +69,8 @@ function isGrey({ data, channels }: DecodedPng): boolean {
 }
 
 /**
- * Ids of one channel: greyscale or palette of 1 to 16 bits; grey that was saved as RGB will do; an alpha channel is ignored.
+ * Ids of one channel: greyscale or palette of 1 to 16 bits; grey that was saved as RGB will do; an alpha channel is
+ * ignored.
  * @param wanted the size that it must have; compared before anything is decoded
  * @throws DataFault for what is no PNG, is damaged, too large or of another size, or is a picture in colours
  */
@@ -92,7 +93,10 @@ function idsOf(png: DecodedPng, file: string): LabelMap {
   });
 }
 
-/** Ids of a colour PNG, R + 256 G + 65536 B, as COCO's panoptic maps; a greyscale one is read as its values. @throws DataFault */
+/**
+ * Ids of a colour PNG, R + 256 G + 65536 B, as COCO's panoptic maps; a greyscale one is read as its values. @throws
+ * DataFault
+ */
 export async function readColourMap(file: string, wanted?: WantedSize): Promise<LabelMap> {
   const png = await readPng(file, wanted);
   const { width, height, channels, data } = png;

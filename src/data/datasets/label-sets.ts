@@ -39,7 +39,10 @@ export interface LabelSet<T> {
   hasObjects?(path: string): boolean;
 }
 
-/** Refuses a file whose categories are not the classes of the same ids: things or stuff, and by name where names are the files'. */
+/**
+ * Refuses a file whose categories are not the classes of the same ids: things or stuff, and by name where names are the
+ * files'.
+ */
 function checkCategories({ file, classes, sayingThings }: CocoFile, meanings: Meanings): void {
   for (const { id, name, isThing } of classes) {
     const known = meanings.classes[meanings.categories.get(id) ?? -1];

@@ -109,7 +109,9 @@ async function jsonLines(root: string, folders: readonly string[]): Promise<stri
   });
 }
 
-/** A description of what lies below `root`, to be completed by its reader; undefined when there is nothing of the kind. */
+/**
+ * A description of what lies below `root`, to be completed by its reader; undefined when there is nothing of the kind.
+ */
 export async function adviseDescription(root: string): Promise<string | undefined> {
   const folders = await foldersWith(root, 2);
   const pairs = pairsOf(folders).sort((a, b) => bySplit(a.images, b.images));

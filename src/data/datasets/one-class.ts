@@ -1,4 +1,6 @@
-/** @file Semantic labels of which all but one class are ignored: a model of them learns to say that class everywhere. */
+/**
+ * @file Semantic labels of which all but one class are ignored: a model of them learns to say that class everywhere.
+ */
 
 import { InputError } from "../../core/errors.js";
 import { IGNORED } from "../../masks/segmentation.js";

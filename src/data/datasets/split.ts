@@ -71,7 +71,9 @@ export interface LabelledSplit extends LabelledSource {
    * @throws InputError when the label cannot be read
    */
   hasTarget(index: number): Promise<boolean>;
-  /** Opens what is opened on first use otherwise, so that a fault of it ends work before it begins. @throws InputError */
+  /**
+   * Opens what is opened on first use otherwise, so that a fault of it ends work before it begins. @throws InputError
+   */
   openForms(): Promise<void>;
 }
 

@@ -13,7 +13,9 @@ import { readPicture } from "../../io/picture-file.js";
 import type { BadFile, ImageSource } from "../source.js";
 
 export interface FolderSource extends ImageSource {
-  /** Entries that look like images and are none: broken links, folders and pipes with an image's name, unread folders. */
+  /**
+   * Entries that look like images and are none: broken links, folders and pipes with an image's name, unread folders.
+   */
   readonly faults: readonly BadFile[];
 }
 

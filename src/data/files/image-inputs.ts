@@ -111,8 +111,8 @@ class Collection implements Walk {
 }
 
 /**
- * The images at places, in the order of these; those of a folder or a pattern in natural order. Folders are searched with
- * those below them. A file that is named is taken whatever its suffix says; reading tells whether it is an image.
+ * The images at places, in the order of these; those of a folder or a pattern in natural order. Folders are searched
+ * with those below them. A file that is named is taken whatever its suffix says; reading tells whether it is an image.
  * @throws InputError for a place where nothing is, a pattern that fits nothing, and when there is no image at all
  */
 export async function imageInputs(

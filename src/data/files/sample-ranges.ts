@@ -1,4 +1,6 @@
-/** @file Images whose samples are brought to 8 bits by the wrong level: the network sees them (almost) black, or white. */
+/**
+ * @file Images whose samples are brought to 8 bits by the wrong level: the network sees them (almost) black, or white.
+ */
 
 import { InputError } from "../../core/errors.js";
 import type { Image } from "../../core/image.js";
@@ -69,7 +71,9 @@ export function oddWarnings(odd: readonly OddImage[], total: number, white: Whit
   });
 }
 
-/** Looks at a few images, spread over a source, before work with them. Those that cannot be read are left to that work. */
+/**
+ * Looks at a few images, spread over a source, before work with them. Those that cannot be read are left to that work.
+ */
 export async function warnOfOddRanges(source: ImageSource, reporter: Reporter): Promise<void> {
   const { white } = source;
   const count = Math.min(LOOKED_AT, source.length);

@@ -48,7 +48,9 @@ const layerNormalizationRule: GradientRule<Operators["LayerNormalization"]> = ({
   ];
 };
 
-/** d(x Phi(x))/dx = Phi(x) + x phi(x), with Phi(x) = (1 + erf(x / sqrt 2)) / 2 and phi(x) = exp(-x^2 / 2) / sqrt(2 pi). */
+/**
+ * d(x Phi(x))/dx = Phi(x) + x phi(x), with Phi(x) = (1 + erf(x / sqrt 2)) / 2 and phi(x) = exp(-x^2 / 2) / sqrt(2 pi).
+ */
 function geluSlope(x: Tensor): Tensor {
   const distribution = add(mul(erf(mul(x, Math.SQRT1_2)), 0.5), 0.5);
   const density = mul(exp(mul(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));

@@ -52,7 +52,9 @@ const gatherRule: GradientRule<Operators["Gather"]> = ({ inputs: [data, indices]
   null,
 ];
 
-/** Rows that were replaced get no gradient; those that were added to keep theirs. Updates get the rows at their index. */
+/**
+ * Rows that were replaced get no gradient; those that were added to keep theirs. Updates get the rows at their index.
+ */
 const scatterRule: GradientRule<Operators["ScatterND"]> = ({ inputs, attributes: { reduction }, dy }) => {
   const [, indices, updates] = inputs;
   if (indices.shape.at(-1) !== 1) throw new Error("the gradient of ScatterND is defined for indices along axis 0");

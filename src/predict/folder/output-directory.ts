@@ -57,10 +57,11 @@ export interface OutputOptions {
 }
 
 /**
- * Makes the folder ready, locks it and does the work in it. Overwriting removes earlier predictions, nothing else. When the
- * work fails before anything is predicted, nothing stays that would stand in the way of the next try.
+ * Makes the folder ready, locks it and does the work in it. Overwriting removes earlier predictions, nothing else. When
+ * the work fails before anything is predicted, nothing stays that would stand in the way of the next try.
  * @param work is handed a function to call when there is something to keep
- * @throws InputError when it holds predictions (unless they may be overwritten) or anything else, or lies among the images
+ * @throws InputError when it holds predictions (unless they may be overwritten) or anything else, or lies among the
+ * images
  */
 export async function inOutputDirectory<T>(
   out: string,
