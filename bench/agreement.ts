@@ -17,7 +17,8 @@ export function checkValues(
     const difference = a === b ? 0 : Math.abs(a - b) / Math.abs(b);
     if (!(difference <= tolerance)) {
       throw new Error(
-        `step ${step + 1}, ${name}: mask-jepa ${a}, PyTorch ${b}; they may differ by ${tolerance} of the value. They do not compute the same, so there is nothing to compare.`,
+        `step ${step + 1}, ${name}: mask-jepa ${a}, PyTorch ${b}; they may differ by ${tolerance} of the value. ` +
+          "They do not compute the same, so there is nothing to compare.",
       );
     }
     return difference;

@@ -177,7 +177,9 @@ async function compare(problem: Problem, options: Options, folder: string): Prom
 async function main(options: Options): Promise<void> {
   if (!options.skipPeer && !peerIsReady(options.python)) {
     console.error(
-      `${options.python} lacks torch, torchvision or scipy. On Debian: apt-get install python3-torch python3-torchvision python3-scipy libopenblas0-pthread\nElsewhere: --python FILE, or --skip-peer for our side alone.`,
+      `${options.python} lacks torch, torchvision or scipy. On Debian: apt-get install python3-torch ` +
+        `python3-torchvision python3-scipy libopenblas0-pthread\nElsewhere: --python FILE, or --skip-peer for our ` +
+        "side alone.",
     );
     process.exitCode = 2;
     return;

@@ -81,7 +81,8 @@ export function table(comparison: Comparison): string {
     label.padEnd(24) + cells.map((cell) => cell.padStart(12)).join("");
   const lines = [
     `${title}, ${size}x${size}, ${images} ${images === 1 ? "image" : "images"} at once`,
-    `an image: ${gigaFlop.toFixed(0)} GFLOP, ${gigaByte.toFixed(0)} GB through our operators; matrix product: ${matrixPeak.toFixed(0)} GFLOP/s`,
+    `an image: ${gigaFlop.toFixed(0)} GFLOP, ${gigaByte.toFixed(0)} GB through our operators; matrix product: ` +
+      `${matrixPeak.toFixed(0)} GFLOP/s`,
     row("", theirs ? ["mask-jepa", "PyTorch", "ratio"] : ["mask-jepa"]),
     ...ROWS.map(([label, value, digits]) => {
       const cells = [value(ours).toFixed(digits)];

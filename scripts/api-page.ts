@@ -110,7 +110,8 @@ function render(entries: readonly Entry[]): string {
     ),
   ]);
   const head =
-    "# What the package exports\nMade of the docstrings by `npm run docs`. Examples: [README](../README.md#use-it-from-code).";
+    "# What the package exports\nMade of the docstrings by `npm run docs`. Examples: " +
+    "[README](../README.md#use-it-from-code).";
   return `${[head, contents.join("\n"), ...sections].join("\n\n")}\n`;
 }
 

@@ -1,6 +1,6 @@
 /** @file What `mask-jepa doctor` looks at: one function per check. */
 
-import { availableParallelism, freemem, totalmem } from "node:os";
+import { availableParallelism, freemem } from "node:os";
 import type { Device, Runtime } from "../runtime/contract.js";
 
 /** What a check saw. `FAIL`: pretraining cannot work. `warn`: it works, but slower or not for long. */
@@ -71,28 +71,34 @@ async function checkThreads(): Promise<Finding> {
   return { level: "warn", found: fault, advice };
 }
 
-function checkMemory(): Finding {
-  const limit = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+async function checkMemory(): Promise<Finding> {
+  const { machineMemory } = await import("../run/machine-memory.js");
+  const limit = machineMemory();
   const free = Math.min(freemem(), limit);
   const found = `${gigabytes(free)} free of ${gigabytes(limit)}`;
   const needed = MEMORY_PER_RUN * (availableParallelism() + 1);
   if (free >= needed) return ok(found);
-  const advice = `r50 on all cores wants about ${gigabytes(needed)}: use --cores 1, a smaller --size, or the preset tiny.`;
-  return { level: "warn", found, advice };
+  const smaller = "use --cores 1, a smaller --size, or the preset tiny";
+  return { level: "warn", found, advice: `r50 on all cores wants about ${gigabytes(needed)}: ${smaller}.` };
 }
 
 async function checkDisk(): Promise<Finding> {
   const { freeSpace } = await import("../io/atomic-file.js");
   const free = await freeSpace(".");
   if (free >= DISK) return ok(`${gigabytes(free)} free here`);
-  const advice = `The checkpoints of an r50 run take about ${gigabytes(DISK)}: free some, or choose another disk with --out.`;
-  return { level: "warn", found: `${gigabytes(free)} free here`, advice };
+  const advice = "free some, or choose another disk with --out";
+  return {
+    level: "warn",
+    found: `${gigabytes(free)} free here`,
+    advice: `The checkpoints of an r50 run take about ${gigabytes(DISK)}: ${advice}.`,
+  };
 }
 
 async function checkSpeed(runtime: Runtime): Promise<Finding> {
   const { probeMatMul } = await import("../runtime/probe.js");
   const { single, concurrent } = await probeMatMul(runtime, 1024);
-  const found = `${single.toFixed(0)} GFLOP/s, ${concurrent.toFixed(0)} with ${runtime.cores} at once (1024 x 1024 x 1024)`;
+  const together = `${concurrent.toFixed(0)} with ${runtime.cores} at once`;
+  const found = `${single.toFixed(0)} GFLOP/s, ${together} (1024 x 1024 x 1024)`;
   if (single >= SLOW_GFLOPS) return ok(found);
   return { level: "warn", found, advice: "Pretraining will be slow here: end other programs, or use another machine." };
 }

@@ -53,7 +53,9 @@ async function finetune({ preset, config, set, out, resume, overwrite, dryRun, .
       where: "finetune",
       expected: "a data set with labels",
       found: "none",
-      fix: "Give one with --data; `mask-jepa sample-data DIR` makes one, `mask-jepa data check --data DATA` looks at yours.",
+      fix:
+        "Give one with --data; `mask-jepa sample-data DIR` makes one, `mask-jepa data check --data DATA` looks at " +
+        "yours.",
     });
   }
   const start = startOf({ resume, overwrite });

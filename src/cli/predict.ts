@@ -26,9 +26,9 @@ interface Flags {
 }
 
 const EXAMPLES = `
-Images are files, folders (searched with their subfolders) and patterns, in any mixture. Written are overlays and label maps (PNG) of
-each image, panoptic.json (COCO panoptic) or instances.json (COCO results, compressed run lengths), predictions.json (what belongs to
-what) and index.html.
+Images are files, folders (searched with their subfolders) and patterns, in any mixture. Written are overlays and label
+maps (PNG) of each image, panoptic.json (COCO panoptic) or instances.json (COCO results, compressed run lengths),
+predictions.json (what belongs to what) and index.html.
 
 Examples:
   mask-jepa predict photo.jpg --checkpoint runs/b --out predictions

@@ -18,7 +18,8 @@ const REFUSALS = [
 
 const FIX =
   "Use less at once: a smaller batch (run.batch, run.microBatch) or image size, or fewer cores. Training keeps less " +
-  "when it computes activations again, e.g. run.recompute=[deformable-attention,encoder-layers,decoder-layers,backbone].";
+  "when it computes activations again, e.g. " +
+  "run.recompute=[deformable-attention,encoder-layers,decoder-layers,backbone].";
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"];
 

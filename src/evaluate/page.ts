@@ -64,7 +64,9 @@ export function evaluationReport({ data, runs, galleries, facts }: EvaluationPag
       runs.length > 1
         ? `Two models compared: ${evaluation.task} segmentation`
         : `Evaluation: ${evaluation.task} segmentation`,
-    summary: `${label} ${runs.map((run) => formatNumber(run.evaluation.deciding.value)).join(" and ")} on ${counts} (${data.path}, ${data.split}).`,
+    summary:
+      `${label} ${runs.map((run) => formatNumber(run.evaluation.deciding.value)).join(" and ")} on ${counts} ` +
+      `(${data.path}, ${data.split}).`,
     warnings: [...warningsOf(data, evaluation), ...modelWarnings(runs.map((run) => run.evaluation))],
     facts: [
       ...names,
@@ -84,7 +86,8 @@ export function evaluationReport({ data, runs, galleries, facts }: EvaluationPag
 }
 
 function warningsOf({ faults = [] }: EvaluatedData, { skipped, images }: Evaluation): string[] {
-  const unread = `${skipped.length} of ${skipped.length + images.length} images could not be used; the notes name them.`;
+  const all = skipped.length + images.length;
+  const unread = `${skipped.length} of ${all} images could not be used; the notes name them.`;
   const unlisted = `${plural(faults.length, "file")} at fault: images are kept out of the split; the notes name them.`;
   return [...(skipped.length > 0 ? [unread] : []), ...(faults.length > 0 ? [unlisted] : [])];
 }

@@ -137,7 +137,9 @@ async function opened(bytes: Uint8Array, name: string, white: WhiteLevel | undef
   } catch (error) {
     if (!(error instanceof UnknownSamples)) throw error;
     const hint = error.needsWhite && white ? ` (set ${white.setting})` : "";
-    const fix = `${hint ? `Set ${white?.setting} to the sample that is white, or save` : "Save"} it with 8 or 16 bits a sample.`;
+    const fix =
+      `${hint ? `Set ${white?.setting} to the sample that is white, or save` : "Save"} it with 8 or 16 bits a ` +
+      "sample.";
     throw undecodable(name, error.message + hint, error, fix);
   }
 }

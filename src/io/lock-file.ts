@@ -112,7 +112,8 @@ export async function lockDirectory(directory: string): Promise<() => void> {
       if (holder && isHeldBy(holder)) throw heldError(directory, path, holder);
       removeStale(path, found);
     } catch (error) {
-      if (errorCode(error) !== "ENOENT") throw fileFault(error, path, "a lock file that can be read"); // ENOENT: just freed
+      // ENOENT: just freed.
+      if (errorCode(error) !== "ENOENT") throw fileFault(error, path, "a lock file that can be read");
     }
   }
   const release = () => {

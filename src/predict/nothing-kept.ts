@@ -94,7 +94,8 @@ export function watchNothingKept(command: keyof typeof WORDS, rules: Rules = {})
         .filter(([{ count }]) => count > 0)
         .map(
           ([{ count, best }, [what, one, many], reason, flag]) =>
-            `${count} of ${images} ${what} ${count === 1 ? one : many} ${reason} ${best.toFixed(2)}). ${lower(flag, best)}`,
+            `${count} of ${images} ${what} ${count === 1 ? one : many} ${reason} ${best.toFixed(2)}). ` +
+            `${lower(flag, best)}`,
         );
     },
   };

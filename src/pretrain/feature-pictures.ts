@@ -18,7 +18,10 @@ import type { NamedCrop } from "./image-crops.js";
 import type { StartingValues } from "./pretrainer.js";
 
 /** How to read the pictures, for whoever shows them. */
-export const READING_PICTURES = `${READING_FEATURES}, under the random starting weights and after pretraining; clusters keep the colour of what they overlap before. The last picture shows the photo where the model saw it, and elsewhere the error of the predicted features: dark is good, mid-scale is as bad as predicting the mean feature.`;
+export const READING_PICTURES =
+  `${READING_FEATURES}, under the random starting weights and after pretraining; clusters keep the colour of what ` +
+  "they overlap before. The last picture shows the photo where the model saw it, and elsewhere the error of the " +
+  "predicted features: dark is good, mid-scale is as bad as predicting the mean feature.";
 
 export interface FeaturePictureOptions {
   readonly encoder: EncoderArchitecture;

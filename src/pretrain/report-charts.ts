@@ -27,7 +27,9 @@ export function chartSections({ run }: PretrainSettings, metrics: readonly StepR
     stepChart(
       {
         title: "Variance explained",
-        description: `1 - error / error of predicting the mean. Values below ${LEAST_EXPLAINED}, of the first steps, are left out.`,
+        description:
+          `1 - error / error of predicting the mean. Values below ${LEAST_EXPLAINED}, of the first steps, are ` +
+          "left out.",
         threshold: { value: 0, label: "predicting the mean" },
       },
       [of("explained-variance", "training"), heldOutExplained(metrics)].map(withoutStart),
@@ -76,13 +78,15 @@ export function chartSections({ run }: PretrainSettings, metrics: readonly StepR
     {
       title: "Masked prediction",
       description:
-        "How well the features of masked patches are predicted; on held-out images always with the same crops, masks, noise and queries.",
+        "How well the features of masked patches are predicted; on held-out images always with the same crops, " +
+        "masks, noise and queries.",
       charts: quality,
     },
     {
       title: "Collapse monitors",
       description:
-        "Features that are the same everywhere are easy to predict and useless: then deviation and rank fall to the alarm.",
+        "Features that are the same everywhere are easy to predict and useless: then deviation and rank fall to " +
+        "the alarm.",
       charts: collapse,
     },
     { title: "Optimisation", charts: optimiser },

@@ -51,7 +51,8 @@ export function factsOf(
     ["Predictor", `${pretrain.selfAttentionBlocks} self-attention blocks, ${size.decoderLayers} decoder layers`],
     [
       "Masked",
-      `${percent(pretrain.maskRatio)} of the patches of ${pretrain.maskPatch} x ${pretrain.maskPatch} at stride ${pretrain.featureStride}`,
+      `${percent(pretrain.maskRatio)} of the patches of ${pretrain.maskPatch} x ${pretrain.maskPatch} at stride ` +
+        `${pretrain.featureStride}`,
     ],
     ["Noise", `sigma ${pretrain.sigma} in blocks of ${pretrain.noiseBlock} pixels`],
     ["Losses", losses.filter(Boolean).join(" + ")],

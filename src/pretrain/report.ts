@@ -89,8 +89,10 @@ function verdict(metrics: readonly MetricRecord[]): string | undefined {
   if (explained === undefined) return undefined;
   const error = last(metrics, "held-out-error")?.toPrecision(3);
   return explained > 0
-    ? `On images that training never saw, the error of masked prediction is ${error}, ${percent(explained)} below that of predicting the mean feature.`
-    : `On images that training never saw, the error of masked prediction is ${error}, no better than that of predicting the mean feature.`;
+    ? `On images that training never saw, the error of masked prediction is ${error}, ${percent(explained)} below ` +
+        "that of predicting the mean feature."
+    : `On images that training never saw, the error of masked prediction is ${error}, no better than that of ` +
+        "predicting the mean feature.";
 }
 
 function warningsOf({ run }: PretrainSettings, metrics: readonly MetricRecord[]): string[] {

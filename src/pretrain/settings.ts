@@ -45,7 +45,8 @@ const pretrain = z.strictObject({
   targetNorm: added(
     choice(
       ["channels", "positions", "both"],
-      "What the target features are normalised over: the channels of each position (the paper's layer norm), the positions of each channel, which keeps its spread, or first the one, then the other.",
+      "What the target features are normalised over: the channels of each position (the paper's layer norm), " +
+        "the positions of each channel, which keeps its spread, or first the one, then the other.",
     ),
     "channels",
   ),
@@ -87,7 +88,8 @@ const data = z.strictObject({
   whiteLevel: added(
     orNull(
       positive(
-        "Sample that is white in images of more than 8 bits, e.g. 4095 for 12 bits stored in 16; null for what the file says, or the whole range.",
+        "Sample that is white in images of more than 8 bits, e.g. 4095 for 12 bits stored in 16; null for what " +
+          "the file says, or the whole range.",
       ),
     ),
     null,
@@ -97,7 +99,8 @@ const data = z.strictObject({
 const run = z.strictObject({
   ...runFields,
   monitorEvery: period(
-    "Steps between evaluations of the held-out images; the features that alarms look at are measured every 25 steps at least.",
+    "Steps between evaluations of the held-out images; the features that alarms look at are measured every 25 " +
+      "steps at least.",
   ),
   collapse: z.strictObject({
     featureStd: nonNegative("The run warns of collapse below this deviation of the target features."),
@@ -111,7 +114,8 @@ const run = z.strictObject({
     ),
     meanErrorOfStart: added(
       unit(
-        "The run warns of predictions that are good because the target shrank: below this share of the error of predicting its mean at the start; 0 for never.",
+        "The run warns of predictions that are good because the target shrank: below this share of the error of " +
+          "predicting its mean at the start; 0 for never.",
       ),
       0.35,
     ),
@@ -186,7 +190,9 @@ function* maskConflicts(settings: PretrainSettings): Generator<Conflict> {
     yield {
       names,
       expected: "at least one masked and one visible patch",
-      found: `${masked} of ${patches} masked (ratio ${pretrain.maskRatio}, patches of ${pretrain.maskPatch} in a ${cells}x${cells} grid, ${grid})`,
+      found:
+        `${masked} of ${patches} masked (ratio ${pretrain.maskRatio}, patches of ${pretrain.maskPatch} in a ` +
+        `${cells}x${cells} grid, ${grid})`,
       fix: "Take a smaller pretrain.maskPatch.",
     };
   }
@@ -220,7 +226,9 @@ function* objectiveConflicts({ pretrain, backbone, from, model }: PretrainSettin
       names: ["backbone.frozen", "backbone.weights"],
       expected: "backbone.weights, because a frozen backbone does not learn",
       found: "backbone.frozen true and no weights",
-      fix: `Give ImageNet weights with --backbone FILE, or train the backbone from random initialisation with --set backbone.frozen=false${hasBatchNorm ? " --set model.norm=batch" : ""}.`,
+      fix:
+        "Give ImageNet weights with --backbone FILE, or train the backbone from random initialisation with --set " +
+        `backbone.frozen=false${hasBatchNorm ? " --set model.norm=batch" : ""}.`,
     };
   }
   if (backbone.frozen && hasBatchNorm && model.norm !== "frozen") {

@@ -16,7 +16,10 @@ export function quickstartReport(pretraining: Report, { evaluations, report }: C
   );
   return {
     title: "Mask-JEPA quickstart",
-    summary: `A small model was pretrained on unlabelled scenes, then fine-tuned for panoptic segmentation twice, for as many steps each: from fresh weights (A: ${fresh}) and from the pretrained ones (B: ${pretrained}). ${pretraining.summary ?? ""}`,
+    summary:
+      "A small model was pretrained on unlabelled scenes, then fine-tuned for panoptic segmentation twice, for as " +
+      `many steps each: from fresh weights (A: ${fresh}) and from the pretrained ones (B: ${pretrained}). ` +
+      `${pretraining.summary ?? ""}`,
     warnings: [...(pretraining.warnings ?? []), ...(report.warnings ?? [])],
     facts: pretraining.facts,
     sections: [

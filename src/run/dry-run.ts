@@ -49,7 +49,8 @@ function timeText(plan: StepPlan, machine: Machine, steps: number | null): strin
     ["  an image", seconds(took / plan.images)],
     ...(steps === null ? [] : [[`  the whole run, ${plural(steps, "step")}`, roughDuration(took * steps)]]),
   ]).concat(
-    `\n  from ${(operations / 1e9).toFixed(0)} GFLOP/s and ${(bandwidth / 1e9).toFixed(1)} GB/s on ${where}, measured just now; loading images and evaluations are not counted`,
+    `\n  from ${(operations / 1e9).toFixed(0)} GFLOP/s and ${(bandwidth / 1e9).toFixed(1)} GB/s on ${where}, ` +
+      "measured just now; loading images and evaluations are not counted",
   );
 }
 

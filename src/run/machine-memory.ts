@@ -5,7 +5,7 @@ import { InputError } from "../core/errors.js";
 import { leastMemory, type StepSize } from "./memory-floor.js";
 
 /** What this process may use: the machine's memory, or a container's share of it. */
-function machineMemory(): number {
+export function machineMemory(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }

@@ -28,7 +28,8 @@ const resnet = {
   backbone: backbone("resnet50"),
   norm: choice(
     ["frozen", "batch", "group"],
-    "Norm of the backbone: batch norm with fixed statistics and affine, batch norm with the statistics of each micro-batch, or group norm.",
+    "Norm of the backbone: batch norm with fixed statistics and affine, batch norm with the statistics of each " +
+      "micro-batch, or group norm.",
   ),
   backboneNormGroups: setting(
     z.int().min(1).max(1024).nullable().default(null),

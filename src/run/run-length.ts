@@ -54,7 +54,8 @@ export function continued<S extends Scheduled>(settings: S, continuation: Contin
   const { step: taken, steps: was } = before;
   const { optim } = settings;
   const warmupSteps = before.warmupSteps ?? warmupStepsOf(optim.warmup, was);
-  const fix = `For another length begin a new run from its weights: mask-jepa ${command} --from ${out} --steps N --out NEW.`;
+  const again = `mask-jepa ${command} --from ${out} --steps N --out NEW`;
+  const fix = `For another length begin a new run from its weights: ${again}.`;
   const refuse = (expected: string): never => {
     throw new InputError({ where: `--resume ${out}`, expected, found: `${steps} steps`, fix });
   };

@@ -180,7 +180,9 @@ async function stepOrFail<B extends NamedBatch, R extends StepOutcome>(
       where: `step ${step + 1}`,
       expected: "finite losses and gradients",
       found: `${error.what}; ${images}`,
-      fix: `The state before the step is saved in ${out}, the images are listed in ${RUN_FILES.failure}. Try a smaller optim.lr.`,
+      fix:
+        `The state before the step is saved in ${out}, the images are listed in ${RUN_FILES.failure}. Try a ` +
+        "smaller optim.lr.",
     });
   }
 }

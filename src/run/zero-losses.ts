@@ -21,6 +21,9 @@ export function watchZeroLosses(steps: number): ZeroLossWatch {
     if (told || names.length === 0) return undefined;
     told = true;
     const what = names.length === 1 ? `the loss ${names[0]} was` : `the losses ${names.join(", ")} were`;
-    return `${what} 0 in all of the last ${patience} steps: there may be nothing to learn in the data. See: mask-jepa data check --data DATA.`;
+    return (
+      `${what} 0 in all of the last ${patience} steps: there may be nothing to learn in the data. See: mask-jepa ` +
+      "data check --data DATA."
+    );
   };
 }

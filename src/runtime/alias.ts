@@ -4,7 +4,8 @@ import type { OnnxNode } from "../onnx/protobuf.js";
 /** Operators whose output element i depends on element i of their inputs only, up to broadcasting. */
 const ELEMENTWISE = new Set(
   (
-    "Abs Add And Cast Ceil Clip Cos Div Equal Erf Exp Floor Gelu Greater GreaterOrEqual Identity IsInf IsNaN Less LessOrEqual Log Max " +
+    "Abs Add And Cast Ceil Clip Cos Div Equal Erf Exp Floor Gelu Greater GreaterOrEqual Identity IsInf IsNaN " +
+    "Less LessOrEqual Log Max " +
     "Min Mul Neg Not Or Pow Reciprocal Relu Round Sigmoid Sign Sin Sqrt Sub Sum Tanh Where Xor"
   ).split(" "),
 );

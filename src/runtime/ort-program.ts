@@ -18,7 +18,8 @@ function refuseRacingScatter(name: string, nodes: readonly OnnxNode[], { device,
   const racing = nodes.find((node) => node.opType === "ScatterND" && node.attributes?.reduction === "add");
   if (device === "cpu" && threads > 1 && racing) {
     throw new RangeError(
-      `${name}: expected threads = 1 for a graph with ScatterND reduction=add (${racing.outputs[0]}), found ${threads}: ` +
+      `${name}: expected threads = 1 for a graph with ScatterND reduction=add (${racing.outputs[0]}), found ` +
+        `${threads}: ` +
         "on several threads ONNX Runtime loses updates of duplicate indices",
     );
   }

@@ -11,7 +11,8 @@ const FIX: Record<Exclude<Device, "cpu">, string> = {
     "WebGPU needs a GPU driver and, on Linux, the Vulkan loader (Debian: libvulkan1). Without a GPU, for tests only: " +
     "install chromium and let VK_DRIVER_FILES name its vk_swiftshader_icd.json. Or use --device cpu.",
   cuda:
-    "CUDA needs an NVIDIA driver, CUDA 12, cuDNN 9 and a library with the provider's files beside it, which npm does not " +
+    "CUDA needs an NVIDIA driver, CUDA 12, cuDNN 9 and a library with the provider's files beside it, which npm " +
+    "does not " +
     "carry: on Linux x64 `npm install onnxruntime-node --onnxruntime-node-install=cuda12` downloads them; let " +
     "MASK_JEPA_ONNXRUNTIME name its libonnxruntime.so.1. Or use --device webgpu, which needs none of these.",
 };

@@ -16,5 +16,8 @@ export function threadPoolSize(cores: number): number {
 export function threadPoolFault(cores: number): string | undefined {
   const size = Number(process.env.UV_THREADPOOL_SIZE ?? DEFAULT_POOL);
   if (size >= threadPoolSize(cores)) return undefined;
-  return `UV_THREADPOOL_SIZE is ${size}; ${cores} concurrent runs need ${threadPoolSize(cores)}. Set it before Node starts.`;
+  return (
+    `UV_THREADPOOL_SIZE is ${size}; ${cores} concurrent runs need ${threadPoolSize(cores)}. Set it before Node ` +
+    "starts."
+  );
 }

@@ -96,7 +96,9 @@ function describeDataSet({ images, size, seed }: SampleDataOptions): string {
     ignore: IGNORE,
     classes: CLASSES.map(({ name, isThing }, i) => ({ id: i + 1, name, isthing: isThing })),
   };
-  const notes = `# Panoptic masks: id = R + 256 G + 65536 B = 1000 * class id + instance. Semantic masks: class id - 1; ignore: ${IGNORE}.`;
+  const notes =
+    "# Panoptic masks: id = R + 256 G + 65536 B = 1000 * class id + instance. Semantic masks: class id - 1; " +
+    `ignore: ${IGNORE}.`;
   return `${HEADING}\n${notes}\n${stringify(body)}`;
 }
 

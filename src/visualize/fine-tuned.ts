@@ -112,7 +112,8 @@ function readingOf({ task }: LoadedModel, before: Before | undefined): string {
   const drawn =
     task === "instance" ? `the objects with a score of ${DRAWN_SCORE} or more` : "what its thresholds leave";
   const features = before
-    ? `${READING_FEATURES}, under the weights that fine-tuning began with (${before.origin}) and after it; clusters keep the colour of what they overlap before.`
+    ? `${READING_FEATURES}, under the weights that fine-tuning began with (${before.origin}) and after it; ` +
+      "clusters keep the colour of what they overlap before."
     : `${READING_FEATURES}.`;
   return `The prediction: ${drawn}. ${features}`;
 }

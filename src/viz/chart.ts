@@ -63,7 +63,8 @@ export function chartSvg(chart: Chart, { width, height }: ChartSize): string {
   const legend = legendOf(curves, width);
   const top = legend.height + LINE_HEIGHT + 8;
   const bottom = height - 38;
-  const open = `<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(summary(chart, curves))}"`;
+  const described = escapeHtml(summary(chart, curves));
+  const open = `<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${described}"`;
   if (drawn.length === 0) {
     const frame = { left: 12, right: width - 12, top, bottom };
     const middle = `x="${width / 2}" y="${(top + bottom) / 2}"`;
@@ -90,6 +91,7 @@ export function chartSvg(chart: Chart, { width, height }: ChartSize): string {
       const alone = !isGap(point) && gapAt(line, i - 1) && gapAt(line, i + 1);
       return alone ? `<path class="dot ${colour}" d="M${toX(point.x)} ${toY(point.y)}h0"/>` : "";
     });
+  const centre = (frame.left + frame.right) / 2;
   const axes = JSON.stringify({ ...frame, x: [x.low, x.high], y: [y.low, y.high], log: y.log });
   return [
     `${open} data-axes="${escapeHtml(axes)}">`,
@@ -104,7 +106,7 @@ export function chartSvg(chart: Chart, { width, height }: ChartSize): string {
     ...x.ticks.map(
       ({ value, label }) => `<text x="${toX(value)}" y="${bottom + 16}" class="muted middle">${label}</text>`,
     ),
-    `<text x="${(frame.left + frame.right) / 2}" y="${height - 5}" class="muted middle">${escapeHtml(chart.xLabel)}</text>`,
+    `<text x="${centre}" y="${height - 5}" class="muted middle">${escapeHtml(chart.xLabel)}</text>`,
     ...curves.map((curve) => path(curve, "raw", curve.raw ?? [])),
     threshold ? thresholdLine(threshold.label, toY(threshold.value), frame) : "",
     ...curves.map((curve) => path(curve, "line", curve.line)),

@@ -8,7 +8,8 @@ import type { GalleryCell, GalleryRow } from "./report.js";
 
 /** How to read them, for whoever shows them. */
 export const READING_FEATURES =
-  "F_last, the stride-4 map that masks are predicted from: k-means with k = 5 and the first three principal components, " +
+  "F_last, the stride-4 map that masks are predicted from: k-means with k = 5 and the first three principal " +
+  "components, " +
   "each image by itself";
 
 /** k-means clusters and principal components, of one map or of two in colours that can be compared. */

@@ -4,12 +4,15 @@
 
 /** Series colours keep a contrast of 3:1 against the page and differ for colour-blind readers, in light and in dark. */
 export const STYLE = `
-:root{color-scheme:light dark;--page:#fcfcfb;--card:#fff;--text:#1c1e21;--muted:#646a73;--rule:#e4e5e7;--alarm:#b3261e;--alarm-page:#fdf1ef;
+:root{color-scheme:light dark;--page:#fcfcfb;--card:#fff;--text:#1c1e21;--muted:#646a73;--rule:#e4e5e7;
+--alarm:#b3261e;--alarm-page:#fdf1ef;
 --c1:#2667b8;--c2:#c2570c;--c3:#14805e;--c4:#a03a8c;--c5:#8a6d00;--c6:#55606e}
-@media(prefers-color-scheme:dark){:root{--page:#141618;--card:#1b1e21;--text:#e7e9ec;--muted:#9aa2ac;--rule:#2e3338;--alarm:#ff8a80;--alarm-page:#2c1c1b;
+@media(prefers-color-scheme:dark){:root{--page:#141618;--card:#1b1e21;--text:#e7e9ec;--muted:#9aa2ac;--rule:#2e3338;
+--alarm:#ff8a80;--alarm-page:#2c1c1b;
 --c1:#6ea8f7;--c2:#f59a55;--c3:#4cc79c;--c4:#e08fd0;--c5:#d9bd4a;--c6:#a9b4c2}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--text);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;overflow-wrap:anywhere}
+body{margin:0;background:var(--page);color:var(--text);
+  font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;overflow-wrap:anywhere}
 main{max-width:1120px;margin:0 auto;padding:56px 24px 72px}
 h1{font-size:32px;line-height:1.2;font-weight:650;letter-spacing:-.015em;margin:0}
 h2{font-size:21px;line-height:1.3;font-weight:650;letter-spacing:-.01em;margin:0}
@@ -17,19 +20,23 @@ h3{font-size:15px;line-height:1.4;font-weight:600;margin:0}
 p{margin:6px 0 0;max-width:72ch;text-wrap:pretty}
 .muted-text,h2+p,figcaption p{color:var(--muted)}
 section{margin-top:56px}
-.facts{width:100%;margin-top:32px;border-top:1px solid var(--rule);display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));column-gap:48px;font-size:14px}
+.facts{width:100%;margin-top:32px;border-top:1px solid var(--rule);display:grid;
+  grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));column-gap:48px;font-size:14px}
 .facts div{display:flex;gap:16px;padding:7px 0;border-bottom:1px solid var(--rule)}
 .facts dt{color:var(--muted);flex:0 0 40%}
 .facts dd{margin:0;font-variant-numeric:tabular-nums}
-.warnings{margin:28px 0 0;padding:12px 18px;list-style:none;border-left:3px solid var(--alarm);background:var(--alarm-page);border-radius:0 6px 6px 0}
+.warnings{margin:28px 0 0;padding:12px 18px;list-style:none;border-left:3px solid var(--alarm);
+  background:var(--alarm-page);border-radius:0 6px 6px 0}
 .warnings li+li{margin-top:6px}
 .charts{margin-top:20px;display:grid;gap:20px;grid-template-columns:repeat(auto-fill,minmax(min(100%,320px),1fr))}
 figure{margin:0;min-width:0}
-.charts figure{position:relative;padding:16px 18px 12px;background:var(--card);border:1px solid var(--rule);border-radius:8px;display:flex;flex-direction:column}
+.charts figure{position:relative;padding:16px 18px 12px;background:var(--card);border:1px solid var(--rule);
+  border-radius:8px;display:flex;flex-direction:column}
 .charts figcaption{margin-bottom:10px}
 .charts figcaption p{font-size:13.5px;line-height:1.45}
 .charts .wide{grid-column:1/-1}
-.chart{display:block;width:100%;height:auto;margin-top:auto;overflow:visible;font-size:12px;font-variant-numeric:tabular-nums}
+.chart{display:block;width:100%;height:auto;margin-top:auto;overflow:visible;font-size:12px;
+  font-variant-numeric:tabular-nums}
 .narrow-only{display:none}
 @media(max-width:760px){.wide-only{display:none}.narrow-only{display:block}}
 .chart text{fill:var(--text)}.chart .muted{fill:var(--muted)}.chart .alarm{fill:var(--alarm)}
@@ -38,10 +45,13 @@ figure{margin:0;min-width:0}
 .chart .grid{stroke:var(--rule);stroke-width:1}.chart .axis{stroke:var(--muted);stroke-width:1;opacity:.6}
 .chart .threshold{stroke:var(--alarm);stroke-width:1.2;stroke-dasharray:5 4;stroke-linecap:butt}
 .chart .line{stroke-width:2}.chart .dot{stroke-width:6}.chart .raw{stroke-width:1;opacity:.28}
-.chart .c1{stroke:var(--c1)}.chart .c2{stroke:var(--c2)}.chart .c3{stroke:var(--c3)}.chart .c4{stroke:var(--c4)}.chart .c5{stroke:var(--c5)}.chart .c6{stroke:var(--c6)}
+.chart .c1{stroke:var(--c1)}.chart .c2{stroke:var(--c2)}.chart .c3{stroke:var(--c3)}.chart .c4{stroke:var(--c4)}
+.chart .c5{stroke:var(--c5)}.chart .c6{stroke:var(--c6)}
 .chart .cursor{stroke:var(--muted);stroke-width:1}
-.readout{position:absolute;left:18px;right:18px;bottom:100%;margin-bottom:-8px;pointer-events:none;display:flex;justify-content:center}
-.readout span{padding:3px 10px;background:var(--text);color:var(--page);border-radius:5px;font-size:12.5px;font-variant-numeric:tabular-nums}
+.readout{position:absolute;left:18px;right:18px;bottom:100%;margin-bottom:-8px;pointer-events:none;display:flex;
+  justify-content:center}
+.readout span{padding:3px 10px;background:var(--text);color:var(--page);border-radius:5px;font-size:12.5px;
+  font-variant-numeric:tabular-nums}
 .row{margin-top:22px}
 .cells{display:grid;gap:8px;grid-template-columns:repeat(var(--cells),minmax(0,1fr));max-width:calc(var(--cells)*360px)}
 .cells img{display:block;width:100%;height:auto;border-radius:4px;background:var(--rule)}
@@ -81,7 +91,8 @@ for (const svg of document.querySelectorAll("svg[data-axes]")) {
     const near = (points) => points.reduce((a, b) => (Math.abs(b[0] - x) < Math.abs(a[0] - x) ? b : a));
     const hits = lines.map(({ name, points }) => ({ name, point: near(points) }));
     const at = near(hits.map((hit) => hit.point))[0];
-    const values = hits.filter((hit) => Math.abs(hit.point[0] - at) < 8).map((hit) => hit.name + " " + +toY(hit.point[1]).toPrecision(3));
+    const shown = hits.filter((hit) => Math.abs(hit.point[0] - at) < 8);
+    const values = shown.map((hit) => hit.name + " " + +toY(hit.point[1]).toPrecision(3));
     text.textContent = +toX(at).toPrecision(4) + ": " + values.join(", ");
     cursor.setAttribute("d", "M" + at + " " + axes.top + "V" + axes.bottom);
     svg.append(cursor);

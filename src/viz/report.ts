@@ -90,13 +90,16 @@ function chartFigure(chart: Chart): string {
   const card = chartSvg(chart, CARD);
   if (!chart.wide) return `<figure>${caption}${card}</figure>`;
   const wide = chartSvg(chart, PAGE_WIDE);
-  return `<figure class="wide">${caption}<div class="wide-only">${wide}</div><div class="narrow-only">${card}</div></figure>`;
+  const drawings = `<div class="wide-only">${wide}</div><div class="narrow-only">${card}</div>`;
+  return `<figure class="wide">${caption}${drawings}</figure>`;
 }
 
 function galleryRow({ caption, cells }: GalleryRow): string {
   const pictures = cells.map(({ label, picture, pixelated }) => {
     const size = `width="${picture.width}" height="${picture.height}"`;
-    const image = `<img ${pixelated ? 'class="pixelated" ' : ""}${size} alt="${escapeHtml(`${label}: ${caption}`)}" src="${dataAddress(picture)}">`;
+    const style = pixelated ? 'class="pixelated" ' : "";
+    const alternative = escapeHtml(`${label}: ${caption}`);
+    const image = `<img ${style}${size} alt="${alternative}" src="${dataAddress(picture)}">`;
     return `<div>${image}<span>${escapeHtml(label)}</span></div>`;
   });
   const row = `<div class="cells" style="--cells:${cells.length}">${pictures.join("\n")}</div>`;

@@ -46,7 +46,8 @@ td.text,th.text{text-align:left}td.text:last-child{white-space:normal}
 tr.total td:not(.text:last-child){font-weight:650}
 tbody tr:hover td{background:var(--rule)}
 td.better{color:var(--c3)}td.worse{color:var(--alarm)}
-.swatch{display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.55em;vertical-align:-.05em;border:1px solid var(--rule)}
+.swatch{display:inline-block;width:.8em;height:.8em;border-radius:3px;margin-right:.55em;vertical-align:-.05em;
+  border:1px solid var(--rule)}
 th button{all:unset;cursor:pointer}th button:focus-visible{outline:2px solid var(--c1);outline-offset:2px}
 th[aria-sort=descending] button::after{content:" \\2193"}th[aria-sort=ascending] button::after{content:" \\2191"}
 `;
@@ -75,7 +76,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", order);
       const sign = order === "ascending" ? 1 : -1;
-      const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b)));
+      const isNumber = (value) => typeof value === "number";
+      const compare = (a, b) => (isNumber(a) && isNumber(b) ? a - b : String(a).localeCompare(String(b)));
       rows.sort((a, b) => {
         const [x, y] = [valueOf(a, i), valueOf(b, i)];
         if (x === undefined || y === undefined) return Number(x === undefined) - Number(y === undefined);
@@ -105,8 +107,9 @@ export function tableHtml({ caption, columns, rows, fixed }: Table): string {
     const title = meaning ? ` title="${escapeHtml(meaning)}"` : "";
     return `<th scope="col"${text ? ' class="text"' : ""}${title}>${escapeHtml(name)}</th>`;
   });
+  const title = caption ? `<caption>${escapeHtml(caption)}</caption>` : "";
   return [
-    `<div class="table"><table${fixed ? "" : ' class="sortable"'}>${caption ? `<caption>${escapeHtml(caption)}</caption>` : ""}`,
+    `<div class="table"><table${fixed ? "" : ' class="sortable"'}>${title}`,
     `<thead><tr>${heads.join("")}</tr></thead><tbody>`,
     ...rows.map((row) => rowHtml(row, columns)),
     "</tbody></table></div>",

@@ -179,7 +179,10 @@ export async function checkData(data: string, options: CheckOptions = {}): Promi
 }
 
 function noTrainingSplit({ splits }: DataSet): string {
-  return `no split is called "${USUAL_SPLITS.train}": fine-tuning needs --set data.trainSplit=NAME, one of ${someOf(splits)}`;
+  return (
+    `no split is called "${USUAL_SPLITS.train}": fine-tuning needs --set data.trainSplit=NAME, one of ` +
+    `${someOf(splits)}`
+  );
 }
 
 interface Looked {

@@ -105,7 +105,8 @@ function warningsOf(source: LabelledSplit, { counts, void: ignored }: Tally, odd
   const oneClass = source.task === "semantic" && ignored > 0 ? oneClassRemark(source, occurring) : undefined;
   const exif =
     turned.length > 0
-      ? `the EXIF orientation of ${someOf(turned, 3)} turns or mirrors the image, and labels are taken to be of the upright one: see that they are.`
+      ? `the EXIF orientation of ${someOf(turned, 3)} turns or mirrors the image, and labels are taken to be of ` +
+        "the upright one: see that they are."
       : undefined;
   return [oneClass, ...oddWarnings(ranges, looked, source.white), exif].filter((text) => text !== undefined);
 }

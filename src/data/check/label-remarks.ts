@@ -35,7 +35,8 @@ export class RemarkCounter {
 
 const MEANINGS: Record<LabelRemark["kind"], (count: number) => string> = {
   area: (count) =>
-    `${plural(count, "area")} in the file ${count === 1 ? "is" : "are"} not the number of pixels, which is used instead`,
+    `${plural(count, "area")} in the file ${count === 1 ? "is" : "are"} not the number of pixels, which is used ` +
+    "instead",
   outside: (count) => `${plural(count, "object")} ${count === 1 ? "lies" : "lie"} wholly outside the image`,
   repeated: (count) => `${plural(count, "object")} of several entries of one file taken once`,
 };

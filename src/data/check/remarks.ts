@@ -18,7 +18,8 @@ export function absentClasses({ name, tally }: SplitFindings, classes: readonly 
   const absent = classes.filter((_, label) => tally.counts[label].images === 0).map((entry) => entry.name.trim());
   if (absent.length === 0) return [];
   return [
-    `${name}: ${plural(absent.length, "class")} never ${absent.length === 1 ? "occurs" : "occur"}: ${someOf(absent, 8)}`,
+    `${name}: ${plural(absent.length, "class")} never ${absent.length === 1 ? "occurs" : "occur"}: ` +
+      `${someOf(absent, 8)}`,
   ];
 }
 

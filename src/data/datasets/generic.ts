@@ -49,7 +49,8 @@ function adviceOnValues({ file, values, idMap }: Description, classes: readonly 
     if (idMap) return `Add it to id_map or to ignore in ${file}.`;
     const others = `name others under ignore or id_map in ${file}`;
     return values === "place"
-      ? `Values 0 to ${classes.length - 1} are the classes in their order; ${others}, or write \`values: id\` if they are ids.`
+      ? `Values 0 to ${classes.length - 1} are the classes in their order; ${others}, or write \`values: id\` if ` +
+          "they are ids."
       : `Values are the ids of the classes; ${others}.`;
   };
 }

@@ -70,7 +70,10 @@ function namesakes({ file, classes }: CocoFile): string[] {
     .filter((list) => list.length > 1)
     .map((list) => {
       const ids = list.map(({ id }) => id).join(" and ");
-      return `${file}: the categories ${ids} are both called ${show(list[0].name)}; they are trained as different classes`;
+      return (
+        `${file}: the categories ${ids} are both called ${show(list[0].name)}; they are trained as different ` +
+        "classes"
+      );
     });
 }
 

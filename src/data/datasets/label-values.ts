@@ -44,7 +44,9 @@ function unknownValues(
 ): DataFault {
   const all = [...countIds(ids)].sort(([a], [b]) => a - b);
   const values = all.filter(([value]) => isUnknown(value));
-  const found = `${values.length === 1 ? "the value" : "the values"} ${someOf(values.map(([value, pixels]) => `${value} (${pixels} pixels)`))}`;
+  const found =
+    `${values.length === 1 ? "the value" : "the values"} ` +
+    `${someOf(values.map(([value, pixels]) => `${value} (${pixels} pixels)`))}`;
   return new DataFault("ids outside the classes", {
     where: file,
     expected: "values of the classes",

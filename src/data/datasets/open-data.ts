@@ -106,7 +106,8 @@ export async function openSplitOf(dataSet: DataSet, split: string, task: Task): 
   const opened = await dataSet.open(split, task);
   if (opened.length > 0) return opened;
   const [first] = opened.faults;
-  const found = `none${first ? `; ${first.problem.where}: ${first.problem.found} in place of ${first.problem.expected}` : ""}`;
+  const problem = first?.problem;
+  const found = problem ? `none; ${problem.where}: ${problem.found} in place of ${problem.expected}` : "none";
   throw new InputError({ where: `${where} ${split}`, expected: "at least one image with labels", found });
 }
 

@@ -62,7 +62,9 @@ export function oddWarnings(odd: readonly OddImage[], total: number, white: Whit
       seen === "black"
         ? "use less than a tenth of the range of their samples"
         : "lie above what is white for more than half";
-    const remark = `Nearly ${seen} to the network: ${found.length} of ${total} images, which ${why}: ${named.join(", ")}${others}.`;
+    const remark =
+      `Nearly ${seen} to the network: ${found.length} of ${total} images, which ${why}: ` +
+      `${named.join(", ")}${others}.`;
     const deep = found.filter(({ adjustable }) => adjustable);
     if (deep.length === 0 || !white) return [remark];
     const level = likelyWhite(Math.max(...deep.map(({ most }) => most)));
