@@ -184,6 +184,7 @@ const PURE_PACKAGES = ["@bufbuild/protobuf", "linear-sum-assignment", "ml-matrix
 const NODE_GLOBALS = /\b(Buffer|process|global|setImmediate|require|__dirname|import\.meta)\b(?=[.(])/;
 
 const MAX_LINES = 350;
+const MAX_WIDTH = 120;
 
 interface SourceFile {
   /** Path below src/, with forward slashes. */
@@ -346,9 +347,13 @@ test("no import cycles", () => {
   expect(findCycle((node) => ({ a: ["b"], b: ["c"], c: ["b"] })[node] ?? [], ["a"])).toEqual(["b", "c", "b"]);
 });
 
-test("files are short and named in kebab case", () => {
+test("files are short, not wide, and named in kebab case", () => {
   const parts = files.flatMap(({ name }) => name.replace(/\.ts$/, "").split("/"));
   expect(parts.filter((part) => !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(part))).toEqual([]);
   const long = files.filter(({ text }) => text.trimEnd().split("\n").length > MAX_LINES);
   expect(long.map(({ name }) => name)).toEqual([]);
+  const wide = files.flatMap(({ name, text }) =>
+    text.split("\n").flatMap((line, i) => (line.length > MAX_WIDTH ? `${name}:${i + 1}` : [])),
+  );
+  expect(wide).toEqual([]);
 });

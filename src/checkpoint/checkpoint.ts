@@ -1,6 +1,7 @@
 /**
  * @file One checkpoint: a directory of safetensors files, one per part, and a `state.json` that names them with their
- * checksums and ends with its own. Nothing else marks it complete: it appears under its name by one rename, and copies load.
+ * checksums and ends with its own. Nothing else marks it complete: it appears under its name by one rename, and copies
+ * load.
  */
 
 import { createHash } from "node:crypto";
@@ -71,7 +72,8 @@ export function checkpointBytes(tensors: CheckpointContent["tensors"]): number {
 }
 
 /**
- * Writes a checkpoint directory, which appears complete or not at all. The tensors must not change until the promise settles.
+ * Writes a checkpoint directory, which appears complete or not at all. The tensors must not change until the promise
+ * settles.
  * @throws InputError naming the file and the reason; an earlier checkpoint at `path` then stays
  */
 export async function writeCheckpoint(path: string, { step, tensors, state, best }: CheckpointContent): Promise<void> {

@@ -1,4 +1,7 @@
-/** @file Weights from the Hugging Face hub: found, downloaded in pieces that can be resumed, verified, and kept in a cache. */
+/**
+ * @file Weights from the Hugging Face hub: found, downloaded in pieces that can be resumed, verified, and kept in a
+ * cache.
+ */
 
 import { open, readFile, rename, stat } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -179,7 +182,8 @@ async function remembered(folder: string, location: HubLocation): Promise<string
 }
 
 /**
- * The path of a file of the hub in the cache, downloaded if it is not there. An interrupted download goes on where it stopped.
+ * The path of a file of the hub in the cache, downloaded if it is not there. An interrupted download goes on where it
+ * stopped.
  * @param reporter sees the download, and is told that the network is not there where an earlier copy is used
  * @throws InputError without network, for an unknown repository or file, and for bytes of another size or checksum
  */
@@ -191,7 +195,8 @@ export async function fetchFromHub(text: string, reporter: Reporter = SILENT): P
     revision = await readRevision(location);
   } catch (error) {
     const path = await remembered(folder, location);
-    if (!path || !(error instanceof InputError) || !error.cause) throw error; // `cause`: the network, not the hub's answer
+    // `cause`: the network, not the hub's answer.
+    if (!path || !(error instanceof InputError) || !error.cause) throw error;
     reporter.warn(`${text}: the hub cannot be reached; the copy of an earlier download is used (${path}).`);
     return path;
   }
@@ -265,7 +270,9 @@ async function resume(url: string, part: string, { bytes }: RemoteFile, task: Ta
   }
 }
 
-/** Size, and the checksum that the hub gives for large files. What is wrong is removed by writing it anew the next time. */
+/**
+ * Size, and the checksum that the hub gives for large files. What is wrong is removed by writing it anew the next time.
+ */
 async function verify(url: string, part: string, { bytes, sha256 }: RemoteFile): Promise<void> {
   const { bytes: size, sha256: found } = await digestFile(part);
   if (bytes !== undefined && size < bytes) {

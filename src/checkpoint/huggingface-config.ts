@@ -144,7 +144,9 @@ export function modelConfig(shapes: ReadonlyMap<string, Shape>, source: string, 
   if (offsets !== heads * LEVELS * POINTS * 2 || points !== POINTS || normGroups !== GROUPS) {
     throw new InputError({
       where: source,
-      expected: `a model that transformers can express: ${LEVELS} levels, ${POINTS} sampling points, equal numbers of heads, norms in ${GROUPS} groups`,
+      expected:
+        `a model that transformers can express: ${LEVELS} levels, ${POINTS} sampling points, equal numbers of ` +
+        `heads, norms in ${GROUPS} groups`,
       found: `${heads} heads, ${points} points, ${offsets} offsets, norms in ${normGroups} groups`,
     });
   }

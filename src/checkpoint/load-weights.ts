@@ -81,7 +81,8 @@ async function readMove(
 }
 
 /**
- * Reads weights of any format (safetensors, PyTorch, pickle) and any known layout of names. Nothing of the file is executed.
+ * Reads weights of any format (safetensors, PyTorch, pickle) and any known layout of names. Nothing of the file is
+ * executed.
  * @throws InputError for a file that cannot be read or whose names are of no known layout
  */
 export async function loadWeights(path: string, { part, keep = () => true }: LoadOptions = {}): Promise<LoadedWeights> {

@@ -1,4 +1,7 @@
-/** @file Strict loading: every parameter of the model and every tensor of the file has its partner, or is excused by name. */
+/**
+ * @file Strict loading: every parameter of the model and every tensor of the file has its partner, or is excused by
+ * name.
+ */
 
 import { InputError, nearest } from "../core/errors.js";
 import type { Shape } from "../core/tensor-data.js";
@@ -45,7 +48,8 @@ function list(
 
 /**
  * Compares a model's parameters with a file's tensors by name and shape.
- * @throws InputError that lists all missing, unexpected and wrongly shaped names, with the nearest name on the other side
+ * @throws InputError that lists all missing, unexpected and wrongly shaped names, with the nearest name on the other
+ * side
  */
 export function matchWeights(
   expected: ReadonlyMap<string, Shape>,

@@ -62,7 +62,9 @@ async function listIn(directory: string): Promise<Listed[]> {
     .sort((a, b) => b.step - a.step || a.path.length - b.path.length);
 }
 
-/** The complete checkpoints that carry a score comparable with the newest one's, best first; of equals the older first. */
+/**
+ * The complete checkpoints that carry a score comparable with the newest one's, best first; of equals the older first.
+ */
 async function ranked(listed: readonly Listed[]): Promise<Listed[]> {
   const scored: { entry: Listed; score: Score }[] = [];
   for (const entry of listed) {
@@ -79,8 +81,8 @@ async function ranked(listed: readonly Listed[]): Promise<Listed[]> {
 }
 
 /**
- * Of the checkpoints up to `step`, keeps the newest `keep` and the best. What goes: older ones, one that still stands aside
- * for its successor, and later ones, which belong to a past that the run was resumed from the middle of.
+ * Of the checkpoints up to `step`, keeps the newest `keep` and the best. What goes: older ones, one that still stands
+ * aside for its successor, and later ones, which belong to a past that the run was resumed from the middle of.
  */
 async function prune(runDir: string, step: number, keep: number): Promise<void> {
   const listed = await listIn(directoryOf(runDir));
@@ -107,7 +109,10 @@ export async function saveCheckpoint(runDir: string, { keep, best, ...content }:
   return path;
 }
 
-/** Removes what killed processes left in a run's folder: half-written files, and checkpoints that stand aside for whole ones. */
+/**
+ * Removes what killed processes left in a run's folder: half-written files, and checkpoints that stand aside for whole
+ * ones.
+ */
 export async function removeLeftovers(runDir: string): Promise<void> {
   await removeStaleTemporaries(runDir);
   const directory = directoryOf(runDir);
@@ -138,8 +143,8 @@ async function candidates(path: string, step: number | undefined): Promise<Liste
 }
 
 /**
- * Loads a checkpoint: that directory, or of a run directory the newest that is whole. The reporter is told its step, and
- * warned of damaged ones that are passed over.
+ * Loads a checkpoint: that directory, or of a run directory the newest that is whole. The reporter is told its step,
+ * and warned of damaged ones that are passed over.
  * @throws InputError when there is none, when a named one is damaged, and for a newer format
  */
 export async function loadCheckpoint(
@@ -152,7 +157,8 @@ export async function loadCheckpoint(
     try {
       return await readCheckpoint(entry.path, parts);
     } catch (error) {
-      // Only damage is passed over: what a newer version or another user owns is not to be overwritten by an older state.
+      // Only damage is passed over: what a newer version or another user owns is not to be overwritten by an older
+      // state.
       if (!(error instanceof DamagedCheckpoint) || entry.path === path) throw error;
       reporter.warn(`Checkpoint skipped: ${error.message}`);
     }

@@ -1,6 +1,6 @@
 /**
- * @file The header of a safetensors file: `u64 length | JSON | data`, parsed as if an attacker had written it.
- * The JSON is read by a parser of exactly this grammar, so that a repeated key is seen and memory stays near the file's size.
+ * @file The header of a safetensors file: `u64 length | JSON | data`, parsed as if an attacker had written it. The JSON
+ * is read by a parser of exactly this grammar, so that a repeated key is seen and memory stays near the file's size.
  * Format: https://github.com/huggingface/safetensors#format
  */
 
@@ -62,7 +62,9 @@ export function quote(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 77)}...` : name);
 }
 
-/** A cursor over `{"name": {"dtype": ..., "shape": [...], "data_offsets": [a, b]}, "__metadata__": {"key": "value"}}`. */
+/**
+ * A cursor over `{"name": {"dtype": ..., "shape": [...], "data_offsets": [a, b]}, "__metadata__": {"key": "value"}}`.
+ */
 class HeaderReader {
   private at = 0;
 
@@ -234,8 +236,8 @@ export function parseHeader(json: Uint8Array, dataBytes: number, path: string): 
 }
 
 /**
- * Length field and JSON for tensors that follow in the given order, padded with spaces so that the data is 8-byte aligned.
- * Throws `ShapeError` for a tensor whose data does not fit its shape.
+ * Length field and JSON for tensors that follow in the given order, padded with spaces so that the data is 8-byte
+ * aligned. Throws `ShapeError` for a tensor whose data does not fit its shape.
  */
 export function buildHeader(tensors: ReadonlyMap<string, TensorData>, metadata: Record<string, string>): Uint8Array {
   // Members are joined by hand: an object would put whole-number keys first.

@@ -137,7 +137,8 @@ function bytesOf({ data }: TensorData): Uint8Array {
 }
 
 /**
- * Writes tensors in the given order, straight from their memory, atomically. They must not change until the promise settles.
+ * Writes tensors in the given order, straight from their memory, atomically. They must not change until the promise
+ * settles.
  * @returns length and checksum of the file
  * @throws InputError when the file cannot be written; an earlier file then stays
  */

@@ -82,10 +82,11 @@ function savedModel(tensors: ReadonlyMap<string, TensorData>, { layout }: Target
 }
 
 /**
- * Writes canonical weights under a target's names. The suffix of `path` decides the form (.safetensors, .pth, .pt, .bin, .pkl);
- * without one it is a folder, for Hugging Face with its configuration, and the form is what the target's software reads.
- * @throws InputError for tensors without a name in the target, an unknown suffix or one that the target does not read, a file
- * that is there already (unless `overwrite`) or is an input (always), and one that cannot be written
+ * Writes canonical weights under a target's names. The suffix of `path` decides the form (.safetensors, .pth, .pt,
+ * .bin, .pkl); without one it is a folder, for Hugging Face with its configuration, and the form is what the target's
+ * software reads.
+ * @throws InputError for tensors without a name in the target, an unknown suffix or one that the target does not read,
+ * a file that is there already (unless `overwrite`) or is an input (always), and one that cannot be written
  */
 export async function saveWeights(
   path: string,

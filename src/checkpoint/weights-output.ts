@@ -54,7 +54,8 @@ async function isFolder(path: string): Promise<boolean> {
 
 /**
  * The file that a path means: the path itself if it has a suffix, else one in the folder of that name.
- * @throws InputError for an unknown suffix, and unless `form` says so for a form that the target's software does not read
+ * @throws InputError for an unknown suffix, and unless `form` says so for a form that the target's software does not
+ * read
  */
 export async function weightsOutput(path: string, { to, form }: OutputOptions): Promise<WeightsOutput> {
   const folder = await isFolder(path);
@@ -93,8 +94,8 @@ async function leadsTo(path: string, input: string): Promise<boolean> {
 
 /**
  * Makes the folder of files about to be written, the weights first.
- * @throws InputError when one of them is an input or lies in one, when one is there already and may not be replaced, when
- * other weights would be found in their place, and for a folder that cannot be made
+ * @throws InputError when one of them is an input or lies in one, when one is there already and may not be replaced,
+ * when other weights would be found in their place, and for a folder that cannot be made
  */
 export async function claimFiles(
   files: readonly string[],

@@ -1,4 +1,7 @@
-/** @file The form of a model that trains: residual branches of its backbone are scaled by factors that are drawn for each image. */
+/**
+ * @file The form of a model that trains: residual branches of its backbone are scaled by factors that are drawn for
+ * each image.
+ */
 
 import type { Graph } from "../graph/graph.js";
 import { type EncoderArchitecture, familyOf } from "./families.js";

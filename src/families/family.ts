@@ -1,6 +1,6 @@
 /**
- * @file What a mask-classification architecture is: the questions that pretraining, fine-tuning, prediction and export ask it.
- * They ask the family of a model and never for its name, so a new architecture is one file beside this one.
+ * @file What a mask-classification architecture is: the questions that pretraining, fine-tuning, prediction and export
+ * ask it. They ask the family of a model and never for its name, so a new architecture is one file beside this one.
  */
 
 import type { TensorData } from "../core/tensor-data.js";
@@ -18,7 +18,9 @@ import type { Training } from "./training.js";
 export const MODEL_PARTS = ["backbone", "pixel-decoder", "transformer-decoder"] as const;
 export type ModelPart = (typeof MODEL_PARTS)[number];
 
-/** Predictions that are supervised alike, one after another; the last of the group without a name is the model's answer. */
+/**
+ * Predictions that are supervised alike, one after another; the last of the group without a name is the model's answer.
+ */
 export interface PredictionGroup {
   /** What stands in the names of its losses, e.g. "dn"; "" for the predictions that inference uses. */
   readonly name: string;
@@ -42,7 +44,10 @@ export interface Decoded {
   readonly losses?: readonly OwnLoss[];
 }
 
-/** Inputs of the graph that only a family has, by name: those of its `training` where it trains, of its `condition` where not. */
+/**
+ * Inputs of the graph that only a family has, by name: those of its `training` where it trains, of its `condition`
+ * where not.
+ */
 export type OwnInputs = ReadonlyMap<string, Tensor>;
 
 /** Sizes of the answer of a model of any family. */
@@ -56,7 +61,10 @@ export interface ModelSizes {
 export interface SegmentRule {
   /** Forms of the answer that the family has. */
   readonly tasks: readonly Task[];
-  /** Pixels of a panoptic segment: all in which it has the best score, or of these the ones where its own mask is at least 0.5. */
+  /**
+   * Pixels of a panoptic segment: all in which it has the best score, or of these the ones where its own mask is at
+   * least 0.5.
+   */
   readonly panoptic: "won" | "won-and-claimed";
 }
 
@@ -69,8 +77,8 @@ export interface NamesElsewhere {
 }
 
 /**
- * `Settings`: its settings in the section `model`; `Encoder`: what backbone and pixel decoder are built from, `Model`: the same and
- * the transformer decoder. Plain data.
+ * `Settings`: its settings in the section `model`; `Encoder`: what backbone and pixel decoder are built from, `Model`:
+ * the same and the transformer decoder. Plain data.
  */
 export interface Family<Settings extends CommonSettings, Encoder, Model extends Encoder> {
   /** As in the setting model.family. */
@@ -87,10 +95,14 @@ export interface Family<Settings extends CommonSettings, Encoder, Model extends 
   readonly settings: FamilySettings<Settings, Encoder, Model>;
   /** Presets of fine-tuning with its published numbers. */
   readonly recipes: readonly Recipe[];
-  /** Whether Mask-JEPA pretrains it: its pixel decoder gives F_i at strides 32, 16 and 8, its layers are Mask2Former's. */
+  /**
+   * Whether Mask-JEPA pretrains it: its pixel decoder gives F_i at strides 32, 16 and 8, its layers are Mask2Former's.
+   */
   readonly pretrains: boolean;
   sizes(model: Model): ModelSizes;
-  /** f_back: images [N,3,H,W], H and W divisible by 32 -> maps at strides 4, 8, 16, 32. `p` is the root scope, as below. */
+  /**
+   * f_back: images [N,3,H,W], H and W divisible by 32 -> maps at strides 4, 8, 16, 32. `p` is the root scope, as below.
+   */
   backbone(p: Scope, images: Tensor, encoder: Encoder): Pyramid;
   /** f_pixel: backbone maps -> F_i at strides 32, 16, 8 and F_last. */
   pixelDecoder(p: Scope, maps: Pyramid, encoder: Encoder): PixelDecoderOutput;

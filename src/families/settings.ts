@@ -1,4 +1,6 @@
-/** @file Settings of a model beside its backbone: those that every family has, and how a family says what its own are. */
+/**
+ * @file Settings of a model beside its backbone: those that every family has, and how a family says what its own are.
+ */
 
 import type { z } from "zod";
 import { type Conflict, divisors } from "../core/settings-conflicts.js";

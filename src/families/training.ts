@@ -1,6 +1,7 @@
 /**
- * @file What the training of a family adds to the network that predicts: inputs that are drawn, what an image is to be segmented
- * into where that is not what the labels say, and objects that are given to queries in place of being matched.
+ * @file What the training of a family adds to the network that predicts: inputs that are drawn, what an image is to be
+ * segmented into where that is not what the labels say, and objects that are given to queries in place of being
+ * matched.
  */
 
 import type { DType, Grid, Shape, TensorData } from "../core/tensor-data.js";

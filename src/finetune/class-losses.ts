@@ -16,7 +16,10 @@ const gradientName = (output: number) => `gradient ${output}`;
 /** Shape of the logits of an output with `queries` queries. */
 const logitShape = ({ images, classes }: CriterionFrame, queries: number) => [images, queries, classes + 1];
 
-/** Logits and weights [N, Q, K+1] of each output, by its number of queries -> losses [outputs], gradients of their weighted sum. */
+/**
+ * Logits and weights [N, Q, K+1] of each output, by its number of queries -> losses [outputs], gradients of their
+ * weighted sum.
+ */
 export function buildClassLoss(
   frame: CriterionFrame,
   outputs: readonly number[],

@@ -1,4 +1,7 @@
-/** @file What the criterion is told: weights and points of its losses, sizes of a micro-batch, and what the batch is divided by. */
+/**
+ * @file What the criterion is told: weights and points of its losses, sizes of a micro-batch, and what the batch is
+ * divided by.
+ */
 
 import type { Grid } from "../core/tensor-data.js";
 import { type GivenObjects, NO_OBJECT } from "../families/training.js";

@@ -1,6 +1,6 @@
 /**
- * @file The criterion between the forward and the backward half of a step (SetCriterion in the criterion.py of Mask2Former and MP-Former):
- * which objects each output is compared with, and which losses are taken of it.
+ * @file The criterion between the forward and the backward half of a step (SetCriterion in the criterion.py of
+ * Mask2Former and MP-Former): which objects each output is compared with, and which losses are taken of it.
  */
 
 import { type GivenObjects, NO_OBJECT, UNSUPERVISED } from "../families/training.js";
@@ -102,8 +102,8 @@ export class Criterion {
   }
 
   /**
-   * Losses of a micro-batch with these objects of each image; leaves the gradients of their weighted sum in the outputs.
-   * `normalisers`: by the names of the groups.
+   * Losses of a micro-batch with these objects of each image; leaves the gradients of their weighted sum in the
+   * outputs. `normalisers`: by the names of the groups.
    * @throws NonFiniteImage
    */
   async run(

@@ -20,8 +20,8 @@ const placesOf = ({ comparison, maskSize: [height, width] }: CriterionFrame, { p
   comparison.at === "points" ? points : height * width;
 
 /**
- * Logits and masks of an output, points where masks are compared at such, masks there and one-hot classes of OBJECTS objects ->
- * cost [N, Q, OBJECTS].
+ * Logits and masks of an output, points where masks are compared at such, masks there and one-hot classes of OBJECTS
+ * objects -> cost [N, Q, OBJECTS].
  */
 export function buildMatching(frame: CriterionFrame, options: CriterionOptions): Graph {
   const { images: n, queries: q, classes, maskSize, comparison } = frame;
@@ -99,7 +99,10 @@ export class Matcher {
     for (const tensor of [this.points, this.objects, this.classes, this.cost]) tensor?.dispose();
   }
 
-  /** How the masks of an image's objects are read at the places where they are compared, which it draws and uploads where random. */
+  /**
+   * How the masks of an image's objects are read at the places where they are compared, which it draws and uploads
+   * where random.
+   */
   private async reader(images: number, draw: (image: number, out: Float32Array) => void): Promise<ReadMask> {
     const { size, maskSize } = this.frame;
     const bytes = (data: Uint8Array) => ({ width: size[1], height: size[0], data });

@@ -1,4 +1,7 @@
-/** @file The losses of matched masks, wherever they are compared: the graph of pairs, and how the criterion asks for them. */
+/**
+ * @file The losses of matched masks, wherever they are compared: the graph of pairs, and how the criterion asks for
+ * them.
+ */
 
 import * as g from "../graph/build.js";
 import { gradients } from "../graph/differentiate.js";
@@ -27,8 +30,8 @@ export interface LossSums {
 /** Mask and dice loss of pairs of queries and objects. */
 export interface MaskLosses {
   /**
-   * Sums of both losses over the pairs of an output. The gradient of their weighted sum over `normaliser` with respect to the mask
-   * logits goes to `gradient`.
+   * Sums of both losses over the pairs of an output. The gradient of their weighted sum over `normaliser` with respect
+   * to the mask logits goes to `gradient`.
    * @throws NonFiniteImage
    */
   compute(predicted: PredictedMasks, pairs: readonly Pair[], normaliser: number, draws: PointDraws): Promise<LossSums>;
@@ -36,8 +39,8 @@ export interface MaskLosses {
 }
 
 /**
- * Adds to a graph the losses of M pairs, logits and labels [M, P], and an input `scale` = 1 / masks: outputs `mask` and `dice` [M],
- * and `gradient`, that of their weighted sum over the masks with respect to `differentiated`.
+ * Adds to a graph the losses of M pairs, logits and labels [M, P], and an input `scale` = 1 / masks: outputs `mask` and
+ * `dice` [M], and `gradient`, that of their weighted sum over the masks with respect to `differentiated`.
  */
 export function pairLosses(
   graph: Graph,

@@ -47,8 +47,8 @@ export class PairSampler {
   }
 
   /**
-   * Chooses the points of up to `most` pairs of an output, whose mask logits are rows of `masks`, and samples there: the i-th
-   * pair's P logits and labels go to `logits` and `labels` from i * P on.
+   * Chooses the points of up to `most` pairs of an output, whose mask logits are rows of `masks`, and samples there:
+   * the i-th pair's P logits and labels go to `logits` and `labels` from i * P on.
    */
   sample(
     output: number,

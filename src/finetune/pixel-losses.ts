@@ -1,4 +1,6 @@
-/** @file Mask and dice loss of pairs of queries and objects at every pixel of the network's input, and their gradient. */
+/**
+ * @file Mask and dice loss of pairs of queries and objects at every pixel of the network's input, and their gradient.
+ */
 
 import * as g from "../graph/build.js";
 import { Graph } from "../graph/graph.js";
@@ -12,7 +14,10 @@ import type { Pair } from "./pair-sampler.js";
 /** Pairs whose losses one run computes: maps of 1024 x 1024 pixels are 4 MB each, several times over. */
 export const PAIRS = 4;
 
-/** Mask logits [PAIRS, h, w], made as large as the input, and labels [PAIRS, H, W], scale = 1 / masks -> as `pairLosses`. */
+/**
+ * Mask logits [PAIRS, h, w], made as large as the input, and labels [PAIRS, H, W], scale = 1 / masks -> as
+ * `pairLosses`.
+ */
 export function buildPixelLosses({ size, maskSize, comparison }: CriterionFrame, { weights }: CriterionOptions): Graph {
   const graph = new Graph("mask loss");
   const masks = graph.input("logits", "float32", [PAIRS, ...maskSize]);

@@ -1,4 +1,7 @@
-/** @file The two halves of a fine-tuning step as graphs: images -> predictions, and their gradients -> those of the weights. */
+/**
+ * @file The two halves of a fine-tuning step as graphs: images -> predictions, and their gradients -> those of the
+ * weights.
+ */
 
 import type { Grid } from "../core/tensor-data.js";
 import { KEEP, withDropPath } from "../families/drop-path.js";
@@ -23,7 +26,9 @@ export interface PredictionNames extends Pick<PredictionGroup, "objects"> {
   /** Name of its group. */
   readonly group: string;
   readonly queries: number;
-  /** What follows the names of its losses: "" for the answer, "_0" for the first prediction of the group without a name. */
+  /**
+   * What follows the names of its losses: "" for the answer, "_0" for the first prediction of the group without a name.
+   */
   readonly suffix: string;
   readonly logits: string;
   readonly masks: string;
@@ -31,7 +36,10 @@ export interface PredictionNames extends Pick<PredictionGroup, "objects"> {
   readonly masksGradient: string;
 }
 
-/** A loss of the family's own between the halves: its value is an output of the first, its weight an input of the second. */
+/**
+ * A loss of the family's own between the halves: its value is an output of the first, its weight an input of the
+ * second.
+ */
 export interface LossNames extends Pick<OwnLoss, "name" | "weight"> {
   readonly value: string;
   readonly gradient: string;

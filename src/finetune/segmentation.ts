@@ -1,4 +1,6 @@
-/** @file Supervised segmentation as an objective of the trainer: two halves of a step, and the criterion between them. */
+/**
+ * @file Supervised segmentation as an objective of the trainer: two halves of a step, and the criterion between them.
+ */
 
 import type { Grid } from "../core/tensor-data.js";
 import { dropPathOf, KEEP } from "../families/drop-path.js";
@@ -150,7 +152,10 @@ class SegmentationLane implements Lane<LabelledBatchOnDevice> {
     };
   }
 
-  /** The losses of the family's own as the `share` of the batch that the micro-batch is, and what their gradients begin with. */
+  /**
+   * The losses of the family's own as the `share` of the batch that the micro-batch is, and what their gradients begin
+   * with.
+   */
   private async ownLosses(share: number): Promise<[name: string, value: number][]> {
     const values: [string, number][] = [];
     for (const { name, weight, value, gradient } of this.graphs.losses) {

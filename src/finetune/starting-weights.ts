@@ -25,7 +25,8 @@ export function freshWeights(declared: ReadonlyMap<string, Declaration>, seed: n
 }
 
 /**
- * The parts `parts` of the model in a checkpoint of a pretraining run (the newest, or that of a step), all else from the seed.
+ * The parts `parts` of the model in a checkpoint of a pretraining run (the newest, or that of a step), all else from
+ * the seed.
  * @throws InputError when the checkpoint lacks a weight that it should have, or has one of another shape
  */
 export async function weightsFromPretraining(
@@ -98,7 +99,8 @@ export function describeStart(
   const modules = (names: readonly string[]) =>
     counted(names, (name) => moduleOf(name, family)).map(([module, count]) => `\n  ${module} (${count})`);
   return [
-    `Loaded ${loaded.length} weights from step ${step} of ${run}: ${parts.map(([part, count]) => `${part} (${count})`).join(", ")}`,
+    `Loaded ${loaded.length} weights from step ${step} of ${run}: ` +
+      `${parts.map(([part, count]) => `${part} (${count})`).join(", ")}`,
     `Fresh, ${fresh.length} weights:${modules(fresh).join("")}`,
     ...(leftBehind.length > 0 ? [`Left behind, ${leftBehind.length} weights:${modules(leftBehind).join("")}`] : []),
   ].join("\n");

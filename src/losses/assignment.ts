@@ -10,7 +10,8 @@ export interface Assignment {
 }
 
 /**
- * Assigns min(queries, objects) pairs such that the sum of `costs[query][object]` is least; deterministic for equal costs.
+ * Assigns min(queries, objects) pairs such that the sum of `costs[query][object]` is least; deterministic for equal
+ * costs.
  * @throws RangeError for a cost that is NaN or infinite
  */
 export function assignObjects(costs: readonly Float64Array[]): Assignment {

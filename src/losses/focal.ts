@@ -1,4 +1,6 @@
-/** @file Sigmoid focal loss of masks (Lin et al. 2017; alpha 0.25, gamma 2), as MaskFormer matches and trains with it. */
+/**
+ * @file Sigmoid focal loss of masks (Lin et al. 2017; alpha 0.25, gamma 2), as MaskFormer matches and trains with it.
+ */
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";

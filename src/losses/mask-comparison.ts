@@ -7,8 +7,9 @@ import { meanCrossEntropyCost } from "./matching-cost.js";
 /** What stands beside the dice loss, and where both are taken. */
 export interface MaskComparison {
   /**
-   * "points": in the matching at random points of each image, in the loss at random points of each pair, most of them uncertain.
-   * "pixels": in the matching at every cell of the prediction, in the loss at every pixel of the network's input.
+   * "points": in the matching at random points of each image, in the loss at random points of each pair, most of them
+   * uncertain. "pixels": in the matching at every cell of the prediction, in the loss at every pixel of the network's
+   * input.
    */
   readonly at: "points" | "pixels";
   /** Of the matching: logits [N, P, Q] and objects [N, P, T] at P places -> [N, Q, T]. */

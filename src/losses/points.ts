@@ -1,7 +1,7 @@
 /**
  * @file Points at which the mask losses are taken (PointRend, Kirillov et al. 2020; detectron2's point_features.py).
- * Plain loops, not graphs: each pair of query and object has points of its own, so there are no rows to gather, and gathering
- * single numbers takes ONNX Runtime several times as long.
+ * Plain loops, not graphs: each pair of query and object has points of its own, so there are no rows to gather, and
+ * gathering single numbers takes ONNX Runtime several times as long.
  */
 
 import type { Size } from "../core/image.js";
@@ -133,7 +133,10 @@ export function sampleMask(
   }
 }
 
-/** A mask at every cell of a coarser grid, by the nearest pixel (torch's "nearest": floor(i * from / to)); the i-th goes to `out[start + i * step]`. */
+/**
+ * A mask at every cell of a coarser grid, by the nearest pixel (torch's "nearest": floor(i * from / to)); the i-th goes
+ * to `out[start + i * step]`.
+ */
 export function sampleCells(
   { width, height, data }: ByteMask,
   [rows, columns]: readonly [number, number],

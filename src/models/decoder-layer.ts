@@ -55,8 +55,8 @@ export function decoderLayer(
 }
 
 /**
- * Layers 0 .. layers - 1 under sem_seg_head.predictor, one after another; `memory` tells what layer i attends to, given the
- * content before it. Returns the content after the last, [N, Q, C].
+ * Layers 0 .. layers - 1 under sem_seg_head.predictor, one after another; `memory` tells what layer i attends to, given
+ * the content before it. Returns the content after the last, [N, Q, C].
  */
 export function decoderLayers(
   p: Scope,

@@ -187,8 +187,8 @@ function weighRows(sampled: WeightedRows, bytes: number): Tensor {
 }
 
 /**
- * The same, and in its gradient the rows are sampled again instead of being kept. With y = sum of w_r v_r, dw_r = <dy, v_r>, and
- * each row gets w_r dy: the pieces are scattered one after another into the same memory.
+ * The same, and in its gradient the rows are sampled again instead of being kept. With y = sum of w_r v_r, dw_r = <dy,
+ * v_r>, and each row gets w_r dy: the pieces are scattered one after another into the same memory.
  */
 function weighRowsAgain(sampled: WeightedRows, bytes: number): Tensor {
   const { graph } = sampled.values;

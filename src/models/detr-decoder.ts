@@ -1,4 +1,7 @@
-/** @file The transformer decoder of DETR (Carion et al. 2020) with MaskFormer's heads: every query attends to all of one map. */
+/**
+ * @file The transformer decoder of DETR (Carion et al. 2020) with MaskFormer's heads: every query attends to all of one
+ * map.
+ */
 
 import * as g from "../graph/build.js";
 import { recompute } from "../graph/differentiate.js";
@@ -25,8 +28,8 @@ export interface DetrDecoderOptions extends DecoderLayerOptions, PredictionHeadO
 }
 
 /**
- * Parameters under sem_seg_head.predictor. `map` [N, C, h, w]: what the queries attend to; `maskFeatures` [N, maskDim, H/4, W/4].
- * Returns one prediction a layer, the last of them the output.
+ * Parameters under sem_seg_head.predictor. `map` [N, C, h, w]: what the queries attend to; `maskFeatures` [N, maskDim,
+ * H/4, W/4]. Returns one prediction a layer, the last of them the output.
  */
 export function detrDecoder(
   p: Scope,

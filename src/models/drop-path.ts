@@ -1,4 +1,7 @@
-/** @file Drop path, also called stochastic depth (Huang et al. 2016): a residual branch is left out of a sample at random. */
+/**
+ * @file Drop path, also called stochastic depth (Huang et al. 2016): a residual branch is left out of a sample at
+ * random.
+ */
 
 import { RandomStream } from "../core/random.js";
 import * as g from "../graph/build.js";

@@ -1,4 +1,7 @@
-/** @file One level of a feature pyramid (Lin et al. 2017) with group norms, as the pixel decoders of detectron2's style have it. */
+/**
+ * @file One level of a feature pyramid (Lin et al. 2017) with group norms, as the pixel decoders of detectron2's style
+ * have it.
+ */
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";

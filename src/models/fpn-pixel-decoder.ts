@@ -1,4 +1,7 @@
-/** @file The pixel decoders of MaskFormer: a feature pyramid, with or without a transformer encoder over its coarsest map. */
+/**
+ * @file The pixel decoders of MaskFormer: a feature pyramid, with or without a transformer encoder over its coarsest
+ * map.
+ */
 
 import type { Grid } from "../core/tensor-data.js";
 import type { Tensor } from "../graph/graph.js";
@@ -15,15 +18,17 @@ import { type EncoderOptions, transformerEncoder } from "./transformer-encoder.j
 export interface FpnPixelDecoderOptions extends PyramidOptions {
   /** Width of the mask features. */
   readonly maskDim: number;
-  /** The transformer encoder over res5 (TransformerEncoderPixelDecoder); absent in the plain pyramid (BasePixelDecoder). */
+  /**
+   * The transformer encoder over res5 (TransformerEncoderPixelDecoder); absent in the plain pyramid (BasePixelDecoder).
+   */
   readonly encoder?: EncoderOptions;
 }
 
 const gridOf = ({ shape }: Tensor): Grid => [shape[2], shape[3]];
 
 /**
- * Parameters under sem_seg_head.pixel_decoder. Maps of any sizes: a coarser level is resized to the finer one's. The one map that
- * the transformer decoder attends to is the encoder's or, where there is none, res5 of the backbone.
+ * Parameters under sem_seg_head.pixel_decoder. Maps of any sizes: a coarser level is resized to the finer one's. The
+ * one map that the transformer decoder attends to is the encoder's or, where there is none, res5 of the backbone.
  */
 export function fpnPixelDecoder(
   p: Scope,

@@ -1,4 +1,7 @@
-/** @file The heads of mask classification: of each query the classes and an embedding, whose products with the features are masks. */
+/**
+ * @file The heads of mask classification: of each query the classes and an embedding, whose products with the features
+ * are masks.
+ */
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";

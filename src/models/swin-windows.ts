@@ -11,7 +11,10 @@ export function windowCount(grid: Grid, size: number): number {
   return rows * columns;
 }
 
-/** The row and column in the padded grid, rolled by `-shift`, of each position: windows row-major, positions in them too. */
+/**
+ * The row and column in the padded grid, rolled by `-shift`, of each position: windows row-major, positions in them
+ * too.
+ */
 function positions(grid: Grid, size: number): Grid[] {
   const [rows, columns] = windowsOf(grid, size);
   return range(rows * columns * size * size).map((i) => {

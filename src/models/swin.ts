@@ -1,4 +1,6 @@
-/** @file Swin Transformer (Liu et al. 2021) as Mask2Former uses it: padded after the first norm, a norm for every map. */
+/**
+ * @file Swin Transformer (Liu et al. 2021) as Mask2Former uses it: padded after the first norm, a norm for every map.
+ */
 
 import { floats, type Grid } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
@@ -190,7 +192,8 @@ function branchDropper(keep: Tensor | undefined, block: number, { images }: Toke
 
 /**
  * Attention of the tokens of each window among themselves; rows [tokens, C] -> [tokens, C]. A padding token is zero
- * before the projection, so it takes part with the projection's bias. The probabilities are computed again for the gradient.
+ * before the projection, so it takes part with the projection's bias. The probabilities are computed again for the
+ * gradient.
  */
 function windowAttention(p: Scope, x: Tensor, layout: WindowLayout): Tensor {
   const { padded, mask, heads } = layout;

@@ -80,7 +80,9 @@ function perHead(bias: Tensor, heads: number): Tensor {
   return g.reshape(g.expand(g.reshape(bias, [n, 1, q, s]), [n, heads, q, s]), [n * heads, q, s]);
 }
 
-/** Class and mask predictions of the queries, and the attention mask they imply where `reduced` has the mask features. */
+/**
+ * Class and mask predictions of the queries, and the attention mask they imply where `reduced` has the mask features.
+ */
 function predict(
   p: Scope,
   content: Tensor,

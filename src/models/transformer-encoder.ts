@@ -14,7 +14,9 @@ export interface EncoderOptions extends DecoderLayerOptions {
   recomputeLayers?: boolean;
 }
 
-/** `layers.0` .. and, where the norms go first, a last `norm`: tokens [N, S, C] and their positions [S, C] -> [N, S, C]. */
+/**
+ * `layers.0` .. and, where the norms go first, a last `norm`: tokens [N, S, C] and their positions [S, C] -> [N, S, C].
+ */
 export function transformerEncoder(
   p: Scope,
   tokens: Tensor,

@@ -67,7 +67,8 @@ function tiles([rows, lq]: readonly number[], lk: number, cacheBytes: number): T
 const part = (x: Tensor, { heads, queries }: Tile) => g.slice(g.slice(x, 0, ...heads), 1, ...queries);
 
 /**
- * (softmax(q k^T / sqrt(D) + bias) * factors) v for q [B, Lq, D], k and v [B, Lk, D]; bias and factors [B, Lq, Lk] are optional.
+ * (softmax(q k^T / sqrt(D) + bias) * factors) v for q [B, Lq, D], k and v [B, Lk, D]; bias and factors [B, Lq, Lk] are
+ * optional.
  *
  * Computed in tiles that stay in a core's cache. The gradient computes the probabilities P again and uses
  * sum_k dP P = sum_d dO O (Dao et al. 2022, FlashAttention, appendix B), so nothing of size Lq x Lk is kept.

@@ -122,8 +122,8 @@ function batchNorm(p: Scope, x: Tensor): Tensor {
 }
 
 /**
- * W2 relu(W1 x), the feed-forward block of DETR without its residual and norm; parameters linear1, linear2. `dropout` has a place
- * "inside" it.
+ * W2 relu(W1 x), the feed-forward block of DETR without its residual and norm; parameters linear1, linear2. `dropout`
+ * has a place "inside" it.
  */
 export function feedForward(p: Scope, x: Tensor, hidden: number, dropout = NO_DROPOUT): Tensor {
   const width = x.shape.at(-1) as number;

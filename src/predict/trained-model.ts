@@ -1,4 +1,6 @@
-/** @file A model with its weights and everything that predicting with it needs, as a fine-tuning checkpoint holds it. */
+/**
+ * @file A model with its weights and everything that predicting with it needs, as a fine-tuning checkpoint holds it.
+ */
 
 import type { JsonObject } from "../checkpoint/checkpoint.js";
 import type { CriterionFacts } from "../checkpoint/huggingface-config.js";
@@ -14,7 +16,10 @@ export interface InferenceSettings {
   /** The shorter side of the resized image, in pixels, unless the longer one would exceed `longEdge`. */
   readonly shortEdge: number;
   readonly longEdge: number;
-  /** Side in pixels, after resizing, of the overlapping windows in which instances are predicted; 0 or absent: whole images. */
+  /**
+   * Side in pixels, after resizing, of the overlapping windows in which instances are predicted; 0 or absent: whole
+   * images.
+   */
   readonly window?: number;
   /** Panoptic: queries below this score are dropped. */
   readonly objectThreshold: number;

@@ -77,9 +77,11 @@ interface Rule {
 
 const COLLAPSE = {
   cause:
-    "encoder and target agree on features that are easy to predict, as they can where nothing is frozen or the learning rate is high",
+    "encoder and target agree on features that are easy to predict, as they can where nothing is frozen or the " +
+    "learning rate is high",
   advice:
-    "pretrain.targetNorm=positions, a smaller optim.lr or optim.backboneLrFactor, pretrain.emaStart nearer to 1, or a pretrained backbone that stays frozen (--backbone FILE)",
+    "pretrain.targetNorm=positions, a smaller optim.lr or optim.backboneLrFactor, pretrain.emaStart nearer to " +
+    "1, or a pretrained backbone that stays frozen (--backbone FILE)",
 };
 
 const short = (value: number) => value.toPrecision(2);
@@ -98,7 +100,10 @@ function fallen(
   setting: string,
 ): string | undefined {
   if (now === undefined || start === undefined || !(now < share * start)) return undefined;
-  return `${what} fell from ${short(start)} to ${short(now)}, below ${percent(share)} of its start (run.collapse.${setting})`;
+  return (
+    `${what} fell from ${short(start)} to ${short(now)}, below ${percent(share)} of its start ` +
+    `(run.collapse.${setting})`
+  );
 }
 
 const DEVIATION = "the deviation of the target features";
@@ -135,14 +140,19 @@ const RULES = {
       const { meanError, reconstruction } = now;
       const share = meanError / start.meanError;
       if (reconstruction === undefined || !(share < meanErrorOfStart && share < reconstruction / meanError)) return;
-      return `the prediction got better mostly because the target shrank: the error of predicting its mean fell from ${short(start.meanError)} to ${short(meanError)}, that of the prediction is ${short(reconstruction)} (run.collapse.meanErrorOfStart)`;
+      return (
+        "the prediction got better mostly because the target shrank: the error of predicting its mean fell from " +
+        `${short(start.meanError)} to ${short(meanError)}, that of the prediction is ${short(reconstruction)} ` +
+        "(run.collapse.meanErrorOfStart)"
+      );
     },
     ...COLLAPSE,
   },
   "nothing predicted": {
     sees: ({ now, unexplained, thresholds: { unexplainedSteps } }) =>
       unexplainedSteps > 0 && unexplained >= unexplainedSteps
-        ? `masked features have been predicted worse than by their mean for ${unexplained} steps, the explained variance is ${short(now.explainedVariance as number)} (run.collapse.unexplainedSteps)`
+        ? `masked features have been predicted worse than by their mean for ${unexplained} steps, the explained ` +
+          `variance is ${short(now.explainedVariance as number)} (run.collapse.unexplainedSteps)`
         : undefined,
     cause: "the predictor learns too slowly, or the target changes faster than it can follow",
     advice: "another optim.lr, pretrain.emaStart nearer to 1, or a smaller pretrain.maskRatio",

@@ -31,7 +31,10 @@ export function collapseMonitors({ mean, gram }: FeatureMoments): CollapseMonito
   };
 }
 
-/** RankMe of features whose second moments are `gram`: their singular values are the roots of its eigenvalues. NaN if they diverged. */
+/**
+ * RankMe of features whose second moments are `gram`: their singular values are the roots of its eigenvalues. NaN if
+ * they diverged.
+ */
 export function effectiveRank(gram: Float32Array, channels: number): number {
   if (!gram.every(Number.isFinite)) return Number.NaN;
   const matrix = Matrix.from1DArray(channels, channels, gram);

@@ -11,7 +11,9 @@ import { type EncoderArchitecture, familyOf } from "../families/families.js";
 import { Graph } from "../graph/graph.js";
 import { asInputs, type Declaration, initialValue, Parameters } from "../nn/scope.js";
 
-/** What a backbone's file may hold besides: the classifier, counters, and indices that follow from the window's size. */
+/**
+ * What a backbone's file may hold besides: the classifier, counters, and indices that follow from the window's size.
+ */
 const IGNORED = [/^backbone\.(stem\.fc|norm|head)\./, /\.(num_batches_tracked|relative_position_index|attn_mask)$/];
 /** Norms of a Swin Transformer's outputs, which classifiers do not have. */
 const NEW = [/^backbone\.norm\d\./];

@@ -19,7 +19,9 @@ test("the task is the widest that the data has labels for, and is told", async (
   await writeScenes(scenes, 5);
   expect(await opened(scenes)).toEqual({
     task: "panoptic",
-    said: "Task panoptic, the widest that the data has labels for (panoptic, instance, semantic); --task chooses another",
+    said:
+      "Task panoptic, the widest that the data has labels for (panoptic, instance, semantic); --task chooses " +
+      "another",
   });
   const asked = await opened(scenes, "data.task=instance");
   expect(asked).toEqual({ task: "instance", said: expect.stringContaining("sample-scenes train, instance") });

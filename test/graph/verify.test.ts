@@ -39,7 +39,8 @@ describe("finds, and shows the node:", () => {
   test("an input of another graph", () => {
     const stranger = new Graph("other").input("s", "float32", [2, 3]);
     expect(fail(change(soundGraph(), 0, { inputs: [stranger] }))).toMatchInlineSnapshot(
-      `"%0: float32[2,3] = Softmax(%unknown): expected inputs of this graph that exist before the node, found input 0 of graph other."`,
+      `"%0: float32[2,3] = Softmax(%unknown): expected inputs of this graph that exist before the node, found ` +
+        `input 0 of graph other."`,
     );
   });
 

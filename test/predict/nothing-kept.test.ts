@@ -21,7 +21,8 @@ function four(command: "predict" | "evaluate", keptShare = 0.63): string[] {
 
 test("predict blames the rule that left nothing, with its flag and a value that would have kept something", () => {
   expect(four("predict")).toEqual([
-    "2 of 4 panoptic maps are blank: no query is surer than --threshold 0.8 (the surest: 0.43). Lower it, e.g. --threshold 0.4.",
+    "2 of 4 panoptic maps are blank: no query is surer than --threshold 0.8 (the surest: 0.43). Lower it, e.g. " +
+      "--threshold 0.4.",
     "1 of 4 panoptic maps is blank: the sure queries lose too much of their masks to others for --overlap 0.8 " +
       "(the most that one keeps: 0.63). Lower it, e.g. --overlap 0.6.",
   ]);
@@ -49,6 +50,7 @@ test("instances count where some may be dropped, and maps with segments say noth
   watch.add({ panoptic: map(1), keptShare: 1 }, { count: 2, bestScore: 0.9 });
   watch.add({}, { count: 0, bestScore: 0.44 });
   expect(watch.warnings()).toEqual([
-    "1 of 2 images shows no instance of a score of --threshold 0.5 or more (the best: 0.44). Lower it, e.g. --threshold 0.4.",
+    "1 of 2 images shows no instance of a score of --threshold 0.5 or more (the best: 0.44). Lower it, e.g. " +
+      "--threshold 0.4.",
   ]);
 });

@@ -132,7 +132,8 @@ test("a batch that is set alone brings micro-batches that divide it, and says so
 test.each([
   [
     "model.heads=5",
-    "--set model.heads=5: expected a model.heads that divides model.hiddenDim = 256, found 5. These divide it: 1, 2, 4,",
+    "--set model.heads=5: expected a model.heads that divides model.hiddenDim = 256, found 5. These divide it: " +
+      "1, 2, 4,",
   ],
   ["model.normGroups=24", "divides model.hiddenDim = 256"],
   [
@@ -144,7 +145,8 @@ test.each([
   ["model.stageBlocks=[3,4,6]", "4 numbers, each a whole number from 1 to 100, found [3,4,6]"],
   [
     "pretrain.maskPatch=5",
-    "divides the 32x32 grid of features (data.size 256 / pretrain.featureStride 8), found 5. These divide it: 1, 2, 4, 8, 16, 32.",
+    "divides the 32x32 grid of features (data.size 256 / pretrain.featureStride 8), found 5. These divide it: " +
+      "1, 2, 4, 8, 16, 32.",
   ],
   ["pretrain.maskPatch=32", "at least one masked and one visible patch"],
   ["pretrain.maskRatio=0.001", "0 of 64 masked"],

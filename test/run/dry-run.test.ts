@@ -44,7 +44,7 @@ describe("parameters", () => {
 describe("estimates", () => {
   const machine = { cores: 2, operations: 1e11, bandwidth: 1e10 };
 
-  test("each core adds the gradients and activations of a micro-batch; the sum lies in one of them where that is possible", () => {
+  test("each core adds gradients and activations of a micro-batch; the sum lies in one of them where possible", () => {
     const [one, two, three, four] = [1, 2, 3, 4].map((cores) => total(estimateMemory(plan, cores)));
     const gradients = 4 * plan.counts.reduce((sum, count) => sum + count.learnable, 0);
     expect(plan.microBatches).toBe(4);

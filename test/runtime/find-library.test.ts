@@ -31,8 +31,10 @@ test("what belongs to a library: what WebGPU loads on Windows, not the binding n
 test("a platform without a library is told which there are", () => {
   expect(() => findLibrary("freebsd-x64")).toThrow(InputError);
   expect(() => findLibrary("freebsd-x64")).toThrow(
-    "ONNX Runtime: expected its library for freebsd-x64 in one of the package itself, @mask-jepa/onnxruntime-freebsd-x64, " +
-      "onnxruntime-node, found none. There are libraries for linux-x64, linux-arm64, darwin-arm64, win32-x64, win32-arm64;",
+    "ONNX Runtime: expected its library for freebsd-x64 in one of the package itself, " +
+      "@mask-jepa/onnxruntime-freebsd-x64, " +
+      "onnxruntime-node, found none. There are libraries for linux-x64, linux-arm64, darwin-arm64, win32-x64, " +
+      "win32-arm64;",
   );
 });
 

@@ -20,7 +20,8 @@ describe("is recognised", () => {
     ["std::bad_alloc"],
     ["bad allocation"],
     [
-      "Non-zero status code returned while running Where node. /a/bfc_arena.cc:360 Failed to allocate memory for requested buffer",
+      "Non-zero status code returned while running Where node. /a/bfc_arena.cc:360 Failed to allocate memory " +
+        "for requested buffer",
     ],
     ["CUDA failure 2: out of memory"],
     ["vkAllocateMemory failed with VK_ERROR_OUT_OF_DEVICE_MEMORY"],

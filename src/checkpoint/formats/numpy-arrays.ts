@@ -141,7 +141,8 @@ for (const builtins of ["builtins", "__builtin__"]) {
   for (const name of ["bytes", "bytearray"]) CALLS[`${builtins}.${name}`] = bytes;
   for (const name of ["set", "frozenset"]) CALLS[`${builtins}.${name}`] = collection;
   for (const name of ["dict", "int", "float", "list"]) {
-    CALLS[`${builtins}.${name}`] = name === "dict" ? dictionary : undefined; // the others only as a defaultdict's factory
+    // The others serve only as a defaultdict's factory.
+    CALLS[`${builtins}.${name}`] = name === "dict" ? dictionary : undefined;
   }
 }
 for (const core of ["numpy.core", "numpy._core"]) {

@@ -6,7 +6,9 @@ import type { ByteStore } from "./stored-tensor.js";
 const WINDOW = 2 ** 16;
 /** Longer strings are not brought into memory while the pickle is parsed. */
 export const MAX_INLINE = 2 ** 15;
-/** Longer lines occur in no pickle: names and numbers of protocol 0, and strings, which newer protocols spell otherwise. */
+/**
+ * Longer lines occur in no pickle: names and numbers of protocol 0, and strings, which newer protocols spell otherwise.
+ */
 const MAX_LINE = 2 ** 22;
 
 export class PickleInput {

@@ -1,6 +1,6 @@
 /**
- * @file Reading pickles of protocols 0 to 5 without executing anything: a class or function is a name on an allow-list or the
- * end of the reading. Format: https://docs.python.org/3/library/pickletools.html
+ * @file Reading pickles of protocols 0 to 5 without executing anything: a class or function is a name on an allow-list
+ * or the end of the reading. Format: https://docs.python.org/3/library/pickletools.html
  */
 
 import { InputError } from "../../core/errors.js";

@@ -1,4 +1,6 @@
-/** @file Tensors as files describe them, with offset and strides over stored bytes, and how they become plain arrays. */
+/**
+ * @file Tensors as files describe them, with offset and strides over stored bytes, and how they become plain arrays.
+ */
 
 import { BYTES, type Shape, sizeOf, type TensorData, zeros } from "../../core/tensor-data.js";
 import { damaged } from "./byte-source.js";

@@ -98,7 +98,10 @@ interface Selection {
   readonly otherParts: readonly string[];
 }
 
-/** The dictionary that holds the weights. `wanted` names it; else the root if it holds tensors itself, else a usual name. */
+/**
+ * The dictionary that holds the weights. `wanted` names it; else the root if it holds tensors itself, else a usual
+ * name.
+ */
 function select(root: unknown, wanted: string | undefined, path: string): Selection {
   const parts: { name: string; value: PickleDict }[] = [];
   const visit = (value: unknown, name: string, depth: number): void => {

@@ -1,7 +1,7 @@
 /**
- * @file Zip archives, read as if an attacker had written them: names are keys and never paths, every record lies within the
- * file and overlaps no other, and what unpacks to many times its size is refused.
- * Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+ * @file Zip archives, read as if an attacker had written them: names are keys and never paths, every record lies within
+ * the file and overlaps no other, and what unpacks to many times its size is refused. Format:
+ * https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
  */
 
 import { crc32, inflateRawSync } from "node:zlib";

@@ -1,8 +1,8 @@
 /** @file A small language for renaming tensors, read in both directions. */
 
 /**
- * One tensor under two names. `{x}` is a whole number, `{x+1}` one more than the other side's `{x}`, `{p}` one part of a
- * name (without dots), `{*}` any rest.
+ * One tensor under two names. `{x}` is a whole number, `{x+1}` one more than the other side's `{x}`, `{p}` one part of
+ * a name (without dots), `{*}` any rest.
  */
 export interface Rename {
   readonly canonical: string;

@@ -1,6 +1,6 @@
 /**
- * @file Swin Transformers under other names. Canonical: those of Mask2Former, which are Microsoft's with one norm for each
- * output, without `backbone.` (Mask2Former's swin.py, transformers' modeling_swin.py).
+ * @file Swin Transformers under other names. Canonical: those of Mask2Former, which are Microsoft's with one norm for
+ * each output, without `backbone.` (Mask2Former's swin.py, transformers' modeling_swin.py).
  */
 
 import { type Rule, renames } from "./rules.js";
@@ -49,7 +49,9 @@ export const HUGGINGFACE_SWIN: readonly Rule[] = [
   { canonical: `${BLOCK}.attn.qkv.{p}`, foreign: ["query", "key", "value"].map((part) => `${SELF}.${part}.{p}`) },
 ];
 
-/** As older versions of transformers kept it inside Mask2Former (`MaskFormerSwin`): another level, and norms by number. */
+/**
+ * As older versions of transformers kept it inside Mask2Former (`MaskFormerSwin`): another level, and norms by number.
+ */
 export const HUGGINGFACE_OLD_SWIN: readonly Rule[] = [
   ...HUGGINGFACE_SWIN.filter(({ canonical }) => !canonical.startsWith("norm")).map((rule) =>
     typeof rule.foreign === "string"

@@ -79,7 +79,10 @@ export function planTarget(
   return { layout, moves, leftOut: [...all.filter(isOutside), ...unmatched] };
 }
 
-/** Modules whose loading hooks ask for a version: without it the original code renames what is right already (_load_from_state_dict in mask_former_head.py). */
+/**
+ * Modules whose loading hooks ask for a version: without it the original code renames what is right already
+ * (_load_from_state_dict in mask_former_head.py).
+ */
 const HEAD_VERSIONS: readonly [module: string, version: number][] = [
   ["sem_seg_head", 2],
   ["sem_seg_head.predictor", 2],
@@ -108,9 +111,9 @@ export function moduleVersions(names: Iterable<string>): Map<string, number> {
 const NO_OBJECT_WEIGHT = 0.1;
 
 /**
- * Buffers that a whole model has in the other implementations and that follow from its weights: the classes' weights in the
- * loss (`noObject` for "no object", 1 for all others), and for windows of a Swin Transformer which entry of the bias table
- * belongs to a pair of tokens.
+ * Buffers that a whole model has in the other implementations and that follow from its weights: the classes' weights in
+ * the loss (`noObject` for "no object", 1 for all others), and for windows of a Swin Transformer which entry of the
+ * bias table belongs to a pair of tokens.
  */
 export function derivedBuffers(
   tensors: ReadonlyMap<string, TensorData>,
