@@ -4,6 +4,7 @@ import { InputError } from "../core/errors.js";
 import type { Size } from "../core/image.js";
 import { show } from "../core/show.js";
 
+/** The pixels of a mask, column by column. */
 export interface RunLengths extends Size {
   /** Lengths of the runs: outside, inside, outside, ...; they add up to `width * height`. */
   readonly counts: Uint32Array;

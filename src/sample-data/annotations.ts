@@ -1,13 +1,12 @@
 /** @file Labels in COCO's forms, all derived from one map of panoptic ids, so that they agree pixel for pixel. */
+import type { Size } from "../core/image.js";
 import { encodeGreyPng } from "../io/image-file.js";
 import { type Box, boundingBox, encodeSegments, maskArea, type RunLengths } from "../masks/run-lengths.js";
 import { CLASSES } from "./classes.js";
 
 /** A map of panoptic ids, row-major, 0 where nothing is labelled. */
-export interface SegmentMap {
+export interface SegmentMap extends Size {
   readonly ids: Uint32Array;
-  readonly width: number;
-  readonly height: number;
 }
 
 export interface SegmentInfo {
@@ -52,11 +51,9 @@ export function semanticPng({ ids, width, height }: SegmentMap): Promise<Uint8Ar
   return encodeGreyPng(data, { width, height });
 }
 
-interface ImageRecord {
+interface ImageRecord extends Size {
   readonly id: number;
   readonly file_name: string;
-  readonly width: number;
-  readonly height: number;
 }
 
 const INFO = { description: "Generated scenes of mask-jepa sample-data", version: "1.0" };

@@ -1,6 +1,7 @@
 /** @file Line charts as static SVG. Colours come from the classes, so that one page style serves light and dark. */
 
 import { ShapeError } from "../core/errors.js";
+import type { Size } from "../core/image.js";
 import { type Axis, along, linearAxis, logAxis, plain } from "./axis.js";
 import { curvePoints, isGap, type Point, smoothed, thinned } from "./curve.js";
 import { escapeHtml } from "./html.js";
@@ -24,11 +25,6 @@ export interface Chart {
   description?: string;
   /** Over the full width of the page. */
   wide?: boolean;
-}
-
-export interface ChartSize {
-  width: number;
-  height: number;
 }
 
 /** Plot area in pixels of the drawing. */
@@ -56,7 +52,7 @@ const CHARACTER = 6.4;
 const COLOURS = 6;
 
 /** Draws a chart at `size`. Throws ShapeError when a series has different numbers of x and y. */
-export function chartSvg(chart: Chart, { width, height }: ChartSize): string {
+export function chartSvg(chart: Chart, { width, height }: Size): string {
   const { logY = false, threshold } = chart;
   const curves = chart.series.map((series, i) => curveOf(series, i, logY));
   const drawn = curves.flatMap(({ raw = [], line }) => [...raw, ...line]).filter((point) => !isGap(point));
