@@ -31,6 +31,7 @@ function adaptToWeights(preset: FinetuneSettings, { preset: name, assignments }:
   return { ...preset, model: modelOfRun(from) ?? preset.model };
 }
 
+/** Settings of a fine-tuning run, new or as they are stored; `run/settings-resolution.ts` says what each does. */
 export const {
   resolve: resolveSettings,
   list: listSettings,

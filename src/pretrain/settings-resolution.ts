@@ -35,6 +35,7 @@ function adaptToRun(preset: PretrainSettings, { isDefault, assignments }: AskedF
   return isDefault ? { ...settings, backbone: { ...settings.backbone, weights: null } } : model;
 }
 
+/** Settings of a pretraining run, new or as they are stored; `run/settings-resolution.ts` says what each does. */
 export const {
   resolve: resolveSettings,
   list: listSettings,
