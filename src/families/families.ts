@@ -7,11 +7,13 @@ import {
   type Mask2FormerSettings,
   mask2former,
 } from "./mask2former.js";
+import { type MpFormerOptions, type MpFormerSettings, mpFormer } from "./mp-former.js";
 import type { CommonSettings, EncoderFrame, ModelFrame } from "./settings.js";
 
 /** What each family is set by, and what its encoder and model are built from. */
 interface FamilyTypes {
   mask2former: { settings: Mask2FormerSettings; encoder: Mask2FormerEncoder; model: Mask2FormerOptions };
+  "mp-former": { settings: MpFormerSettings; encoder: Mask2FormerEncoder; model: MpFormerOptions };
 }
 
 /** The name of a family of models, e.g. "mask2former". */
@@ -34,6 +36,7 @@ const FAMILIES: {
   readonly [K in FamilyName]: Family<FamilyTypes[K]["settings"], FamilyTypes[K]["encoder"], FamilyTypes[K]["model"]>;
 } = {
   mask2former,
+  "mp-former": mpFormer,
 };
 
 export const FAMILY_NAMES = Object.keys(FAMILIES) as [FamilyName, ...FamilyName[]];
@@ -51,16 +54,16 @@ export function familyOf({
 
 /** Backbone and pixel decoder of these settings. */
 export function encoderOf(settings: DecoderSettings, frame: EncoderFrame): EncoderArchitecture {
-  return named(settings.family, familyOf(settings).settings.encoder(settings, frame));
+  return ofFamily(settings.family, familyOf(settings).settings.encoder(settings, frame));
 }
 
 /** The whole model of these settings. */
 export function modelOf(settings: DecoderSettings, frame: ModelFrame): Architecture {
-  return named(settings.family, familyOf(settings).settings.model(settings, frame));
+  return ofFamily(settings.family, familyOf(settings).settings.model(settings, frame));
 }
 
-/** What a family has built, with its name. */
-const named = <T extends { readonly family: FamilyName }>(family: FamilyName, built: Omit<T, "family">): T =>
+/** What a family builds, with its name. */
+export const ofFamily = <T extends { readonly family: FamilyName }>(family: FamilyName, built: Omit<T, "family">): T =>
   ({ family, ...built }) as T;
 
 export const sizesOf = (model: Architecture): ModelSizes => familyOf(model).sizes(model);

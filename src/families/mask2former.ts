@@ -5,7 +5,12 @@ import { POINTWISE_CROSS_ENTROPY } from "../losses/mask-comparison.js";
 import { TASKS } from "../masks/segmentation.js";
 import { type BackboneOptions, backbone, backboneForInference } from "../models/backbone.js";
 import { type PixelDecoderOptions, pixelDecoder } from "../models/pixel-decoder.js";
-import { type TransformerDecoderOptions, transformerDecoder } from "../models/transformer-decoder.js";
+import {
+  learnedContent,
+  learnedPosition,
+  type TransformerDecoderOptions,
+  transformerDecoder,
+} from "../models/transformer-decoder.js";
 import type { Family } from "./family.js";
 import {
   COMMON_FIELDS,
@@ -155,7 +160,12 @@ export const mask2former: Family<Mask2FormerSettings, Mask2FormerEncoder, Mask2F
   pixelDecoder: (p, maps, options) => pixelDecoder(p.in(HEAD, "pixel_decoder"), maps, options.pixelDecoder),
   transformerDecoder(p, { multiScale, maskFeatures }, options) {
     const scope = p.in(HEAD, "predictor");
-    const predictions = transformerDecoder(scope, multiScale, maskFeatures, options.transformerDecoder);
+    const decoder = options.transformerDecoder;
+    const queries = () => ({
+      position: learnedPosition(scope, decoder),
+      content: learnedContent(scope, maskFeatures.shape[0], decoder),
+    });
+    const predictions = transformerDecoder(scope, multiScale, maskFeatures, decoder, queries);
     return { groups: [{ name: "", objects: "matched", predictions }] };
   },
   comparison: POINTWISE_CROSS_ENTROPY,

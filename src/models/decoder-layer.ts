@@ -20,6 +20,16 @@ export interface DecoderState {
   position: Tensor;
 }
 
+/** What a layer of masked attention starts from. */
+export interface MaskedState {
+  /** Query content [N, Q, C]. */
+  content: Tensor;
+  /** Query position, broadcast to the content; absent where queries have none. */
+  position?: Tensor;
+  /** Mask of the self-attention added to the logits, [1, Q, Q]; absent where every query sees every other. */
+  selfBias?: Tensor;
+}
+
 export interface Memory {
   /** [N, S, C] */
   values: Tensor;
@@ -33,23 +43,20 @@ export interface Memory {
 export function decoderLayer(
   p: Scope,
   i: number,
-  { content, position }: DecoderState,
+  { content, position, selfBias }: MaskedState,
   { values, keys, bias }: Memory,
   { heads, feedForwardDim, preNorm = false }: DecoderLayerOptions,
 ): Tensor {
+  const placed = (y: Tensor) => (position ? g.add(y, position) : y);
   const cross = p.in("transformer_cross_attention_layers", i);
   const self = p.in("transformer_self_attention_layers", i);
   const ffn = p.in("transformer_ffn_layers", i);
   let x = residual(cross.in("norm"), content, preNorm, (y) =>
-    multiHeadAttention(
-      cross.in("multihead_attn"),
-      { query: g.add(y, position), key: keys, value: values, bias },
-      heads,
-    ),
+    multiHeadAttention(cross.in("multihead_attn"), { query: placed(y), key: keys, value: values, bias }, heads),
   );
   x = residual(self.in("norm"), x, preNorm, (y) => {
-    const query = g.add(y, position);
-    return multiHeadAttention(self.in("self_attn"), { query, key: query, value: y }, heads);
+    const query = placed(y);
+    return multiHeadAttention(self.in("self_attn"), { query, key: query, value: y, bias: selfBias }, heads);
   });
   return residual(ffn.in("norm"), x, preNorm, (y) => feedForward(ffn, y, feedForwardDim));
 }
@@ -60,13 +67,13 @@ export function decoderLayer(
  */
 export function decoderLayers(
   p: Scope,
-  { content, position }: DecoderState,
+  { content, ...others }: MaskedState,
   memory: (layer: number, content: Tensor) => Memory,
   { layers, recomputeLayers, ...options }: DecoderLayerOptions & { layers: number; recomputeLayers?: boolean },
 ): Tensor {
   let x = content;
   for (let i = 0; i < layers; i++) {
-    const state = { content: x, position };
+    const state = { content: x, ...others };
     const attended = memory(i, x);
     const layer = () => [decoderLayer(p, i, state, attended, options)];
     [x] = recomputeLayers ? recompute(x.graph, layer) : layer();

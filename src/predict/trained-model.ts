@@ -8,7 +8,7 @@ import { loadCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
-import { type Architecture, isFamily } from "../families/families.js";
+import { type Architecture, isFamily, ofFamily } from "../families/families.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
 
 /** How images reach the network and what is kept of its output. */
@@ -61,7 +61,7 @@ export function describedModel(state: JsonObject): ModelDescription | undefined 
   // The name of the family stood elsewhere before there was a choice.
   const { kind, ...description } = model;
   const family = description.architecture.family ?? kind;
-  return isFamily(family) ? { ...description, architecture: { ...description.architecture, family } } : undefined;
+  return isFamily(family) ? { ...description, architecture: ofFamily(family, description.architecture) } : undefined;
 }
 
 /**

@@ -9,7 +9,7 @@ import { pixelDecoder } from "../../src/models/pixel-decoder.js";
 import type { Pyramid } from "../../src/models/pyramid.js";
 import { resnet } from "../../src/models/resnet.js";
 import { swin } from "../../src/models/swin.js";
-import { transformerDecoder } from "../../src/models/transformer-decoder.js";
+import { learnedContent, learnedPosition, transformerDecoder } from "../../src/models/transformer-decoder.js";
 import { asInputs, type Binding, Parameters } from "../../src/nn/scope.js";
 import type { GoldenCase } from "./case.js";
 import { detrDecoderOf, fpnPixelDecoderOf } from "./maskformer-models.js";
@@ -127,6 +127,7 @@ function pixelDecoderOf({ graph, golden, variant, input }: Frame): Outputs {
     ["res2", "res3", "res4", "res5"].map(input) as unknown as Pyramid,
     {
       hiddenDim: golden.setting("conv_dim"),
+      maskDim: golden.setting("mask_dim"),
       heads: golden.setting("nheads"),
       points: golden.setting("n_points"),
       layers: golden.setting("enc_layers"),
@@ -144,21 +145,23 @@ function pixelDecoderOf({ graph, golden, variant, input }: Frame): Outputs {
 
 function transformerDecoderOf({ graph, golden, input }: Frame): Outputs {
   const layers = golden.setting("dec_layers");
-  const predictions = transformerDecoder(
-    new Parameters(asInputs(graph)).root,
-    ["x.0", "x.1", "x.2"].map(input),
-    input("mask_features"),
-    {
-      hiddenDim: golden.setting("hidden_dim"),
-      maskDim: golden.setting("mask_dim"),
-      queries: golden.setting("num_queries"),
-      layers,
-      classes: golden.setting("num_classes"),
-      heads: golden.setting("nheads"),
-      feedForwardDim: golden.setting("dim_feedforward"),
-      preNorm: golden.hyper.pre_norm as boolean,
-    },
-  );
+  const options = {
+    hiddenDim: golden.setting("hidden_dim"),
+    maskDim: golden.setting("mask_dim"),
+    queries: golden.setting("num_queries"),
+    layers,
+    classes: golden.setting("num_classes"),
+    heads: golden.setting("nheads"),
+    feedForwardDim: golden.setting("dim_feedforward"),
+    preNorm: golden.hyper.pre_norm as boolean,
+  };
+  const scope = new Parameters(asInputs(graph)).root;
+  const maskFeatures = input("mask_features");
+  const queries = () => ({
+    content: learnedContent(scope, maskFeatures.shape[0], options),
+    position: learnedPosition(scope, options),
+  });
+  const predictions = transformerDecoder(scope, ["x.0", "x.1", "x.2"].map(input), maskFeatures, options, queries);
   const named = predictions.map(({ logits, masks, blocked }, i) => {
     const prefix = i < layers ? `aux_outputs.${i}.` : "";
     return {
