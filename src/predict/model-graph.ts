@@ -1,10 +1,13 @@
 /** @file The network as inference runs it: one image of a fixed padded size, the last prediction only. */
 
 import type { Size } from "../core/image.js";
-import type { Shape } from "../core/tensor-data.js";
+import type { Grid, Shape } from "../core/tensor-data.js";
 import { type Architecture, familyOf } from "../families/families.js";
 import { answerOf, segment } from "../families/family.js";
-import { Graph } from "../graph/graph.js";
+import type { OwnInput } from "../families/training.js";
+import { Graph, type Tensor } from "../graph/graph.js";
+import { TASKS } from "../masks/segmentation.js";
+import type { Prediction } from "../models/prediction-heads.js";
 import { asInputs, type Binding, Parameters } from "../nn/scope.js";
 
 /** Names of the graph's input and outputs beside the weights. */
@@ -12,17 +15,28 @@ export const IMAGE = "image";
 export const LOGITS = "logits";
 export const MASKS = "masks";
 
+/** Inputs of the family's own that ask for an answer; none for most. */
+export function conditionInputs(model: Architecture): ReadonlyMap<string, OwnInput> {
+  return familyOf(model).condition?.(TASKS[0]) ?? new Map();
+}
+
+function answer(graph: Graph, parameters: Parameters, model: Architecture, [height, width]: Grid): Prediction {
+  const image = graph.input(IMAGE, "float32", [1, 3, height, width]);
+  const own = new Map<string, Tensor>();
+  for (const [name, { dtype, shape }] of conditionInputs(model)) own.set(name, graph.input(name, dtype, shape));
+  const family = familyOf(model);
+  return answerOf(segment(family, parameters.root, image, family.forInference(model), own));
+}
+
 /**
- * image [1, 3, H, W] -> logits [1, Q, classes + 1] and mask logits [1, Q, H/4, W/4].
+ * image [1, 3, H, W], and inputs of the family's own, -> logits [1, Q, classes + 1] and mask logits [1, Q, H/4, W/4].
  * @param bind how weights enter the graph
  */
 export function inferenceGraph(model: Architecture, { width, height }: Size, bind: (graph: Graph) => Binding): Graph {
   const graph = new Graph(`inference ${width}x${height}`);
-  const image = graph.input(IMAGE, "float32", [1, 3, height, width]);
-  const family = familyOf(model);
-  const output = answerOf(segment(family, new Parameters(bind(graph)).root, image, family.forInference(model)));
-  graph.output(LOGITS, output.logits);
-  graph.output(MASKS, output.masks);
+  const { logits, masks } = answer(graph, new Parameters(bind(graph)), model, [height, width]);
+  graph.output(LOGITS, logits);
+  graph.output(MASKS, masks);
   return graph;
 }
 
@@ -30,7 +44,6 @@ export function inferenceGraph(model: Architecture, { width, height }: Size, bin
 export function inferenceWeights(model: Architecture): Map<string, Shape> {
   const graph = new Graph("weights");
   const parameters = new Parameters(asInputs(graph));
-  const family = familyOf(model);
-  segment(family, parameters.root, graph.input(IMAGE, "float32", [1, 3, 32, 32]), family.forInference(model));
+  answer(graph, parameters, model, [32, 32]);
   return new Map([...parameters.declarations].map(([name, { shape }]) => [name, shape]));
 }

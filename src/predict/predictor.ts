@@ -13,7 +13,7 @@ import { toOnnx } from "../onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 import { scoredInstances } from "./instances.js";
 import { createMaskEnlarger, type MaskEnlarger } from "./mask-tiles.js";
-import { IMAGE, inferenceGraph, inferenceWeights, LOGITS, MASKS } from "./model-graph.js";
+import { conditionInputs, IMAGE, inferenceGraph, inferenceWeights, LOGITS, MASKS } from "./model-graph.js";
 import type { ImageSizes, NetworkOutput } from "./network-output.js";
 import { highestObjectScore, panopticMap } from "./panoptic.js";
 import { createProgramCache, type OpenProgram, type ProgramCache } from "./program-cache.js";
@@ -57,6 +57,8 @@ export interface Prediction {
   readonly keptShare?: number;
 }
 
+type Condition = ReadonlyMap<string, TensorData>;
+
 const DEFAULT_PROGRAMS = 2;
 
 function isLive(weights: FixedWeights | LiveWeights): weights is LiveWeights {
@@ -98,6 +100,7 @@ export class Predictor {
       capacity: programs,
       queries,
       logits: classes + 1,
+      own: conditionInputs(architecture),
       compile(size) {
         const graph = inferenceGraph(architecture, size, (graph) =>
           isLive(weights) ? asInputs(graph) : asConstants(graph, weights),
@@ -135,20 +138,38 @@ export class Predictor {
       const input = testInput(image, size);
       const padded = { width: input.paddedWidth, height: input.paddedHeight };
       return this.networks.with(padded, async (open) => {
-        const output = await this.run(open, input);
         const { width, height } = image;
-        return this.interpret(output, { original: { width, height }, input, padded }, forms);
+        const sizes = { original: { width, height }, input, padded };
+        const answers: Prediction[] = [];
+        for (const { asked, condition } of this.questions(forms)) {
+          answers.push(await this.interpret(await this.run(open, input, condition), sizes, asked));
+        }
+        const confidence = Math.max(...answers.map((answer) => answer.confidence));
+        return Object.assign({}, ...answers, { confidence });
       });
     });
   }
 
-  private async run({ program, slot }: OpenProgram, { planes }: TestInput): Promise<NetworkOutput> {
+  /** What the network is to be asked: each task for itself where the family has a condition, or all at once. */
+  private questions(forms: ReadonlySet<Task>): { asked: ReadonlySet<Task>; condition: Condition }[] {
+    const { condition } = familyOf(this.model.architecture);
+    if (!condition) return [{ asked: forms, condition: new Map() }];
+    return [...forms].map((task) => ({ asked: new Set([task]), condition: condition(task) }));
+  }
+
+  private async run(
+    { program, slot }: OpenProgram,
+    { planes }: TestInput,
+    condition: Condition,
+  ): Promise<NetworkOutput> {
     await slot.image.write({ dtype: "float32", shape: slot.image.shape, data: planes });
+    for (const [name, values] of condition) await slot.own.get(name)?.write(values);
+    const isWeight = (name: string) => name !== IMAGE && !slot.own.has(name);
     const weights = this.live
-      ? program.inputs.filter((name) => name !== IMAGE).map((name) => [name, this.live!.get(name)!] as const)
+      ? program.inputs.filter(isWeight).map((name) => [name, this.live!.get(name)!] as const)
       : [];
     await program.run(
-      { ...Object.fromEntries(weights), [IMAGE]: slot.image },
+      { ...Object.fromEntries([...weights, ...slot.own]), [IMAGE]: slot.image },
       { [LOGITS]: slot.logits, [MASKS]: slot.masks },
     );
     const valuesOf = async (tensor: DeviceTensor<"float32">) => tensor.data ?? (await tensor.read()).data;

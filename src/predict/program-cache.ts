@@ -1,6 +1,7 @@
 /** @file Compiled networks by padded size: as many as memory allows, the least recently used one goes first. */
 
 import type { Size } from "../core/image.js";
+import type { OwnInput } from "../families/training.js";
 import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 
 /** The tensors of one image on its way through a program. */
@@ -8,6 +9,8 @@ export interface Slot {
   readonly image: DeviceTensor<"float32">;
   readonly logits: DeviceTensor<"float32">;
   readonly masks: DeviceTensor<"float32">;
+  /** Inputs of the family's own by name. */
+  readonly own: ReadonlyMap<string, DeviceTensor>;
 }
 
 export interface OpenProgram {
@@ -34,12 +37,14 @@ export interface CacheOptions {
   readonly queries: number;
   /** Classes and "no object". */
   readonly logits: number;
+  /** Inputs of the family's own by name. */
+  readonly own: ReadonlyMap<string, OwnInput>;
   compile(size: Size): Promise<Program>;
 }
 
 export function createProgramCache(
   runtime: Runtime,
-  { capacity, queries, logits, compile }: CacheOptions,
+  { capacity, queries, logits, own, compile }: CacheOptions,
 ): ProgramCache {
   /** The most recently used last. */
   const entries = new Map<string, Entry>();
@@ -48,12 +53,15 @@ export function createProgramCache(
     image: runtime.allocate("float32", [1, 3, height, width]),
     logits: runtime.allocate("float32", [1, queries, logits]),
     masks: runtime.allocate("float32", [1, queries, height / 4, width / 4]),
+    own: new Map([...own].map(([name, { dtype, shape }]) => [name, runtime.allocate(dtype, shape)])),
   });
 
   async function drop(key: string): Promise<void> {
     const entry = entries.get(key)!;
     entries.delete(key);
-    for (const slot of entry.slots) for (const tensor of Object.values(slot)) (tensor as DeviceTensor).dispose();
+    for (const { image, logits, masks, own } of entry.slots) {
+      for (const tensor of [image, logits, masks, ...own.values()]) tensor.dispose();
+    }
     (await entry.program).dispose();
   }
 
