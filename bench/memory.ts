@@ -19,11 +19,11 @@ import { familyOf } from "../src/families/families.js";
 import { segment } from "../src/families/family.js";
 import { describeModel } from "../src/finetune/composition.js";
 import { resolveSettings } from "../src/finetune/settings-resolution.js";
-import { freshWeights } from "../src/finetune/starting-weights.js";
 import { Graph } from "../src/graph/graph.js";
 import { encodeJpeg } from "../src/io/image-file.js";
 import { TASKS } from "../src/masks/segmentation.js";
 import { asInputs, Parameters } from "../src/nn/scope.js";
+import { freshWeights } from "../src/weights/starting-weights.js";
 
 const COMMANDS = ["predict", "evaluate"] as const;
 

@@ -3,7 +3,6 @@
 export { describeReport, type LoadedWeights, loadWeights, type WeightsReport } from "./checkpoint/load-weights.js";
 export { loadCheckpoint, saveCheckpoint } from "./checkpoint/run-state.js";
 export { openSafetensors, readSafetensors, writeSafetensors } from "./checkpoint/safetensors.js";
-export { saveWeights } from "./checkpoint/save-weights.js";
 export { InputError, ShapeError } from "./core/errors.js";
 export type { Image, Region, Size } from "./core/image.js";
 export { RandomStream } from "./core/random.js";
@@ -28,6 +27,8 @@ export { type EvaluationOptions, evaluate } from "./evaluate/evaluate.js";
 export { type EvaluatedModel, evaluateModels } from "./evaluate/evaluate-models.js";
 export type { EvaluatedClass, Evaluation, ImageScore, Predict } from "./evaluate/evaluation.js";
 export { runEvaluation } from "./evaluate/run.js";
+export { exportModel } from "./export/export-model.js";
+export { saveWeights } from "./export/save-weights.js";
 export { type Architecture, type FamilyName, familyOf } from "./families/families.js";
 export { answerOf, type Family, type PredictionGroup, segment } from "./families/family.js";
 export { createFinetuner, describeModel, trainingView } from "./finetune/composition.js";
@@ -58,12 +59,7 @@ export { asConstants, asInputs, Parameters, type Scope } from "./nn/scope.js";
 export { toOnnx } from "./onnx/emit.js";
 export { encodeModel } from "./onnx/protobuf.js";
 export { groupByPaddedSize, type Prediction, Predictor } from "./predict/predictor.js";
-export {
-  loadTrainedModel,
-  type ModelDescription,
-  saveTrainedModel,
-  type TrainedModel,
-} from "./predict/trained-model.js";
+export { loadTrainedModel, saveTrainedModel, type TrainedModel } from "./predict/trained-model.js";
 export { createPretrainer } from "./pretrain/composition.js";
 export { PRESET_NAMES, PRESETS } from "./pretrain/presets.js";
 export { Pretrainer } from "./pretrain/pretrainer.js";
@@ -74,3 +70,4 @@ export type { Device, DeviceTensor, Program, Runtime } from "./runtime/contract.
 export { createRuntime } from "./runtime/create-runtime.js";
 export { writeSampleData } from "./sample-data/write-sample-data.js";
 export { runVisualization } from "./visualize/visualize.js";
+export type { ModelDescription } from "./weights/model-description.js";

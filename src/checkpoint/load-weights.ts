@@ -1,25 +1,27 @@
 /** @file Weights of any known format and layout, under the names of Mask2Former, with a report of what went where. */
 
 import { InputError } from "../core/errors.js";
-import type { TensorData } from "../core/tensor-data.js";
+import type { Shape, TensorData } from "../core/tensor-data.js";
 import type { StoredTensor } from "./formats/stored-tensor.js";
 import { type Format, openWeights } from "./formats/weights-file.js";
 import { groupNames } from "./names/group-names.js";
-import { type Recognised, recognise } from "./names/layouts.js";
+import { familyIn, isBackbone, type Recognised, recognise } from "./names/layouts.js";
 import type { Move } from "./names/rules.js";
-import { joinRows } from "./rows.js";
+import { joinedShape, joinRows } from "./rows.js";
 
 /** What `loadWeights` read and how it named it. */
 export interface WeightsReport {
   /** The file. */
   readonly source: string;
-  readonly format: Format;
+  readonly format: Format | "checkpoint";
   /** The nested dictionary that was taken; "" for the file itself. */
   readonly part: string;
   readonly otherParts: readonly string[];
   /** The layout's name and what it is called. */
   readonly layout: string;
   readonly title: string;
+  /** The family of models that has these names, as in the setting model.family; undefined for a backbone alone. */
+  readonly family?: string;
   /** What stood in front of every name. */
   readonly prefix: string;
   /** Names of the file (with the prefix) and what became of them. */
@@ -34,6 +36,10 @@ export interface WeightsReport {
 export interface LoadedWeights {
   /** By canonical name. */
   readonly tensors: Map<string, TensorData>;
+  /** Of all that it holds, whether it was read or not. */
+  readonly shapes: ReadonlyMap<string, Shape>;
+  /** What the header of a safetensors file says besides. */
+  readonly metadata: ReadonlyMap<string, string>;
   readonly layout: string;
   readonly report: WeightsReport;
 }
@@ -45,7 +51,8 @@ export interface LoadOptions {
   readonly keep?: (name: string) => boolean;
 }
 
-const FORMATS: Record<Format, string> = {
+const FORMATS: Record<WeightsReport["format"], string> = {
+  checkpoint: "a checkpoint of a run",
   safetensors: "safetensors",
   torch: "PyTorch",
   "torch-legacy": "PyTorch before 1.6",
@@ -57,7 +64,7 @@ function movesOf({ plan, prefix, layout }: Recognised): { moves: Move[]; unknown
   const moves = plan.moves.map(({ from, to }) => ({ from: from.map((name) => prefix + name), to }));
   const taken = new Set(plan.moves.flatMap(({ to }) => to));
   const unknown = plan.unmatched.map((name) => {
-    const own = layout.backboneOnly ? `backbone.${name}` : name;
+    const own = isBackbone(layout) ? `backbone.${name}` : name;
     return { from: [prefix + name], to: [taken.has(own) ? `${own} (again)` : own] };
   });
   return { moves: [...moves, ...unknown], unknown: unknown.map(({ from }) => from[0]) };
@@ -91,14 +98,18 @@ export async function loadWeights(path: string, { part, keep = () => true }: Loa
     const recognised = recognise(file.tensors.keys(), path);
     const { moves, unknown } = movesOf(recognised);
     const tensors = new Map<string, TensorData>();
+    const shapes = new Map<string, Shape>();
     for (const move of moves) {
+      shapes.set(move.to[0], joinedShape(move.from.map((name) => (file.tensors.get(name) as StoredTensor).shape)));
       if (keep(move.to[0])) tensors.set(move.to[0], await readMove(move, file.tensors, path));
     }
     const { layout, prefix, aside } = recognised;
     const { format, otherParts } = file;
     const { name, title } = layout;
-    const taken = { source: path, format, part: file.part, otherParts };
-    return { tensors, layout: name, report: { ...taken, layout: name, title, prefix, moves, aside, unknown } };
+    const source = { source: path, format, part: file.part, otherParts };
+    const named = { layout: name, title, family: familyIn(layout) };
+    const { metadata } = file;
+    return { tensors, shapes, metadata, layout: name, report: { ...source, ...named, prefix, moves, aside, unknown } };
   } finally {
     await file.close();
   }

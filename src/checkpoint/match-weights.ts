@@ -18,6 +18,8 @@ export interface MatchOptions {
   allowMisshapen?: readonly RegExp[];
   /** What the file itself calls a tensor, where that is another name. */
   originOf?: (name: string) => string | undefined;
+  /** What to do about weights that do not fit. */
+  fix?: string;
 }
 
 export interface WeightMatch {
@@ -54,7 +56,14 @@ function list(
 export function matchWeights(
   expected: ReadonlyMap<string, Shape>,
   found: ReadonlyMap<string, Shape>,
-  { source, allowMissing = [], allowUnexpected = [], allowMisshapen = [], originOf = () => undefined }: MatchOptions,
+  {
+    source,
+    allowMissing = [],
+    allowUnexpected = [],
+    allowMisshapen = [],
+    originOf = () => undefined,
+    fix,
+  }: MatchOptions,
 ): WeightMatch {
   const excused = (name: string, patterns: readonly RegExp[]) => patterns.some((pattern) => name.search(pattern) >= 0);
   const missing = [...expected.keys()].filter((name) => !found.has(name));
@@ -91,6 +100,7 @@ export function matchWeights(
       where: source,
       expected: `the ${expected.size} tensors of this model`,
       found: `${matched.length - wrong.length} that fit\n${faults.join("\n")}`,
+      fix,
     });
   }
   return { matched, missing, unexpected, misshapen };

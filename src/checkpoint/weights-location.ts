@@ -18,11 +18,9 @@ export async function locateWeights(location: string, reporter?: Reporter): Prom
   const folder = (await exists(location)) && (await stat(location)).isDirectory();
   if (!folder) return location;
   for (const name of WEIGHT_FILES) if (await exists(join(location, name))) return join(location, name);
-  const isRun = (await exists(join(location, "checkpoints"))) || (await exists(join(location, "state.json")));
   throw new InputError({
     where: location,
-    expected: `a file of weights, or a folder with ${WEIGHT_FILES.join(" or ")}`,
-    found: isRun ? "a run of this program" : "a folder without them",
-    ...(isRun && { fix: "mask-jepa export --checkpoint RUN --to ... --out ... writes its weights." }),
+    expected: `a run, a file of weights, or a folder with ${WEIGHT_FILES.join(" or ")}`,
+    found: "a folder without them",
   });
 }

@@ -4,6 +4,10 @@ import { InvalidArgumentError, Option } from "commander";
 import { DEVICE_ADVICE, DEVICES, type Device } from "../core/devices.js";
 import { type Assignment, parseValue } from "../core/settings-file.js";
 
+/** What predicts: `loadTrainedModel` reads it. */
+export const MODEL_SOURCES =
+  "fine-tuning run, checkpoint, file of weights, folder of a Hugging Face model, or hf:owner/name";
+
 /** For an option that may be given several times. */
 export function append(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value];

@@ -1,12 +1,12 @@
 /** @file `mask-jepa convert` */
 
 import type { Command } from "commander";
-import type { Target } from "../checkpoint/names/targets.js";
+import type { TargetName } from "../export/target.js";
 import { openTerminal } from "./terminal.js";
 import { addOutputOptions, type OutputFlags, outputOf, targetOption } from "./weights-arguments.js";
 
 interface Flags extends OutputFlags {
-  to: Target;
+  to: TargetName;
   part?: string;
 }
 
@@ -20,22 +20,17 @@ Examples:
 
 async function convert(source: string, out: string, { to, part, ...flags }: Flags): Promise<void> {
   const output = outputOf(flags);
-  const { describeReport, loadWeights } = await import("../checkpoint/load-weights.js");
-  const { describeSaved, saveWeights } = await import("../checkpoint/save-weights.js");
-  const { locateWeights } = await import("../checkpoint/weights-location.js");
+  const { exportModel } = await import("../export/export-model.js");
+  const { describeSaved } = await import("../export/save-weights.js");
   const reporter = openTerminal();
-  const input = await locateWeights(source, reporter);
-  const { tensors, report } = await loadWeights(input, { part });
-  reporter.say(describeReport(report));
-  const saved = await saveWeights(out, tensors, { to, source, inputs: [input], ...output });
-  reporter.say(describeSaved(saved));
+  reporter.say(describeSaved(await exportModel({ checkpoint: source, part, to, out, ...output, reporter })));
 }
 
 export function addConvert(program: Command): void {
   const command = program
     .command("convert")
     .description("read weights of any known format and names, and write them under others")
-    .argument("<in>", "file, folder of a Hugging Face model, or hf:owner/name")
+    .argument("<in>", "run, file, folder of a Hugging Face model, or hf:owner/name")
     .argument("<out>", "file or folder to write")
     .addOption(targetOption().default("canonical"))
     .option("--part <name>", "the dictionary of a checkpoint to take, e.g. student")

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { InputError } from "../core/errors.js";
 import type { Device } from "../runtime/contract.js";
-import { append, deviceOption, wholeNumber } from "./arguments.js";
+import { append, deviceOption, MODEL_SOURCES, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
@@ -50,17 +50,13 @@ export function addEvaluate(program: Command): void {
     .command("evaluate")
     .description("score fine-tuned models on labelled images, as JSON and as a page; two are compared")
     .requiredOption("--data <path>", "labelled data: a folder, or a YAML file that describes it")
-    .requiredOption(
-      "--checkpoint <run>",
-      "folder of a fine-tuning run, or one of its checkpoints (twice to compare)",
-      append,
-    )
+    .requiredOption("--checkpoint <run>", `${MODEL_SOURCES} (twice to compare)`, append)
     .option("--data-root <dir>", "the data's folder, in place of the one that the YAML file names")
     .option("--split <name>", "split of the data", "val")
     .option("--limit <n>", "at most so many images, evenly spaced over the split", wholeNumber(1))
     .option(
       "--out <dir>",
-      "folder for evaluation.json and evaluation.html (default: evaluation-SPLIT in the run's folder)",
+      "folder for evaluation.json and evaluation.html (default: evaluation-SPLIT in the run's folder, or here)",
     )
     .addOption(deviceOption("where to compute"))
     .option("--cores <n>", "CPU cores to use, 0 for all", wholeNumber(0), 0)

@@ -1,13 +1,13 @@
 /** @file `mask-jepa export` */
 
 import type { Command } from "commander";
-import type { Target } from "../checkpoint/names/targets.js";
+import type { TargetName } from "../export/target.js";
 import { openTerminal } from "./terminal.js";
 import { addOutputOptions, type OutputFlags, outputOf, targetOption } from "./weights-arguments.js";
 
 interface Flags extends OutputFlags {
   checkpoint: string;
-  to: Target;
+  to: TargetName;
   out: string;
 }
 
@@ -19,8 +19,8 @@ Examples:
 
 async function exportWeights({ checkpoint, to, out, ...flags }: Flags): Promise<void> {
   const output = outputOf(flags);
-  const { exportModel } = await import("../predict/export-model.js");
-  const { describeSaved } = await import("../checkpoint/save-weights.js");
+  const { exportModel } = await import("../export/export-model.js");
+  const { describeSaved } = await import("../export/save-weights.js");
   const reporter = openTerminal();
   reporter.say(describeSaved(await exportModel({ checkpoint, to, out, ...output, reporter })));
 }
@@ -28,8 +28,11 @@ async function exportWeights({ checkpoint, to, out, ...flags }: Flags): Promise<
 export function addExport(program: Command): void {
   const command = program
     .command("export")
-    .description("write a run's weights for detectron2, Hugging Face transformers or timm")
-    .requiredOption("--checkpoint <run>", "folder of a fine-tuning or pretraining run, or of one checkpoint")
+    .description("write weights for detectron2, Hugging Face transformers or timm")
+    .requiredOption(
+      "--checkpoint <run>",
+      "run, checkpoint, file of weights, folder of a Hugging Face model, or hf:owner/name",
+    )
     .addOption(targetOption().makeOptionMandatory())
     .requiredOption("--out <path>", "file (.pth, .pkl, .safetensors) or folder to write")
     .addHelpText("after", EXAMPLES)

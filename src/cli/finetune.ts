@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { InputError } from "../core/errors.js";
 import { FAMILY_NAMES } from "../families/families.js";
 import { PRESET_NAMES } from "../finetune/presets.js";
-import { resolveSettings, resumeSettings } from "../finetune/settings-resolution.js";
+import { resolveWithWeights, resumeSettings } from "../finetune/settings-resolution.js";
 import { TASKS } from "../masks/segmentation.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { RUN_FLAGS, settingsOf } from "./arguments.js";
@@ -36,9 +36,10 @@ Examples:
   mask-jepa finetune --data scenes --task panoptic --from runs/a --out runs/b
   mask-jepa finetune --data recipes/data-dsb2018.yaml --data-root dsb2018 --preset dsb2018 --labels 10%
   mask-jepa finetune --data ADEChallengeData2016 --preset mask2former-r50-ade20k-semantic --from runs/a --batch 2
+  mask-jepa finetune --data scenes --from hf:facebook/mask2former-swin-tiny-coco-panoptic --batch 2
   mask-jepa finetune --resume runs/b
 
-The model is that of the run given with --from. Presets:
+The model is that of the weights given with --from. Presets:
   ${PRESET_NAMES.join("\n  ")}`;
 
 async function finetune({ preset, config, set, out, resume, overwrite, dryRun, ...flags }: Flags): Promise<void> {
@@ -46,7 +47,7 @@ async function finetune({ preset, config, set, out, resume, overwrite, dryRun, .
   const overrides = { file: config, sets: set, flags: settingsOf(flags, FLAGS) };
   const settings =
     resume === undefined
-      ? resolveSettings({ preset, ...overrides }, reporter)
+      ? await resolveWithWeights({ preset, ...overrides }, reporter)
       : resumeSettings(storedSettingsFile(resume, "finetune"), overrides);
   if (settings.data.path === null) {
     throw new InputError({
@@ -67,7 +68,7 @@ async function finetune({ preset, config, set, out, resume, overwrite, dryRun, .
 export function addFinetune(program: Command): void {
   const command = program
     .command("finetune")
-    .description("fine-tune Mask2Former on labelled images, from a pretraining run or from random weights")
+    .description("fine-tune a model on labelled images, from a pretraining run, published weights, or random ones")
     .option("--data <path>", "labelled data: a folder (ADE20K, Cityscapes, COCO, or with a data.yaml) or a YAML file")
     .option("--data-root <dir>", "the data's folder, in place of the one that the YAML file names")
     .addOption(
@@ -77,7 +78,10 @@ export function addFinetune(program: Command): void {
       ).choices([...TASKS]),
     )
     .option("--family <name>", `architecture: ${FAMILY_NAMES.join(", ")} (default: the preset's, or that of --from)`)
-    .option("--from <run>", "pretraining run, or checkpoint, whose weights to start from")
+    .option(
+      "--from <weights>",
+      "weights to start from: run, checkpoint, file, folder of a Hugging Face model, or hf:owner/name",
+    )
     .option("--from-parts <list>", "parts of it: backbone,pixel-decoder,transformer-decoder", (text) => text.split(","))
     .option("--labels <share>", "labelled images to use: 10% or a number; the same ones for a seed (data.labelsSeed)")
     .option("--dry-run", "print settings, parameters, and estimates of memory and time, and stop; reads the data alone")

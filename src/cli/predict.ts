@@ -8,7 +8,7 @@ import { TASKS, type Task } from "../masks/segmentation.js";
 import type { Findings } from "../predict/folder/findings.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import type { Device } from "../runtime/contract.js";
-import { append, deviceOption, positiveNumber, share, wholeNumber } from "./arguments.js";
+import { append, deviceOption, MODEL_SOURCES, positiveNumber, share, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
@@ -82,7 +82,7 @@ export function addPredict(program: Command): void {
     .command("predict")
     .description("segment images with a fine-tuned model")
     .argument("[images...]", "files, folders, and patterns such as 'photos/*.jpg'")
-    .requiredOption("--checkpoint <run>", "folder of a fine-tuning run, or of one of its checkpoints")
+    .requiredOption("--checkpoint <run>", MODEL_SOURCES)
     .option("--images <place>", "the same as an option (repeatable)", append)
     .requiredOption("--out <dir>", "folder for the predictions")
     .option("--overwrite", "replace the predictions that --out holds")

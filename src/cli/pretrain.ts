@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { InputError } from "../core/errors.js";
 import type { Reporter } from "../core/reporter.js";
 import { PRESET_NAMES } from "../pretrain/presets.js";
-import { resolveSettings, resumeSettings } from "../pretrain/settings-resolution.js";
+import { resolveWithWeights, resumeSettings } from "../pretrain/settings-resolution.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { append, RUN_FLAGS, settingsOf } from "./arguments.js";
 import { addRunOptions, type RunFlags, startOf } from "./run-options.js";
@@ -42,7 +42,7 @@ async function pretrain({
   const overrides = { file: config, sets: set, flags: settingsOf(flags, FLAGS) };
   const settings =
     resume === undefined
-      ? resolveSettings({ preset, ...overrides }, reporter)
+      ? await resolveWithWeights({ preset, ...overrides }, reporter)
       : resumeSettings(storedSettingsFile(resume, "pretrain"), overrides);
   if (settings.data.images.length === 0 && !dryRun) {
     throw new InputError({
@@ -62,9 +62,9 @@ async function pretrain({
 
 /** Fetches the backbone's weights and says what they are, before the longer work begins. Throws `InputError`. */
 async function announceBackbone(location: string, reporter: Reporter): Promise<void> {
-  const { describeReport, loadWeights } = await import("../checkpoint/load-weights.js");
-  const { locateWeights } = await import("../checkpoint/weights-location.js");
-  const { report } = await loadWeights(await locateWeights(location, reporter), { keep: () => false });
+  const { describeReport } = await import("../checkpoint/load-weights.js");
+  const { inspectWeights } = await import("../checkpoint/read-weights.js");
+  const { report } = await inspectWeights(location, { reporter });
   reporter.say(describeReport(report));
 }
 
@@ -77,11 +77,14 @@ export function addPretrain(program: Command): void {
     .option("--size <pixels>", "side of the square crops, a multiple of 32")
     .addOption(
       new Option(
-        "--from <run>",
-        "pretraining run, or checkpoint, whose weights and settings a new run begins with",
+        "--from <weights>",
+        "pretraining run whose weights and settings a new run begins with, or other weights of a whole encoder",
       ).conflicts(["resume", "backbone", "weights"]),
     )
-    .option("--backbone <file|hf:owner/name>", "backbone weights; add --set backbone.frozen=true to keep them fixed")
+    .option(
+      "--backbone <weights>",
+      "backbone weights: file, hf:owner/name, run; add --set backbone.frozen=true to keep them fixed",
+    )
     .addOption(new Option("--weights <file>", "earlier name of --backbone").conflicts("backbone").hideHelp())
     .addHelpText("after", EXAMPLES)
     .action(pretrain);

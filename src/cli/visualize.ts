@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { Device } from "../core/devices.js";
 import { plural } from "../core/text.js";
-import { append, deviceOption, wholeNumber } from "./arguments.js";
+import { append, deviceOption, MODEL_SOURCES, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
@@ -42,7 +42,7 @@ export function addVisualize(program: Command): void {
       "draw what a run sees: features (k-means, PCA) before and after, predicted masks of a fine-tuned model",
     )
     .argument("[images...]", "files, folders, and patterns such as 'photos/*.jpg'")
-    .requiredOption("--checkpoint <run>", "folder of a pretraining or fine-tuning run, or of one of its checkpoints")
+    .requiredOption("--checkpoint <run>", `pretraining run, or a model: ${MODEL_SOURCES}`)
     .option("--images <place>", "the same as an option (repeatable)", append)
     .requiredOption("--out <dir>", "folder for the pictures")
     .option("--count <n>", "number of images", wholeNumber(1), 8)

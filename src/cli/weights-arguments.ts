@@ -1,9 +1,9 @@
 /** @file What the commands share that read or write weights. */
 
 import { type Command, Option } from "commander";
-import { TARGETS } from "../checkpoint/names/targets.js";
-import { FORMS, type Form } from "../checkpoint/weights-output.js";
 import { InputError } from "../core/errors.js";
+import { FORMS, type Form } from "../export/forms.js";
+import { TARGETS } from "../export/target.js";
 import { append } from "./arguments.js";
 
 export function targetOption(): Option {

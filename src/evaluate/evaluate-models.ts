@@ -3,8 +3,8 @@
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import type { LabelledSource } from "../data/labelled-source.js";
-import type { ModelDescription } from "../predict/trained-model.js";
 import { type Report, renderReport } from "../viz/report.js";
+import type { ModelDescription } from "../weights/model-description.js";
 import { type EvaluationOptions, evaluate } from "./evaluate.js";
 import type { Evaluation, Predict } from "./evaluation.js";
 import { prepareOutput, writeEvaluation } from "./output.js";
@@ -17,7 +17,8 @@ import { letterOf } from "./summary.js";
 export interface EvaluatedModel {
   /** What it is called: the folder of its run or checkpoint. */
   readonly checkpoint: string;
-  readonly step: number;
+  /** Of its run's checkpoint, where there is one. */
+  readonly step?: number;
   readonly description: Pick<ModelDescription, "task" | "classes" | "inference">;
   readonly predict: Predict;
   readonly underWay?: EvaluationOptions["underWay"];

@@ -6,7 +6,7 @@ import { InputError } from "../core/errors.js";
 import { exists, removeStaleTemporaries, writeFileAtomic } from "../io/atomic-file.js";
 import { makeFolder } from "../io/folder.js";
 import { manifest } from "../io/manifest.js";
-import type { InferenceSettings } from "../predict/trained-model.js";
+import type { InferenceSettings } from "../weights/model-description.js";
 import type { EvaluatedData, EvaluatedRun } from "./page.js";
 
 export const EVALUATION_FILES = { json: "evaluation.json", page: "evaluation.html" } as const;
@@ -21,11 +21,16 @@ export function runFolder(checkpoint: string): string {
   return basename(dirname(path)) === "checkpoints" ? dirname(dirname(path)) : path;
 }
 
-/** `RUN/evaluation-val`, or of two runs `RUN/evaluation-val-and-OTHER`. */
-export function defaultOutput(checkpoints: readonly string[], split: string): string {
-  const [run, other] = checkpoints;
+/**
+ * `RUN/evaluation-val`, or of two runs `RUN/evaluation-val-and-OTHER`; of weights of other origin `evaluation-NAME-val`
+ * in the current folder.
+ */
+export function defaultOutput(checkpoints: readonly string[], split: string, ofRun = true): string {
+  const [first, other] = checkpoints;
   const suffix = other === undefined ? "" : `-and-${basename(resolve(other))}`;
-  return join(runFolder(run), `evaluation-${split}${suffix}`.replace(/[^\p{L}\p{N}._-]+/gu, "_"));
+  const prefix = ofRun ? "" : `${basename(resolve(first))}-`;
+  const name = `evaluation-${prefix}${split}${suffix}`.replace(/[^\p{L}\p{N}._-]+/gu, "_");
+  return ofRun ? join(runFolder(first), name) : name;
 }
 
 /**

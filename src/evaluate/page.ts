@@ -15,7 +15,7 @@ import { trainingSection } from "./training-curves.js";
 export interface EvaluatedRun {
   /** Folder of the run, or of the checkpoint. */
   readonly checkpoint: string;
-  readonly step: number;
+  readonly step?: number;
   readonly evaluation: Evaluation;
   /** What its run logged, step by step, where that is known. */
   readonly log?: readonly StepRecord[];
@@ -57,7 +57,7 @@ export function evaluationReport({ data, runs, galleries, facts }: EvaluationPag
   );
   const names = runs.map(({ checkpoint, step }, i): [string, string] => [
     runs.length > 1 ? `Model ${letterOf(i)}` : "Checkpoint",
-    `${checkpoint}, step ${step}`,
+    step === undefined ? checkpoint : `${checkpoint}, step ${step}`,
   ]);
   return {
     title:

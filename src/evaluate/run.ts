@@ -26,12 +26,12 @@ export interface EvaluationRunOptions {
   readonly data: string;
   /** The data's folder, in place of the one that the YAML file names. */
   readonly root?: string;
-  /** Runs or checkpoints: one, or two to compare. */
+  /** One, or two to compare, of what `loadTrainedModel` takes. */
   readonly checkpoints: readonly string[];
   readonly split: string;
   /** At most so many images, evenly spaced over the split. */
   readonly limit?: number;
-  /** Folder for the files; one beside the first run's checkpoints if absent. */
+  /** Folder for the files; one in the first run's folder, or here, if absent. */
   readonly out?: string;
   readonly device: Device;
   /** 0 for all. */
@@ -46,8 +46,8 @@ export interface EvaluationRunOptions {
  */
 export async function runEvaluation(options: EvaluationRunOptions): Promise<EvaluatedModels> {
   const { data, root, checkpoints, split, limit, device, cores, signal, reporter = SILENT } = options;
-  const trained = await Promise.all(checkpoints.map((path) => loadTrainedModel(path, reporter)));
-  for (const path of checkpoints) await tidyRun(runFolder(path));
+  const trained = await Promise.all(checkpoints.map((path) => loadTrainedModel(path, { reporter })));
+  for (const [i, path] of checkpoints.entries()) if (isOfRun(trained[i])) await tidyRun(runFolder(path));
   const [{ task }] = trained;
   const source = await openLabelledSource(data, { task, split, root });
   await source.openForms();
@@ -62,14 +62,14 @@ export async function runEvaluation(options: EvaluationRunOptions): Promise<Eval
       models: trained.map((model, i) => ({
         checkpoint: checkpoints[i],
         step: model.step,
-        log: loggedMetrics(join(model.checkpoint, "..", ".."), model.step),
+        log: isOfRun(model) ? loggedMetrics(join(model.checkpoint, "..", ".."), model.step) : undefined,
         description: model,
         predict: (image, forms) => predictors[i].predict(image, forms),
         underWay: predictors[i].concurrency + 1,
         order: (indices) => byPaddedSize(source, indices, model),
       })),
       indices: evenlySpaced(source.length, limit),
-      out: options.out ?? defaultOutput(checkpoints, split),
+      out: options.out ?? defaultOutput(checkpoints, split, isOfRun(trained[0])),
       facts: factsOf(trained),
       signal,
       reporter,
@@ -79,6 +79,9 @@ export async function runEvaluation(options: EvaluationRunOptions): Promise<Eval
     runtime.dispose();
   }
 }
+
+/** Weights of other origin have no run, whose folder could take files and whose log could be read. */
+const isOfRun = (model: LoadedModel): model is LoadedModel & { readonly step: number } => model.step !== undefined;
 
 /** Images in the order in which a model compiles each network once; one whose size cannot be read comes last. */
 async function byPaddedSize(

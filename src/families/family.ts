@@ -91,6 +91,8 @@ export interface Family<Settings extends CommonSettings, Encoder, Model extends 
   readonly kinds: Readonly<Record<ModelPart, string>>;
   /** Weights of the transformer decoder that no pretraining has trained: they start fresh in fine-tuning. */
   readonly fresh: RegExp;
+  /** Weights with a row for each class, in their order, and perhaps more rows behind them. */
+  readonly classRows: RegExp;
   readonly names: NamesElsewhere;
   readonly settings: FamilySettings<Settings, Encoder, Model>;
   /** Presets of fine-tuning with its published numbers. */

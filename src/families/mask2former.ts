@@ -141,6 +141,7 @@ export const mask2former: Family<Mask2FormerSettings, Mask2FormerEncoder, Mask2F
     "transformer-decoder": "masked attention",
   },
   fresh: /^sem_seg_head\.predictor\.(query_feat|query_embed|class_embed|mask_embed)\./,
+  classRows: /^sem_seg_head\.predictor\.class_embed\./,
   names: {
     official: "mask2former",
     huggingface: { layout: "huggingface", architecture: "Mask2FormerForUniversalSegmentation" },

@@ -124,6 +124,7 @@ export const mpFormer: Family<MpFormerSettings, Mask2FormerEncoder, MpFormerOpti
   name: "mp-former",
   title: "MP-Former",
   fresh: /^sem_seg_head\.predictor\.(query_feat|label_enc|class_embed|mask_embed)\./,
+  classRows: /^sem_seg_head\.predictor\.(class_embed|label_enc)\./,
   names: { ...mask2former.names, official: "mp-former" },
   settings: {
     ...mask2former.settings,

@@ -9,16 +9,17 @@ import { type Architecture, familyOf } from "../families/families.js";
 import type { ClassFacts } from "../families/training.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import type { Declaration } from "../nn/scope.js";
-import type { ModelDescription } from "../predict/trained-model.js";
 import { modelArchitecture } from "../run/architecture.js";
 import { optimOptions } from "../run/optim-options.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { TrainingState } from "../train/training-state.js";
+import type { ModelDescription } from "../weights/model-description.js";
+import { describeStart, freshWeights, type StartingWeights } from "../weights/starting-weights.js";
 import type { CriterionOptions } from "./criterion-options.js";
 import { Finetuner, type FinetunerOptions } from "./finetuner.js";
 import type { SegmentationOptions } from "./segmentation.js";
 import type { FinetuneSettings } from "./settings.js";
-import { describeStart, freshWeights, type StartingWeights, weightsFromPretraining } from "./starting-weights.js";
+import { weightsFrom } from "./starting-weights.js";
 
 export function architectureOf({ model, decoder, run }: FinetuneSettings, classes: number): Architecture {
   return modelArchitecture(model, decoder, classes, run.recompute);
@@ -71,17 +72,22 @@ export function finetunerOptions(settings: FinetuneSettings, classes: number, st
   return { ...segmentationOptions(settings, classes), optim, steps, seed: run.seed, batch: run.batch };
 }
 
-/** The weights before the first step, of all that are `declared`. @throws InputError when those of a run do not fit */
+/**
+ * The weights before the first step, of all that are `declared`; `classes`: those of the data, where weights depend on
+ * them.
+ * @throws InputError when those of another place do not fit
+ */
 export async function startingWeights(
   { from, model, run }: FinetuneSettings,
   declared: ReadonlyMap<string, Declaration>,
-  reporter: Reporter,
+  { classes, reporter }: { readonly classes?: readonly ClassFacts[]; readonly reporter: Reporter },
 ): Promise<StartingWeights> {
-  const { run: source, parts, step } = from;
-  const options = { family: model.family, seed: run.seed, reporter };
-  return source === null
-    ? freshWeights(declared, run.seed)
-    : weightsFromPretraining({ run: source, parts, step: step ?? undefined }, declared, options);
+  const { run: location, parts, step } = from;
+  const { seed } = run;
+  if (location === null) return freshWeights(declared, seed);
+  const names = classes?.map(({ name }) => name);
+  const options = { location, parts, step: step ?? undefined, family: model.family, classes: names, seed, reporter };
+  return weightsFrom(options, declared);
 }
 
 export interface FinetunerPlan {
@@ -98,7 +104,7 @@ export interface FinetunerPlan {
 
 /**
  * A fine-tuner of the model that the settings describe.
- * @throws InputError when the weights of a pretraining run are to be taken over and do not fit
+ * @throws InputError when weights are to be taken over and do not fit
  */
 export function createFinetuner(
   runtime: Runtime,
@@ -108,8 +114,8 @@ export function createFinetuner(
   const options = { ...finetunerOptions(settings, classes.length, steps), classes };
   return Finetuner.create(runtime, options, async (declared) => {
     if (state) return state;
-    const start = await startingWeights(settings, declared, reporter);
-    reporter.say(describeStart(start, settings.from.run, settings.model.family));
+    const start = await startingWeights(settings, declared, { classes, reporter });
+    reporter.say(describeStart(start, settings.model.family));
     onStart?.(start);
     return { model: start.weights, target: new Map(), optimizer: new Map() };
   });

@@ -7,7 +7,6 @@ import { type Reporter, SILENT } from "../core/reporter.js";
 import { badFileOf } from "../data/datasets/data-fault.js";
 import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loader.js";
 import { requireSpace } from "../io/atomic-file.js";
-import { modelState } from "../predict/trained-model.js";
 import { printEstimates } from "../run/dry-run.js";
 import { requireMemory } from "../run/machine-memory.js";
 import { stepsOf } from "../run/optim-settings.js";
@@ -22,6 +21,7 @@ import {
   type Score,
 } from "../run/training-loop.js";
 import { createRuntime } from "../runtime/create-runtime.js";
+import { modelState } from "../weights/model-description.js";
 import { createFinetuner, describeModel, segmentationOptions, trainingView } from "./composition.js";
 import { planFinetuning } from "./dry-run.js";
 import type { StepReport } from "./finetuner.js";
@@ -96,8 +96,8 @@ async function train(training: Training): Promise<LoopOutcome> {
     classes: source.classes,
     steps,
     state: before?.state,
-    onStart: ({ step }) => {
-      from = step;
+    onStart: ({ source }) => {
+      from = source?.step;
     },
     reporter,
   });

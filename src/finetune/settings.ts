@@ -87,14 +87,18 @@ const data = z.strictObject({
   keepEmpty: onOff("Whether segments that the crop lost stay as objects with empty masks."),
 });
 
-/** A pretraining run whose weights go over, and which parts of it. */
+/** Weights that go over, and which parts of them. */
 const from = z.strictObject({
-  run: orNull(path("Pretraining run, or one of its checkpoints, whose weights to start from; null for random ones.")),
+  run: orNull(
+    path(
+      "Weights to start from: a run, a checkpoint, a file, a Hugging Face folder or hf:owner/name; null for random ones.",
+    ),
+  ),
   step: added(
     orNull(
       count(
         { min: 0, max: MAX_STEPS },
-        "Step of that run's checkpoint; null for the newest, and then the run stores which.",
+        "Step of the checkpoint where that is a run; null for the newest, and then the run stores which.",
       ),
     ),
     null,

@@ -1,107 +1,58 @@
-/** @file The weights before the first step: parts of a pretrained model where one is given, the rest from the seed. */
+/**
+ * @file The weights before the first step: parts of a pretrained or published model where one is given, the rest from
+ * the seed.
+ */
 
-import { loadCheckpoint } from "../checkpoint/run-state.js";
-import { InputError } from "../core/errors.js";
-import { type Reporter, SILENT } from "../core/reporter.js";
-import type { TensorData } from "../core/tensor-data.js";
+import { readWeights } from "../checkpoint/read-weights.js";
+import type { Reporter } from "../core/reporter.js";
 import { type FamilyName, familyOf } from "../families/families.js";
-import { type ModelPart, partOf } from "../families/family.js";
-import { type Declaration, initialValue } from "../nn/scope.js";
+import type { ModelPart } from "../families/family.js";
+import type { Declaration } from "../nn/scope.js";
+import { knownModel } from "../weights/known-model.js";
+import { type StartingWeights, takeOver } from "../weights/starting-weights.js";
 
-export interface StartingWeights {
-  /** Of the checkpoint that weights were loaded from. */
+export interface StartOptions {
+  /** A run, a checkpoint, a file of any known format, a folder as Hugging Face saves it, or `hf:owner/name`. */
+  readonly location: string;
+  readonly parts: readonly ModelPart[];
+  /** Of a run, the checkpoint of this step; by default the newest. */
   readonly step?: number;
-  readonly weights: Map<string, TensorData>;
-  /** Names by what became of them. */
-  readonly loaded: readonly string[];
-  readonly fresh: readonly string[];
-  readonly leftBehind: readonly string[];
-}
-
-/** All weights from the seed. */
-export function freshWeights(declared: ReadonlyMap<string, Declaration>, seed: number): StartingWeights {
-  const weights = new Map([...declared].map(([name, declaration]) => [name, initialValue(declaration, seed)] as const));
-  return { weights: new Map<string, TensorData>(weights), loaded: [], fresh: [...declared.keys()], leftBehind: [] };
+  readonly family: FamilyName;
+  /** Names of the data's classes; absent where no weight that depends on them is asked for. */
+  readonly classes?: readonly string[];
+  readonly seed: number;
+  readonly reporter: Reporter;
 }
 
 /**
- * The parts `parts` of the model in a checkpoint of a pretraining run (the newest, or that of a step), all else from
- * the seed.
- * @throws InputError when the checkpoint lacks a weight that it should have, or has one of another shape
+ * The parts of the model that lie at a place, all else from the seed. What no pretraining trains starts fresh where the
+ * place does not have it, and so do the weights of classes that are not the data's.
+ * @throws InputError when a weight is missing that should be there, or there is one too many or of another shape
  */
-export async function weightsFromPretraining(
-  { run, parts, step: asked }: { run: string; parts: readonly ModelPart[]; step?: number },
+export async function weightsFrom(
+  { location, parts, step, family, classes, seed, reporter }: StartOptions,
   declared: ReadonlyMap<string, Declaration>,
-  {
-    family,
-    seed,
-    reporter = SILENT,
-  }: { readonly family: FamilyName; readonly seed: number; readonly reporter?: Reporter },
 ): Promise<StartingWeights> {
-  const { step, tensors } = await loadCheckpoint(run, { parts: ["model"], step: asked, reporter });
-  const { model } = tensors;
-  const { prefixes, fresh } = familyOf({ family });
-  const start = freshWeights(declared, seed);
-  const wanted = [...declared.values()].filter(({ name }) => {
-    const part = partOf(prefixes, name);
-    return part !== undefined && parts.includes(part) && !fresh.test(name);
-  });
-  const faults = wanted.flatMap(({ name, shape }) => {
-    const found = model.get(name);
-    if (!found) return [`${name}: not in the checkpoint`];
-    return found.shape.join() === shape.join() ? [] : [`${name}: model [${shape}], checkpoint [${found.shape}]`];
-  });
+  const stored = await readWeights(location, { step, reporter });
+  const { description, decoders, assumed } = await knownModel(stored);
+  const { classRows, fresh, kinds } = familyOf({ family });
+  const other = familyOf({ family: decoders.family ?? family });
+  const isOther = other.name !== family;
   // The decoder reads three strides; pretraining reads one, and trains the level embedding's row of that stride alone.
-  if (faults.length > 0) {
-    const listed = faults.slice(0, 8).map((fault) => `  ${fault}`);
-    if (faults.length > listed.length) listed.push(`  ... and ${faults.length - listed.length} more`);
-    throw new InputError({
-      where: `--from ${run}`,
-      expected: `the ${wanted.length} weights of ${parts.join(", ")} of this model`,
-      found: `${wanted.length - faults.length} that fit\n${listed.join("\n")}`,
-      fix: "Fine-tune with the preset whose model was pretrained, or set model.* alike.",
-    });
-  }
-  for (const { name } of wanted) start.weights.set(name, model.get(name) as TensorData);
-  const taken = new Set(wanted.map(({ name }) => name));
-  return {
-    step,
-    weights: start.weights,
-    loaded: [...taken],
-    fresh: [...declared.keys()].filter((name) => !taken.has(name)),
-    leftBehind: [...model.keys()].filter((name) => !taken.has(name)),
-  };
-}
-
-/** "sem_seg_head.predictor.class_embed.weight" -> "sem_seg_head.predictor.class_embed": what a person wants to read. */
-function moduleOf(name: string, family: FamilyName): string {
-  const { prefixes } = familyOf({ family });
-  const part = partOf(prefixes, name);
-  const depth = part ? prefixes[part].split(".").length : 2;
-  return name.split(".").slice(0, depth).join(".");
-}
-
-function counted(names: readonly string[], keyOf: (name: string) => string): [key: string, count: number][] {
-  const counts = new Map<string, number>();
-  for (const name of names) counts.set(keyOf(name), (counts.get(keyOf(name)) ?? 0) + 1);
-  return [...counts];
-}
-
-/** What a run prints about its beginning. */
-export function describeStart(
-  { step, loaded, fresh, leftBehind }: StartingWeights,
-  run: string | null,
-  family: FamilyName,
-): string {
-  if (run === null) return `All ${fresh.length} weights start fresh.`;
-  const { prefixes } = familyOf({ family });
-  const parts = counted(loaded, (name) => partOf(prefixes, name) ?? "other");
-  const modules = (names: readonly string[]) =>
-    counted(names, (name) => moduleOf(name, family)).map(([module, count]) => `\n  ${module} (${count})`);
-  return [
-    `Loaded ${loaded.length} weights from step ${step} of ${run}: ` +
-      `${parts.map(([part, count]) => `${part} (${count})`).join(", ")}`,
-    `Fresh, ${fresh.length} weights:${modules(fresh).join("")}`,
-    ...(leftBehind.length > 0 ? [`Left behind, ${leftBehind.length} weights:${modules(leftBehind).join("")}`] : []),
-  ].join("\n");
+  const isWhole = [...stored.shapes.keys()].some((name) => classRows.test(name));
+  const stated = assumed.has("names") ? undefined : description?.classes.map(({ name }) => name);
+  const sameClasses = [...declared.values()].every(
+    ({ name, shape }) => !classRows.test(name) || `${stored.shapes.get(name)}` === `${shape}`,
+  );
+  const same = sameClasses && (!stated || !classes || stated.join("\n") === classes.join("\n"));
+  return takeOver(stored, declared, {
+    family,
+    parts: isOther ? parts.filter((part) => kinds[part] === other.kinds[part]) : parts,
+    optional: isWhole && !isOther ? [] : [fresh],
+    ignored: isOther ? [other.fresh] : [],
+    fresh: same ? [] : [classRows],
+    absent: "Take other parts (--from-parts).",
+    misfit: "Take the model that the weights are of: a preset of that model, or model.* alike.",
+    seed,
+  });
 }

@@ -7,10 +7,10 @@ import { evaluate } from "../evaluate/evaluate.js";
 import type { Evaluation } from "../evaluate/evaluation.js";
 import { imageCounts } from "../evaluate/summary.js";
 import { groupByPaddedSize, Predictor } from "../predict/predictor.js";
-import type { ModelDescription } from "../predict/trained-model.js";
 import type { Measurement } from "../run/training-loop.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { TensorMap } from "../train/parameter-layout.js";
+import type { ModelDescription } from "../weights/model-description.js";
 
 export class Validation {
   private constructor(

@@ -2,8 +2,8 @@
  * @file Predictions of which nothing was kept, and why: a threshold, the overlap, or a model that knows nothing yet.
  */
 
+import type { InferenceSettings } from "../weights/model-description.js";
 import type { Prediction } from "./predictor.js";
-import type { InferenceSettings } from "./trained-model.js";
 
 /** What segments and instances are dropped by; absent where it is not known. */
 export interface Rules extends Partial<Pick<InferenceSettings, "objectThreshold" | "overlapThreshold">> {

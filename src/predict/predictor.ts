@@ -11,6 +11,7 @@ import type { PanopticMap, ScoredInstance, SemanticMap, Task } from "../masks/se
 import { asConstants, asInputs } from "../nn/scope.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
+import type { ModelDescription } from "../weights/model-description.js";
 import { scoredInstances } from "./instances.js";
 import { createMaskEnlarger, type MaskEnlarger } from "./mask-tiles.js";
 import { conditionInputs, IMAGE, inferenceGraph, inferenceWeights, LOGITS, MASKS } from "./model-graph.js";
@@ -18,7 +19,6 @@ import type { ImageSizes, NetworkOutput } from "./network-output.js";
 import { highestObjectScore, panopticMap } from "./panoptic.js";
 import { createProgramCache, type OpenProgram, type ProgramCache } from "./program-cache.js";
 import { createSemanticScorer, type ScoreOrder, type SemanticScorer, semanticMap } from "./semantic.js";
-import type { ModelDescription } from "./trained-model.js";
 import { checkForms, cutOut, networkSize, ownInstances, type SeenAs, type Window, windowsOf } from "./windows.js";
 
 export type FixedWeights = ReadonlyMap<string, TensorData>;

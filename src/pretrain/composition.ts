@@ -17,7 +17,7 @@ import { OWN_PREFIX } from "./method.js";
 import { Pretrainer, type PretrainerOptions, type StartingValues } from "./pretrainer.js";
 import type { StepOptions } from "./programs.js";
 import type { PretrainSettings } from "./settings.js";
-import { startingWeights, type WeightsOptions, weightsOfRun } from "./starting-weights.js";
+import { startingWeights, type WeightsOptions } from "./starting-weights.js";
 
 export function stepOptions({ model, pretrain, backbone, data, run }: PretrainSettings): StepOptions {
   return {
@@ -69,12 +69,7 @@ export function createPretrainer(
   settings: PretrainSettings,
   { steps, state, reporter }: { readonly steps: number; readonly state?: TrainingState; readonly reporter?: Reporter },
 ): Promise<Pretrainer> {
-  const options = weightsOptions(settings);
-  const { run, step } = settings.from;
-  const begin: StartingValues = (declared) =>
-    run === null
-      ? startingWeights(options, declared)
-      : weightsOfRun(run, { ...options, step: step ?? undefined, reporter }, declared);
+  const begin: StartingValues = (declared) => startingWeights(weightsOptions(settings), declared, reporter);
   return Pretrainer.create(runtime, pretrainerOptions(settings, steps), state ?? begin);
 }
 
@@ -83,11 +78,16 @@ export const heldOutOptions = (settings: PretrainSettings): HeldOutOptions => ({
   seed: settings.run.seed,
 });
 
-export const weightsOptions = ({ model, backbone, run }: PretrainSettings): WeightsOptions => ({
-  encoder: encoderArchitecture(model, run.recompute),
-  file: backbone.weights,
-  seed: run.seed,
+export const weightsOptions = (settings: PretrainSettings): WeightsOptions => ({
+  encoder: encoderArchitecture(settings.model, settings.run.recompute),
+  source: sourceOf(settings),
+  seed: settings.run.seed,
 });
+
+function sourceOf({ backbone, from }: PretrainSettings): WeightsOptions["source"] {
+  if (from.run !== null) return { of: "all", location: from.run, step: from.step ?? undefined };
+  return backbone.weights === null ? null : { of: "backbone", location: backbone.weights };
+}
 
 export const pictureOptions = (settings: PretrainSettings): FeaturePictureOptions => ({
   encoder: stepOptions(settings).encoder,

@@ -130,7 +130,10 @@ const run = z.strictObject({
 });
 
 const from = z.strictObject({
-  run: added(orNull(path("A pretraining run, or one of its checkpoints, whose weights to begin with.")), null),
+  run: added(
+    orNull(path("A pretraining run, one of its checkpoints, or other weights of a whole encoder, to begin with.")),
+    null,
+  ),
   step: added(orNull(count({ min: 0, max: MAX_STEPS }, "Step of that run's checkpoint; null for the newest.")), null),
 });
 

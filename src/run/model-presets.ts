@@ -1,8 +1,8 @@
 /** @file The numbers of a model's parts that every kind of run starts from. */
 
-import { type FamilyName, familyOf, isFamily } from "../families/families.js";
+import { type DecoderSettings, type FamilyName, familyOf, isFamily } from "../families/families.js";
 import { MASK2FORMER_USUAL } from "../families/mask2former.js";
-import type { ModelSettings } from "./model-settings.js";
+import type { BackboneSettings, ModelSettings } from "./model-settings.js";
 
 /** Settings of the model that do not depend on its backbone: Mask2Former's, as most runs have them. */
 export const DECODERS = { family: "mask2former" as const, ...MASK2FORMER_USUAL };
@@ -52,15 +52,30 @@ export const TINY_MODEL = {
   normGroups: 32, // what detectron2 and transformers always have
 } satisfies ModelSettings;
 
+/** Settings of a model by what they are of, as far as they are known. */
+export interface ModelParts {
+  readonly backbone?: BackboneSettings;
+  /** Of one family, which is among them. */
+  readonly decoders?: Partial<DecoderSettings>;
+}
+
 /** Settings of the model by what they are of. */
-function partsOf(model: ModelSettings) {
+export function partsOf(model: ModelSettings): Required<ModelParts> {
   const own = Object.keys(BACKBONES[model.backbone]);
   const isOwn = ([key]: [string, unknown]) => own.includes(key);
   const entries = Object.entries(model);
   return {
-    backbone: Object.fromEntries(entries.filter(isOwn)),
-    decoders: Object.fromEntries(entries.filter((entry) => !isOwn(entry))),
+    backbone: Object.fromEntries(entries.filter(isOwn)) as unknown as BackboneSettings,
+    decoders: Object.fromEntries(entries.filter((entry) => !isOwn(entry))) as unknown as DecoderSettings,
   };
+}
+
+/** The model with another backbone where one is given, and with other settings of its decoders, of whatever family. */
+export function withParts(model: ModelSettings, { backbone, decoders = {} }: ModelParts): ModelSettings {
+  const parts = partsOf(model);
+  const { family = model.family } = decoders;
+  const own = family === model.family ? parts.decoders : decodersOf(family, parts.decoders);
+  return { ...own, ...decoders, ...(backbone ?? parts.backbone) } as ModelSettings;
 }
 
 /**
@@ -72,11 +87,9 @@ export function withModel<T extends { model: ModelSettings }>(
   { family, backbone }: { readonly family?: unknown; readonly backbone?: unknown },
 ): T {
   const { model } = settings;
-  const parts = partsOf(model);
   const found = Object.values(BACKBONES).find((known) => known.backbone === backbone);
-  const ofBackbone = found && found.backbone !== model.backbone ? found : parts.backbone;
-  const ofDecoders = isFamily(family) && family !== model.family ? decodersOf(family, parts.decoders) : parts.decoders;
-  return { ...settings, model: { ...ofDecoders, ...ofBackbone } as ModelSettings };
+  const other = found && found.backbone !== model.backbone ? { backbone: found } : {};
+  return { ...settings, model: withParts(model, { ...other, ...(isFamily(family) && { decoders: { family } }) }) };
 }
 
 /** The settings of a family, where it has those of another one with the same values. */

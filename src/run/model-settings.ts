@@ -65,7 +65,8 @@ const variants = FAMILY_NAMES.map((name) => {
   ]);
 });
 
-type BackboneSettings = ValuesOf<typeof resnet> | ValuesOf<typeof swin>;
+/** Settings of a backbone alone. */
+export type BackboneSettings = ValuesOf<typeof resnet> | ValuesOf<typeof swin>;
 export type ModelSettings = DecoderSettings & BackboneSettings;
 
 export const modelSection = z.discriminatedUnion("family", [

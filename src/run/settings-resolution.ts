@@ -17,7 +17,7 @@ import {
 } from "../core/settings-file.js";
 import { type ListedSetting, listSettings } from "../core/settings-list.js";
 import { readAssignments } from "../io/settings-file.js";
-import { withModel } from "./model-presets.js";
+import { type ModelParts, withModel } from "./model-presets.js";
 import type { ModelSettings } from "./model-settings.js";
 import { SETTINGS_HEADING } from "./run-files.js";
 
@@ -31,8 +31,17 @@ export interface SettingsOverrides {
   flags?: readonly Assignment[];
 }
 
+/** The model of weights that a run begins with, as far as it is known. */
+export interface WeightsSettings {
+  readonly parts: ModelParts;
+  /** Object queries, where the weights have some. */
+  readonly queries?: number;
+}
+
 export interface NewRun extends SettingsOverrides {
   preset?: string;
+  /** What is known of the weights at `from.run`, where that is no run with settings of its own. */
+  weights?: WeightsSettings;
 }
 
 export interface SettingsList {
@@ -50,6 +59,7 @@ export interface AskedFor {
   /** Whether nobody asked for that preset. */
   readonly isDefault: boolean;
   readonly assignments: readonly Assignment[];
+  readonly weights?: WeightsSettings;
 }
 
 /** A kind of run: its settings and how they are checked. */
@@ -73,6 +83,10 @@ export interface SettingsResolution<T> {
    * @throws InputError for an unknown name or preset, a bad value, or settings that disagree
    */
   resolve(options?: NewRun, reporter?: Reporter): T;
+  /**
+   * Where the weights are that a new run would begin with; undefined where none are asked for. Nothing else is checked.
+   */
+  weightsAskedFor(options: NewRun): string | undefined;
   /**
    * The same settings for a person to read. Those that disagree are told as `conflict`, not refused.
    * @throws InputError for an unknown name or preset, or a bad value
@@ -150,7 +164,7 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
   }
 
   /** The preset that is meant, what it means beside the assignments, and these. */
-  function beginning({ preset: asked, ...overrides }: NewRun) {
+  function beginning({ preset: asked, weights, ...overrides }: NewRun) {
     const [file, ...others] = layers(overrides);
     const inFile = file.find(isPreset);
     const name = String(asked ?? inFile?.value ?? defaultPreset);
@@ -164,7 +178,7 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     }
     const assignments = [file.filter((assignment) => !isPreset(assignment)), ...others].flatMap(withReplaced);
     const isDefault = asked === undefined && !inFile;
-    const preset = adapt ? adapt(presets[name], { preset: name, isDefault, assignments }) : presets[name];
+    const preset = adapt ? adapt(presets[name], { preset: name, isDefault, assignments, weights }) : presets[name];
     const model = {
       family: givenOf(assignments, "model.family")?.value,
       backbone: givenOf(assignments, "model.backbone")?.value,
@@ -222,5 +236,9 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
   }
 
   const toYaml = (settings: Settings) => settingsToYaml(settings as object, SETTINGS_HEADING);
-  return { resolve, list, load, resume, toYaml };
+  const weightsAskedFor = (options: NewRun) => {
+    const from = givenOf(layers(options).flat(), "from.run")?.value;
+    return typeof from === "string" ? from : undefined;
+  };
+  return { resolve, weightsAskedFor, list, load, resume, toYaml };
 }

@@ -2,8 +2,10 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Assignment } from "../core/settings-file.js";
+import { z } from "zod";
+import { type Assignment, mergeSettings } from "../core/settings-file.js";
 import { readAssignments } from "../io/settings-file.js";
+import { type ModelSettings, modelSection } from "./model-settings.js";
 import { SETTINGS_FILE } from "./run-files.js";
 
 export interface StoredSettings {
@@ -18,4 +20,12 @@ export interface StoredSettings {
 export function storedSettingsOf(run: string): StoredSettings | undefined {
   const file = [run, join(run, "..", "..")].map((folder) => join(folder, SETTINGS_FILE)).find(existsSync);
   return file === undefined ? undefined : { file, assignments: readAssignments(file) };
+}
+
+/** The model that a run, or the run of a checkpoint, is about. @throws InputError when its settings cannot be read */
+export function storedModelOf(run: string): ModelSettings | undefined {
+  const stored = storedSettingsOf(run);
+  if (!stored) return undefined;
+  const model = stored.assignments.filter(({ path }) => path[0] === "model");
+  return mergeSettings(z.strictObject({ model: modelSection }), {}, model, `${stored.file}:`).settings.model;
 }

@@ -32,7 +32,7 @@ export async function drawFineTuned(
   settingsFile: string | undefined,
   { images, count, device, cores, gallery, reporter }: DrawingOptions,
 ): Promise<Drawing> {
-  const model = await loadTrainedModel(checkpoint, reporter);
+  const model = await loadTrainedModel(checkpoint, { reporter });
   const settings = settingsFile === undefined ? undefined : loadSettings(settingsFile);
   const { inference, task, classes } = model;
   const white = { value: model.whiteLevel, setting: "white_level of the training data" };
@@ -99,7 +99,7 @@ async function weightsBefore(
   reporter: Reporter,
 ): Promise<Before | undefined> {
   try {
-    const { weights } = await startingWeights(settings, encoderWeights(encoder), reporter);
+    const { weights } = await startingWeights(settings, encoderWeights(encoder), { reporter });
     return { weights, origin: settings.from.run ?? "random ones of its seed" };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;

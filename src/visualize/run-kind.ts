@@ -2,33 +2,37 @@
 
 import { readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { WEIGHT_FILES } from "../checkpoint/hub.js";
+import { isRunLocation } from "../checkpoint/read-weights.js";
 import { loadCheckpoint } from "../checkpoint/run-state.js";
+import { isHubLocation } from "../checkpoint/weights-location.js";
 import { InputError } from "../core/errors.js";
 import { exists } from "../io/atomic-file.js";
 import { errorCode, fileFault } from "../io/file-fault.js";
-import { describedModel } from "../predict/trained-model.js";
 import { hasCheckpoint } from "../run/run-directory.js";
 import { SETTINGS_FILE } from "../run/run-files.js";
+import { describedModel } from "../weights/model-description.js";
 
-const EXPECTED = "the folder of a pretraining or fine-tuning run, or of one of its checkpoints";
+const EXPECTED = "a pretraining or fine-tuning run, one of its checkpoints, or weights of a whole model";
 const WEIGHTS = /\.(safetensors|pth|pt|pkl|bin|onnx)$/i;
 const IMAGES = /\.(jpe?g|png|webp|tiff?|gif|avif)$/i;
 const DATA = /^(data\.yaml|annotations|gtFine)$/;
 
-/** What a run trained, with the file of its settings, which a checkpoint of a fine-tuned model may lack. */
+/** What was trained, with the file of the run's settings, which a fine-tuned model may lack. */
 export type RunKind =
   | { readonly kind: "pretraining"; readonly settings: string }
   | { readonly kind: "fine-tuned model"; readonly settings?: string };
 
-/** @throws InputError for anything but a run that can be drawn, naming what it is and what would work */
+/** @throws InputError for what is neither a run that can be drawn nor weights, naming what it is and what would work */
 export async function runKindOf(checkpoint: string): Promise<RunKind> {
+  if (isHubLocation(checkpoint)) return { kind: "fine-tuned model" };
   const entries = await entriesOf(checkpoint);
+  if (entries === "file") return { kind: "fine-tuned model" };
   const settings = await settingsOf(checkpoint);
-  if (
-    !entries.includes("state.json") &&
-    !entries.includes("checkpoints") &&
-    !entries.some((name) => name.startsWith("step-"))
-  ) {
+  if (!(await isRunLocation(checkpoint))) {
+    if (settings === undefined && entries.some((name) => WEIGHT_FILES.includes(name))) {
+      return { kind: "fine-tuned model" };
+    }
     throw await notARun(checkpoint, entries, settings);
   }
   const { state } = await loadCheckpoint(checkpoint, { parts: [] });
@@ -43,14 +47,13 @@ function refusal(checkpoint: string, found: string, fix: string): InputError {
   return new InputError({ where: `--checkpoint ${checkpoint}`, expected: EXPECTED, found, fix });
 }
 
-async function entriesOf(checkpoint: string): Promise<string[]> {
+async function entriesOf(checkpoint: string): Promise<string[] | "file"> {
   try {
     return await readdir(checkpoint);
   } catch (error) {
     if (errorCode(error) === "ENOTDIR") {
-      const isFile = (await stat(checkpoint).catch(() => undefined))?.isFile();
-      const found = isFile ? (WEIGHTS.test(checkpoint) ? "a file of weights" : "a file") : "a path below a file";
-      throw refusal(checkpoint, found, "A run knows the model that its weights belong to: give its folder.");
+      if ((await stat(checkpoint).catch(() => undefined))?.isFile()) return "file";
+      throw refusal(checkpoint, "a path below a file", "Check the path.");
     }
     throw fileFault(error, `--checkpoint ${checkpoint}`, EXPECTED);
   }
@@ -76,7 +79,7 @@ async function notARun(
   if (settings !== undefined)
     return refusal(checkpoint, "a run without a checkpoint", "Train it first: --resume goes on.");
   if (entries.some((name) => WEIGHTS.test(name))) {
-    return refusal(checkpoint, "a folder of weights", "Pretrain or fine-tune from them, and draw the run.");
+    return refusal(checkpoint, "a folder of weights", "Give one of the files.");
   }
   return refusal(checkpoint, otherFolder(entries), "Give the folder that pretrain or finetune wrote with --out.");
 }

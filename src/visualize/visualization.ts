@@ -6,7 +6,7 @@ import type { BadFile } from "../data/source.js";
 import type { Gallery, PicturedImage, PredictionQuality } from "./gallery.js";
 
 export interface VisualizationOptions {
-  /** Folder of a run, or of one of its checkpoints. */
+  /** A run, a checkpoint, or weights of a whole model that `loadTrainedModel` takes. */
   checkpoint: string;
   /** Files, folders and patterns. */
   images: readonly string[];
@@ -23,8 +23,8 @@ export interface VisualizationOptions {
 
 export interface Visualization extends PredictionQuality {
   kind: "pretraining" | "fine-tuned model";
-  /** Steps that the checkpoint was trained for. */
-  step: number;
+  /** Steps that the run's checkpoint was trained for. */
+  step?: number;
   /** Of pretraining: error of predicting the mean feature of all these images. */
   meanError?: number;
   images: PicturedImage[];

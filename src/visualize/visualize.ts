@@ -52,7 +52,11 @@ function pageOf(
   return renderReport({
     title,
     warnings: [...(warnings ?? [])],
-    facts: [["Checkpoint", `${checkpoint}, step ${step}`], ["Images", String(images.length)], ...facts],
+    facts: [
+      ["Checkpoint", step === undefined ? checkpoint : `${checkpoint}, step ${step}`],
+      ["Images", String(images.length)],
+      ...facts,
+    ],
     sections: [{ title: "Images", description, gallery: rows }],
     notes: skippedNotes(skipped),
   });

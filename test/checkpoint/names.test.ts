@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { layoutNamed, recognise } from "../../src/checkpoint/names/layouts.js";
+import { LAYOUTS, recognise } from "../../src/checkpoint/names/layouts.js";
 import { joinedShape } from "../../src/checkpoint/rows.js";
 import type { Shape } from "../../src/core/tensor-data.js";
-import { nameList } from "./name-lists.js";
+import { nameList } from "../support/name-lists.js";
 
 /** Canonical names and shapes that a list of foreign ones becomes. */
 function canonicalOf(foreign: ReadonlyMap<string, Shape>): { layout: string; names: Map<string, Shape> } {
@@ -79,7 +79,7 @@ describe("names of Mask2Former become those of real implementations, and back", 
     ["huggingface-swin-tiny", "huggingface-swin", backboneOf(SWIN)],
     ["timm-swin-tiny", "timm-swin", backboneOf(SWIN)],
   ])("%s", (list, layout, canonical) => {
-    const { rules } = layoutNamed(layout);
+    const { rules } = LAYOUTS.find(({ name }) => name === layout)!;
     const { moves, unmatched } = rules.write(canonical.keys());
     expect(unmatched).toEqual([]);
     const real = nameList(list);

@@ -186,7 +186,8 @@ describe("what does not fit together", () => {
   });
 });
 
-test("files go beside the checkpoints of the run", () => {
+test("files go beside the checkpoints of the run, those of published weights into the current folder", () => {
+  expect(defaultOutput(["hf:owner/model"], "val", false)).toBe("evaluation-model-val");
   expect(defaultOutput(["runs/b"], "val")).toBe(join(process.cwd(), "runs/b/evaluation-val"));
   expect(defaultOutput(["runs/b/checkpoints/step-00000030"], "test")).toBe(
     join(process.cwd(), "runs/b/evaluation-test"),

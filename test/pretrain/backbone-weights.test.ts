@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Target } from "../../src/checkpoint/names/targets.js";
-import { saveWeights } from "../../src/checkpoint/save-weights.js";
 import type { TensorData } from "../../src/core/tensor-data.js";
+import { saveWeights } from "../../src/export/save-weights.js";
+import type { TargetName } from "../../src/export/target.js";
 import { initialValue } from "../../src/nn/scope.js";
 import { weightsOptions } from "../../src/pretrain/composition.js";
 import type { PretrainSettings } from "../../src/pretrain/settings.js";
@@ -20,7 +20,7 @@ function otherWeights(settings: PretrainSettings): Map<string, TensorData> {
   return new Map([...declared].map(([name, declaration]) => [name, initialValue(declaration, 77)]));
 }
 
-test.each<[string, Target, string, typeof resnetSettings]>([
+test.each<[string, TargetName, string, typeof resnetSettings]>([
   ["timm's ResNet", "timm", ".pth", resnetSettings],
   ["detectron2's ResNet", "detectron2", ".pkl", resnetSettings],
   ["Hugging Face's ResNet", "huggingface", ".safetensors", resnetSettings],

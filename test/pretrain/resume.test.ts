@@ -130,7 +130,7 @@ describe("another length", () => {
     const run = join(folder, "from");
     const { code, out } = await pretrain("--from", long, "--steps", "1", "--set", "optim.lr=1e-12", "--out", run);
     expect(code).toBe(0);
-    expect(out).toContain(`Beginning with the weights of ${long} at step 6`);
+    expect(out).toContain(`weights from step 6 of ${long}: backbone (80), pixel-decoder (37), `);
     const [before, after] = await Promise.all([long, run].map((path) => loadCheckpoint(path, { parts: ["model"] })));
     const moved = [...after.tensors.model].filter(([name, { data }]) => {
       const was = before.tensors.model.get(name)?.data as Float32Array;
@@ -143,7 +143,7 @@ describe("another length", () => {
 
   test("a new run from what is no pretraining, or with two sources of weights, is refused", async () => {
     expect((await pretrain("--from", images)).err).toContain(
-      `--from ${images}: expected the folder of a pretraining run, or one of its checkpoints`,
+      `${images}: expected a run, a file of weights, or a folder with model.safetensors or`,
     );
     const both = await pretrain("--from", long, "--set", "backbone.weights=a.pth");
     expect(both.err).toContain("either from.run or backbone.weights");

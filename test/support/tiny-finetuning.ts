@@ -4,10 +4,10 @@ import { finetunerOptions } from "../../src/finetune/composition.js";
 import { Finetuner } from "../../src/finetune/finetuner.js";
 import type { FinetuneSettings } from "../../src/finetune/settings.js";
 import { resolveSettings } from "../../src/finetune/settings-resolution.js";
-import { freshWeights } from "../../src/finetune/starting-weights.js";
 import type { Target } from "../../src/masks/segmentation.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { writeSampleData } from "../../src/sample-data/write-sample-data.js";
+import { freshWeights } from "../../src/weights/starting-weights.js";
 import { randomImagesOf } from "./tiny-pretraining.js";
 
 /** `--set` arguments that shrink the model of the preset "small". */

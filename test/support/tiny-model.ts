@@ -8,7 +8,7 @@ import { segment } from "../../src/families/family.js";
 import { Graph } from "../../src/graph/graph.js";
 import type { Task } from "../../src/masks/segmentation.js";
 import { asInputs, initialValue, Parameters } from "../../src/nn/scope.js";
-import type { ModelDescription } from "../../src/predict/trained-model.js";
+import type { ModelDescription } from "../../src/weights/model-description.js";
 
 const ARCHITECTURE: Architecture = {
   family: "mask2former",
@@ -46,11 +46,11 @@ export function tinyModel(task: Task): ModelDescription {
   };
 }
 
-/** Starting weights of a seed, the classes' biases spread out so that some are chosen. */
-export function tinyWeights(seed = 0): Map<string, TensorData<"float32">> {
+/** Starting weights of a seed of a model of 4 classes, whose biases are spread out so that some are chosen. */
+export function tinyWeights(seed = 0, architecture = ARCHITECTURE): Map<string, TensorData<"float32">> {
   const graph = new Graph("tiny");
   const { root, declarations } = new Parameters(asInputs(graph));
-  segment(familyOf(ARCHITECTURE), root, graph.input("image", "float32", [1, 3, 32, 32]), ARCHITECTURE);
+  segment(familyOf(architecture), root, graph.input("image", "float32", [1, 3, 32, 32]), architecture);
   const weights = new Map(
     Array.from(declarations, ([name, declared]) => [name, initialValue(declared, seed)] as const),
   );

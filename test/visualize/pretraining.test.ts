@@ -116,16 +116,12 @@ describe("refuses", () => {
       "found a checkpoint without the config.yaml of its run",
     ],
     [
-      "a file of weights",
+      "a file of an encoder's weights",
       () => join(run, "checkpoints", "step-00000002", "model.safetensors"),
-      "found a file of weights",
+      "expected a fine-tuned model, found backbone and pixel decoder under the names of Mask2Former, which predicts",
     ],
-    ["another file", () => join(run, "config.yaml"), "found a file. A run knows the model"],
-    [
-      "a folder of weights",
-      () => folderWith("weights", "model.safetensors"),
-      "found a folder of weights. Pretrain or fine-tune from them",
-    ],
+    ["another file", () => join(run, "config.yaml"), "expected a safetensors, PyTorch or pickle file"],
+    ["a folder of weights", () => folderWith("weights", "a.pth"), "found a folder of weights. Give one of the files"],
     [
       "settings of another model",
       () => copyOf("other", (copy) => edit(join(copy, "config.yaml"), "decoderFfn: 32", "decoderFfn: 64")),

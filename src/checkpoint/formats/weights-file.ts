@@ -24,6 +24,8 @@ export interface WeightsFile {
   /** Other dictionaries of tensors beside it. */
   readonly otherParts: readonly string[];
   readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Text of a safetensors header; empty for other formats. */
+  readonly metadata: ReadonlyMap<string, string>;
   close(): Promise<void>;
 }
 
@@ -193,7 +195,7 @@ export async function openWeights(path: string, wanted?: string): Promise<Weight
     const { root, part, otherParts } = select(file.root, wanted, path);
     const tensors = list({ root, bigEndian: file.bigEndian }, source);
     if (tensors.size === 0) throw damaged(path, "a file without tensors", "weights");
-    return { path, format: file.format, part, otherParts, tensors, close: () => source.close() };
+    return { path, format: file.format, part, otherParts, tensors, metadata: new Map(), close: () => source.close() };
   } catch (error) {
     await source.close();
     throw error;
@@ -208,5 +210,13 @@ async function openSafetensorsWeights(path: string): Promise<WeightsFile> {
     const bytes = sizeOf(shape) * (type ? BYTES[type.as] : 1);
     tensors.set(name, { type: type?.name ?? stored, shape, bytes, read: () => file.tensor(name) });
   }
-  return { path, format: "safetensors", part: "", otherParts: [], tensors, close: () => file.close() };
+  return {
+    path,
+    format: "safetensors",
+    part: "",
+    otherParts: [],
+    tensors,
+    metadata: file.metadata,
+    close: () => file.close(),
+  };
 }

@@ -7,30 +7,53 @@ import { DETECTRON2_RESNET, HUGGINGFACE_RESNET, TORCHVISION_RESNET } from "./res
 import { below, type Plan, type Rule, type RuleSet, ruleSet } from "./rules.js";
 import { HUGGINGFACE_SWIN, MICROSOFT_SWIN, TIMM_SWIN } from "./swin.js";
 
+/** Programs that have names of their own for a backbone or for whole models. */
+export type Software = "detectron2" | "huggingface" | "timm";
+
+export type BackboneKind = "resnet" | "swin";
+
+/**
+ * What a file of a layout holds: a backbone alone, under the names of a program; or a model of a family (as in the
+ * setting model.family), perhaps without its transformer decoder.
+ */
+export type Content = { readonly backbone: BackboneKind; readonly software: Software } | { readonly family: string };
+
 export interface Layout {
   readonly name: string;
   /** For people. */
   readonly title: string;
+  readonly content: Content;
   /** Names that only this layout has together, below a common prefix. */
   readonly anchors: readonly string[];
   /** Names that it does not have. */
   readonly without?: readonly string[];
-  /** Holds only a backbone: what no rule knows goes below `backbone.` under its own name, and is unexpected there. */
-  readonly backboneOnly: boolean;
   readonly rules: RuleSet;
 }
 
-function backbone(name: string, title: string, rules: readonly Rule[], anchors: readonly string[]): Layout {
-  return { name, title, anchors, backboneOnly: true, rules: ruleSet(below(rules, "backbone.", "")) };
+/** Of a backbone alone what no rule knows goes below `backbone.` under its own name, and is unexpected there. */
+export const isBackbone = ({ content }: Layout): boolean => "backbone" in content;
+
+/** The family of models that a layout's files hold; undefined for backbones. */
+export const familyIn = ({ content }: Layout): string | undefined => ("family" in content ? content.family : undefined);
+
+function backbone(
+  kind: BackboneKind,
+  software: Software,
+  name: string,
+  title: string,
+  rules: readonly Rule[],
+  anchors: readonly string[],
+): Layout {
+  return { name, title, content: { backbone: kind, software }, anchors, rules: ruleSet(below(rules, "backbone.", "")) };
 }
 
 const PREDICTOR = "sem_seg_head.predictor.class_embed.weight";
 const canonical = ruleSet(MASK2FORMER);
-const whole = (name: string, title: string, anchors: readonly string[]): Layout => ({
+const model = (family: string, name: string, title: string, anchors: readonly string[]): Layout => ({
   name,
   title,
+  content: { family },
   anchors,
-  backboneOnly: false,
   rules: canonical,
 });
 
@@ -38,54 +61,59 @@ const SWIN_ANCHORS = ["patch_embed.proj.weight", "layers.0.blocks.0.attn.qkv.wei
 
 /** Most telling first. */
 export const LAYOUTS: readonly Layout[] = [
-  whole("oneformer", "OneFormer", [PREDICTOR, "task_mlp.layers.0.weight"]),
-  whole("mp-former", "MP-Former", [PREDICTOR, "sem_seg_head.predictor.label_enc.weight"]),
+  model("oneformer", "oneformer", "OneFormer", [PREDICTOR, "task_mlp.layers.0.weight"]),
+  model("mp-former", "mp-former", "MP-Former", [PREDICTOR, "sem_seg_head.predictor.label_enc.weight"]),
   {
-    ...whole("mask2former-1", "Mask2Former before its pixel decoder was a module of its own", [
+    ...model("mask2former", "mask2former-1", "Mask2Former before its pixel decoder was a module of its own", [
       "sem_seg_head.mask_features.weight",
     ]),
     rules: ruleSet(FIRST_MASK2FORMER),
   },
-  whole("mask2former-release", "Mask2Former, as released (static_query)", [
+  model("mask2former", "mask2former-release", "Mask2Former, as released (static_query)", [
     PREDICTOR,
     "sem_seg_head.predictor.static_query.weight",
   ]),
-  whole("mask2former", "Mask2Former", [PREDICTOR, "sem_seg_head.pixel_decoder.mask_features.weight"]),
-  whole("canonical", "backbone and pixel decoder under the names of Mask2Former", [
+  model("mask2former", "mask2former", "Mask2Former", [PREDICTOR, "sem_seg_head.pixel_decoder.mask_features.weight"]),
+  model("mask2former", "canonical", "backbone and pixel decoder under the names of Mask2Former", [
     "sem_seg_head.pixel_decoder.mask_features.weight",
   ]),
   {
-    name: "huggingface",
-    title: "Hugging Face Mask2FormerForUniversalSegmentation",
-    anchors: ["model.pixel_level_module.decoder.mask_projection.weight", "class_predictor.weight"],
-    backboneOnly: false,
+    ...model("mask2former", "huggingface", "Hugging Face Mask2FormerForUniversalSegmentation", [
+      "model.pixel_level_module.decoder.mask_projection.weight",
+      "class_predictor.weight",
+    ]),
     rules: ruleSet(HUGGINGFACE_MASK2FORMER),
   },
-  backbone("detectron2-resnet", "detectron2 ResNet", DETECTRON2_RESNET, ["stem.conv1.weight", "res2.0.conv1.weight"]),
-  backbone("torchvision-resnet", "torchvision or timm ResNet", TORCHVISION_RESNET, [
+  backbone("resnet", "detectron2", "detectron2-resnet", "detectron2 ResNet", DETECTRON2_RESNET, [
+    "stem.conv1.weight",
+    "res2.0.conv1.weight",
+  ]),
+  backbone("resnet", "timm", "torchvision-resnet", "torchvision or timm ResNet", TORCHVISION_RESNET, [
     "conv1.weight",
     "layer1.0.conv3.weight",
   ]),
-  backbone("huggingface-resnet", "Hugging Face ResNet", HUGGINGFACE_RESNET, [
+  backbone("resnet", "huggingface", "huggingface-resnet", "Hugging Face ResNet", HUGGINGFACE_RESNET, [
     "embedder.embedder.convolution.weight",
     "encoder.stages.0.layers.0.layer.2.convolution.weight",
   ]),
-  backbone("huggingface-swin", "Hugging Face Swin", HUGGINGFACE_SWIN, [
+  backbone("swin", "huggingface", "huggingface-swin", "Hugging Face Swin", HUGGINGFACE_SWIN, [
     "embeddings.patch_embeddings.projection.weight",
     "encoder.layers.0.blocks.0.attention.self.query.weight",
   ]),
   {
-    ...backbone("timm-swin", "timm Swin", TIMM_SWIN, [...SWIN_ANCHORS, "layers.1.downsample.reduction.weight"]),
+    ...backbone("swin", "timm", "timm-swin", "timm Swin", TIMM_SWIN, [
+      ...SWIN_ANCHORS,
+      "layers.1.downsample.reduction.weight",
+    ]),
     without: ["layers.0.downsample.reduction.weight"],
   },
-  backbone("microsoft-swin", "Microsoft or Mask2Former Swin", MICROSOFT_SWIN, SWIN_ANCHORS),
+  backbone("swin", "detectron2", "microsoft-swin", "Microsoft or Mask2Former Swin", MICROSOFT_SWIN, SWIN_ANCHORS),
 ];
 
-/** @throws RangeError for a name that is not in the table */
-export function layoutNamed(name: string): Layout {
-  const layout = LAYOUTS.find((known) => known.name === name);
-  if (!layout) throw new RangeError(`layoutNamed: no layout "${name}"`);
-  return layout;
+/** The layout that these names have as they are, without a prefix; undefined for none. */
+export function layoutOf(names: Iterable<string>): Layout | undefined {
+  const given = new Set(names);
+  return LAYOUTS.find((layout) => prefixesOf(layout, given).includes(""));
 }
 
 /** Prefixes of copies that follow the trained weights slowly; the trained ones are taken where both are there. */

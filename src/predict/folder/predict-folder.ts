@@ -8,9 +8,10 @@ import { withSpool } from "../../io/spool.js";
 import type { Task } from "../../masks/segmentation.js";
 import type { Device } from "../../runtime/contract.js";
 import { createRuntime } from "../../runtime/create-runtime.js";
+import type { InferenceSettings } from "../../weights/model-description.js";
 import { watchNothingKept } from "../nothing-kept.js";
 import { Predictor } from "../predictor.js";
-import { type InferenceSettings, type LoadedModel, loadTrainedModel, type TrainedModel } from "../trained-model.js";
+import { type LoadedModel, loadTrainedModel, type TrainedModel } from "../trained-model.js";
 import { checkForms } from "../windows.js";
 import type { Findings } from "./findings.js";
 import type { ImageRecord } from "./image-files.js";
@@ -24,7 +25,7 @@ import { writeSummary } from "./summary.js";
 const SCORE_THRESHOLD = 0.5;
 
 export interface PredictOptions {
-  /** Folder of a run, or of one of its checkpoints. */
+  /** What `loadTrainedModel` takes. */
   readonly checkpoint: string;
   /** Files, folders and patterns. */
   readonly images: readonly string[];
@@ -65,7 +66,7 @@ export interface FolderPrediction {
  */
 export async function predictFolder(options: PredictOptions): Promise<FolderPrediction> {
   const { checkpoint, images, out, overwrite = false, threshold, device, cores, reporter = SILENT } = options;
-  const model = adjusted(await loadTrainedModel(checkpoint, reporter), options);
+  const model = adjusted(await loadTrainedModel(checkpoint, { reporter }), options);
   const forms = new Set(options.forms ?? [model.task]);
   checkForms(forms, model.inference);
   const white = { value: options.whiteLevel ?? model.whiteLevel, setting: "--white-level" };

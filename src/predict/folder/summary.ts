@@ -58,7 +58,7 @@ export async function writeSummary(out: string, summary: Summary): Promise<void>
 function pageOf({ checkpoint, model, forms, results, skipped, warnings, complete, rules }: Summary): Promise<string> {
   const { gallery, count } = results;
   const facts: [string, string][] = [
-    ["Checkpoint", `step ${model.step} of ${checkpoint}`],
+    ["Checkpoint", model.step === undefined ? checkpoint : `step ${model.step} of ${checkpoint}`],
     ["Images", String(count)],
     ["Classes", String(model.classes.length)],
   ];

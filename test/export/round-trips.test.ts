@@ -3,16 +3,16 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openWeights } from "../../src/checkpoint/formats/weights-file.js";
-import { modelConfig, preprocessorConfig } from "../../src/checkpoint/huggingface-config.js";
 import { describeReport, loadWeights } from "../../src/checkpoint/load-weights.js";
-import type { Target } from "../../src/checkpoint/names/targets.js";
-import { saveWeights } from "../../src/checkpoint/save-weights.js";
 import { RandomStream } from "../../src/core/random.js";
 import { type Shape, type TensorData, zeros } from "../../src/core/tensor-data.js";
-import { exportModel } from "../../src/predict/export-model.js";
+import { exportModel } from "../../src/export/export-model.js";
+import { modelConfig, preprocessorConfig } from "../../src/export/huggingface-config.js";
+import { saveWeights } from "../../src/export/save-weights.js";
+import type { TargetName } from "../../src/export/target.js";
+import { nameList } from "../support/name-lists.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { saveTinyModel, tinyModel, tinyWeights } from "../support/tiny-model.js";
-import { nameList } from "./name-lists.js";
 
 /** The shapes of a real model with every length divided, so that it stays small, and random values. */
 function reduced(list: string): Map<string, TensorData> {
@@ -46,7 +46,7 @@ function expectEqual(found: ReadonlyMap<string, TensorData>, expected: ReadonlyM
 
 describe("there and back is the identity on every tensor", () => {
   const models = ["mask2former-resnet50", "mask2former-swin-tiny"];
-  const whole: [Target, string][] = [
+  const whole: [TargetName, string][] = [
     ["canonical", ".safetensors"],
     ["detectron2", ".pth"],
     ["detectron2", ".pkl"],
@@ -63,7 +63,7 @@ describe("there and back is the identity on every tensor", () => {
     },
   );
 
-  const backbones: [Target, string][] = [
+  const backbones: [TargetName, string][] = [
     ["timm", ".pth"],
     ["timm", ".safetensors"],
     ["detectron2", ".pkl"],
@@ -75,7 +75,9 @@ describe("there and back is the identity on every tensor", () => {
       const path = join(temporaryDirectory(), `weights${suffix}`);
       const tensors = backboneOf(reduced(model));
       await saveWeights(path, tensors, { to, source: model });
-      expectEqual((await loadWeights(path)).tensors, tensors);
+      // timm's Swin Transformers have no norms of outputs.
+      const kept = [...tensors].filter(([name]) => to !== "timm" || !/^backbone\.norm\d\./.test(name));
+      expectEqual((await loadWeights(path)).tensors, new Map(kept));
     },
   );
 
@@ -99,11 +101,11 @@ describe("there and back is the identity on every tensor", () => {
 
 it("tensors for which a target has no name are listed, and stay behind only by name", async () => {
   const path = join(temporaryDirectory(), "weights.safetensors");
-  const tensors = new Map([...reduced("mask2former-resnet50"), ["task_mlp.layers.0.weight", zeros("float32", [2, 2])]]);
+  const tensors = new Map([...reduced("mask2former-resnet50"), ["extra.0.weight", zeros("float32", [2, 2])]]);
   const options = { to: "huggingface", source: "x.pth" } as const;
-  await expect(saveWeights(path, tensors, options)).rejects.toThrow(/1 without one\n {2}task_mlp\.layers\.0\.weight/);
-  const { plan } = await saveWeights(path, tensors, { ...options, leaveOut: [/^task_mlp\./] });
-  expect(plan.leftOut).toEqual(["task_mlp.layers.0.weight"]);
+  await expect(saveWeights(path, tensors, options)).rejects.toThrow(/1 without one\n {2}extra\.0\.weight/);
+  const { plan } = await saveWeights(path, tensors, { ...options, leaveOut: [/^extra\./] });
+  expect(plan.leftOut).toEqual(["extra.0.weight"]);
 });
 
 it("a report says what was recognised and what went where", async () => {
@@ -123,13 +125,16 @@ describe("export of a run", () => {
   const model = tinyModel("panoptic");
   const saved = async () => saveTinyModel(join(temporaryDirectory(), "run"), model);
 
-  it("to detectron2, with the class weights of the loss", async () => {
+  it("to detectron2, with the class weights of its loss, and none where nobody knows that", async () => {
     const out = join(temporaryDirectory(), "model.pth");
     await exportModel({ checkpoint: await saved(), to: "detectron2", out });
+    expectEqual((await loadWeights(out)).tensors, tinyWeights());
+    const weights = { class: 2, mask: 5, dice: 5 };
+    const criterion = { weights, noObject: 0.1, points: 64, oversampling: 3, importance: 0.75 };
+    const run = await saveTinyModel(join(temporaryDirectory(), "run"), { ...model, criterion });
+    await exportModel({ checkpoint: run, to: "detectron2", out, overwrite: true });
     const { tensors } = await loadWeights(out);
     expect([...tensors.get("criterion.empty_weight")!.data]).toEqual([1, 1, 1, 1, Math.fround(0.1)]);
-    tensors.delete("criterion.empty_weight");
-    expectEqual(tensors, tinyWeights());
   });
 
   it("with group norm only under its own names: no other implementation has such a ResNet", async () => {

@@ -5,27 +5,10 @@ import { dirname, extname, join, resolve } from "node:path";
 import { InputError } from "../core/errors.js";
 import { exists } from "../io/atomic-file.js";
 import { makeFolder } from "../io/folder.js";
-import type { Target } from "./names/targets.js";
-
-export const FORMS = ["safetensors", "torch", "pickle"] as const;
-export type Form = (typeof FORMS)[number];
-
-/** Forms that the software of a target loads, the usual one first. */
-const READS: Readonly<Record<Target, readonly Form[]>> = {
-  canonical: FORMS,
-  detectron2: ["torch", "pickle"],
-  huggingface: ["safetensors", "torch"],
-  timm: ["safetensors", "torch"],
-};
-
-const SUFFIXES: Readonly<Record<Form, readonly string[]>> = {
-  safetensors: [".safetensors"],
-  torch: [".pth", ".pt", ".bin"],
-  pickle: [".pkl"],
-};
+import { FORMS, type Form, formOfSuffix, SUFFIXES } from "./forms.js";
+import type { Target } from "./target.js";
 
 export interface OutputOptions {
-  readonly to: Target;
   /** Another form than the usual one, even one that the target does not read. */
   readonly form?: Form;
   /** Whether files that are there may be replaced; default false. */
@@ -41,12 +24,7 @@ export interface WeightsOutput {
   readonly folder?: string;
 }
 
-const formOfSuffix = (suffix: string) => FORMS.find((form) => SUFFIXES[form].includes(suffix));
-
-/** Inside a folder, transformers finds its own names only. */
-function nameInFolder(form: Form, to: Target): string {
-  return to === "huggingface" && form === "torch" ? "pytorch_model.bin" : `model${SUFFIXES[form][0]}`;
-}
+const nameInFolder = ({ fileNames }: Target, form: Form) => fileNames?.[form] ?? `model${SUFFIXES[form][0]}`;
 
 async function isFolder(path: string): Promise<boolean> {
   return /[/\\]$/.test(path) || ((await exists(path)) && (await stat(path)).isDirectory());
@@ -57,21 +35,21 @@ async function isFolder(path: string): Promise<boolean> {
  * @throws InputError for an unknown suffix, and unless `form` says so for a form that the target's software does not
  * read
  */
-export async function weightsOutput(path: string, { to, form }: OutputOptions): Promise<WeightsOutput> {
+export async function weightsOutput(path: string, target: Target, { form }: OutputOptions): Promise<WeightsOutput> {
   const folder = await isFolder(path);
   const suffix = folder ? "" : extname(path).toLowerCase();
   if (suffix === "") {
-    const chosen = form ?? READS[to][0];
-    return { form: chosen, file: join(path, nameInFolder(chosen, to)), folder: path };
+    const chosen = form ?? target.reads[0];
+    return { form: chosen, file: join(path, nameInFolder(target, chosen)), folder: path };
   }
   const found = formOfSuffix(suffix);
-  const expected = `a file ending in ${(form ? [form] : READS[to]).flatMap((read) => SUFFIXES[read]).join(", ")}`;
+  const expected = `a file ending in ${(form ? [form] : target.reads).flatMap((read) => SUFFIXES[read]).join(", ")}`;
   if (!found)
     throw new InputError({ where: path, expected: `${expected}, or a folder without a suffix`, found: suffix });
   if (form !== undefined && form !== found) throw new InputError({ where: path, expected, found: suffix });
-  if (form === undefined && !READS[to].includes(found)) {
+  if (form === undefined && !target.reads.includes(found)) {
     const fix = `Choose another suffix, or write it all the same with --format ${found}.`;
-    throw new InputError({ where: path, expected: `${expected}, which ${to} reads`, found: suffix, fix });
+    throw new InputError({ where: path, expected: `${expected}, which ${target.name} reads`, found: suffix, fix });
   }
   return { form: found, file: path };
 }
@@ -95,12 +73,14 @@ async function leadsTo(path: string, input: string): Promise<boolean> {
 /**
  * Makes the folder of files about to be written, the weights first.
  * @throws InputError when one of them is an input or lies in one, when one is there already and may not be replaced,
- * when other weights would be found in their place, and for a folder that cannot be made
+ * when
+ * other weights would be found in their place, and for a folder that cannot be made
  */
 export async function claimFiles(
   files: readonly string[],
+  target: Target,
   { folder }: WeightsOutput,
-  { to, overwrite, inputs = [] }: OutputOptions,
+  { overwrite, inputs = [] }: OutputOptions,
 ): Promise<void> {
   const elsewhere = "Choose another place";
   for (const where of files) {
@@ -113,7 +93,7 @@ export async function claimFiles(
     const fix = `${elsewhere}, or replace it (--overwrite).`;
     throw new InputError({ where, expected: "a name that is free", found: "a file of that name", fix });
   }
-  const others = folder === undefined ? [] : FORMS.map((form) => join(folder, nameInFolder(form, to)));
+  const others = folder === undefined ? [] : FORMS.map((form) => join(folder, nameInFolder(target, form)));
   for (const other of others) {
     if (files.includes(other) || !(await exists(other))) continue;
     const fix = `${elsewhere}, or remove that file.`;

@@ -1,16 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { modelConfig, settingsText } from "../../src/checkpoint/huggingface-config.js";
 import { loadWeights } from "../../src/checkpoint/load-weights.js";
 import { zeros } from "../../src/core/tensor-data.js";
+import { exportModel } from "../../src/export/export-model.js";
+import { modelConfig, settingsText } from "../../src/export/huggingface-config.js";
 import { describeModel } from "../../src/finetune/composition.js";
 import { resolveSettings } from "../../src/finetune/settings-resolution.js";
-import { exportModel } from "../../src/predict/export-model.js";
 import { inferenceWeights } from "../../src/predict/model-graph.js";
 import { saveTrainedModel } from "../../src/predict/trained-model.js";
+import { nameList } from "../support/name-lists.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
-import { nameList } from "./name-lists.js";
 
 describe("numbers of the training in the configuration for Hugging Face", () => {
   const shapes = nameList("mask2former-swin-tiny");

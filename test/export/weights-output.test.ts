@@ -2,19 +2,20 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileS
 import { join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openWeights } from "../../src/checkpoint/formats/weights-file.js";
-import type { Target } from "../../src/checkpoint/names/targets.js";
-import { saveWeights } from "../../src/checkpoint/save-weights.js";
-import type { Form } from "../../src/checkpoint/weights-output.js";
-import { exportModel } from "../../src/predict/export-model.js";
+import { exportModel } from "../../src/export/export-model.js";
+import type { Form } from "../../src/export/forms.js";
+import { saveWeights } from "../../src/export/save-weights.js";
+import type { TargetName } from "../../src/export/target.js";
 import { runMain } from "../support/in-process.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 import { saveTinyModel, tinyModel, tinyWeights } from "../support/tiny-model.js";
 
 const weights = tinyWeights();
-const save = (path: string, to: Target, options = {}) => saveWeights(path, weights, { to, source: "x", ...options });
+const save = (path: string, to: TargetName, options = {}) =>
+  saveWeights(path, weights, { to, source: "x", ...options });
 
 describe("the form is what the other side reads", () => {
-  it.each<[Target, string, string]>([
+  it.each<[TargetName, string, string]>([
     ["canonical", "model.safetensors", "safetensors"],
     ["detectron2", "model.pth", "torch"],
     ["timm", "model.safetensors", "safetensors"],
@@ -27,7 +28,7 @@ describe("the form is what the other side reads", () => {
     await file.close();
   });
 
-  it.each<[Target, string, RegExp]>([
+  it.each<[TargetName, string, RegExp]>([
     [
       "detectron2",
       ".safetensors",
@@ -42,7 +43,7 @@ describe("the form is what the other side reads", () => {
     expect(readdirSync(join(path, ".."))).toEqual([]);
   });
 
-  it.each<[Target, string, Form]>([
+  it.each<[TargetName, string, Form]>([
     ["detectron2", "model.safetensors", "safetensors"],
     ["detectron2", "model.pkl", "pickle"],
     ["timm", "model.pkl", "pickle"],

@@ -1,0 +1,68 @@
+/** @file Weights from anywhere for the original code and for other programs. */
+
+import { basename, dirname } from "node:path";
+import { type ReadOptions, readWeights } from "../checkpoint/read-weights.js";
+import { SILENT } from "../core/reporter.js";
+import { familyOf } from "../families/families.js";
+import { announceWeights, type KnownModel, knownModel } from "../weights/known-model.js";
+import { ownMetadata } from "../weights/own-facts.js";
+import type { ModelFacts } from "./model-facts.js";
+import { type SavedWeights, type SaveOptions, saveWeights } from "./save-weights.js";
+import { targetNamed } from "./targets.js";
+
+export interface ExportOptions extends Omit<SaveOptions, "inputs" | "source" | "facts">, ReadOptions {
+  /** A run, a checkpoint, a file of any known format, a folder as Hugging Face saves it, or `hf:owner/name`. */
+  readonly checkpoint: string;
+  readonly out: string;
+}
+
+/** What is stated of a model, and the sizes of its attention and norms in any case. */
+function factsOf({ description, assumed }: KnownModel): ModelFacts {
+  if (!description) return {};
+  const { classes, architecture, inference, criterion } = description;
+  const { shortEdge, longEdge } = inference;
+  const backbone = familyOf(architecture).backboneOf(architecture);
+  return {
+    ...(!assumed.has("names") && { classes: classes.map(({ name }) => name) }),
+    heads: architecture.transformerDecoder.heads,
+    points: architecture.pixelDecoder.points,
+    normGroups: architecture.pixelDecoder.normGroups,
+    ...(!assumed.has("shortEdge") && { shortEdge, longEdge }),
+    criterion,
+    ...(backbone.kind === "swin" && !assumed.has("dropPath") && { dropPath: backbone.dropPath }),
+  };
+}
+
+/** What a safetensors file says of its model beyond what others read there: nothing where something was guessed. */
+const metadataOf = ({ backbone, decoders, description, assumed }: KnownModel) =>
+  assumed.size > 0 ? {} : ownMetadata({ ...backbone, ...decoders }, description);
+
+/** The folder of a run's checkpoints; of a checkpoint that stands alone itself. */
+const checkpointsAround = (path: string) => (basename(dirname(path)) === "checkpoints" ? dirname(path) : path);
+
+/**
+ * Writes the weights of a model, of a pretraining run, or of a backbone under a target's names, with the buffers that
+ * the target's own files hold.
+ * @throws InputError for weights that cannot be read, or a model that the target cannot express
+ */
+export async function exportModel({
+  checkpoint,
+  out,
+  part,
+  step,
+  reporter = SILENT,
+  ...options
+}: ExportOptions): Promise<SavedWeights> {
+  const stored = await readWeights(checkpoint, { part, step, reporter });
+  const known = await knownModel(stored);
+  announceWeights(stored, known, reporter);
+  const facts = factsOf(known);
+  const buffers = targetNamed(options.to).buffers?.(stored.tensors, facts) ?? [];
+  return saveWeights(out, new Map([...stored.tensors, ...buffers]), {
+    ...options,
+    inputs: [stored.run ? checkpointsAround(stored.path) : stored.path],
+    source: checkpoint,
+    facts,
+    metadata: metadataOf(known),
+  });
+}

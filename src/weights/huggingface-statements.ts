@@ -1,0 +1,114 @@
+/** @file What the configuration files of Hugging Face transformers say beside weights (its models/mask2former/). */
+
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { InputError } from "../core/errors.js";
+import { errorCode, fileFault } from "../io/file-fault.js";
+import { placeTask } from "./place-task.js";
+import type { Statement } from "./statement.js";
+
+const number = z.number().optional().catch(undefined);
+const configSchema = z.object({
+  model_type: z.string().optional().catch(undefined),
+  id2label: z.record(z.string().regex(/^\d+$/), z.string()).optional().catch(undefined),
+  num_attention_heads: number,
+  backbone_config: z.object({ drop_path_rate: number }).optional().catch(undefined),
+  class_weight: number,
+  mask_weight: number,
+  dice_weight: number,
+  no_object_weight: number,
+  train_num_points: number,
+  oversample_ratio: number,
+  importance_sample_ratio: number,
+  pre_norm: z.boolean().optional().catch(undefined),
+  activation_function: z.string().optional().catch(undefined),
+  _name_or_path: z.string().optional().catch(undefined),
+});
+type Config = z.output<typeof configSchema>;
+
+const sizeSchema = z.union([
+  z.object({ shortest_edge: z.number(), longest_edge: z.number().optional() }),
+  z.object({ height: z.number(), width: z.number() }),
+  z.number(),
+]);
+const preprocessorSchema = z.object({
+  size: sizeSchema.optional().catch(undefined),
+  max_size: number,
+  do_resize: z.boolean().optional().catch(undefined),
+});
+
+/** A JSON file, or undefined where there is none. @throws InputError for one that cannot be read or is no JSON */
+async function jsonBeside(folder: string, name: string): Promise<unknown> {
+  const path = join(folder, name);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw fileFault(error, path, "a configuration that can be read");
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new InputError({ where: path, expected: "valid JSON", found: (cause as Error).message }, { cause });
+  }
+}
+
+/** Classes by rising index from 0; undefined where one is missing. */
+function namesOf({ id2label }: Config): string[] | undefined {
+  if (!id2label) return undefined;
+  const names = Object.keys(id2label).map((_, i) => id2label[String(i)]);
+  return names.includes(undefined as unknown as string) ? undefined : names;
+}
+
+function criterionOf(config: Config): Statement["criterion"] {
+  const { class_weight, mask_weight, dice_weight, no_object_weight } = config;
+  const { train_num_points: points, oversample_ratio: oversampling, importance_sample_ratio: importance } = config;
+  const all = [class_weight, mask_weight, dice_weight, no_object_weight, points, oversampling, importance];
+  if (all.includes(undefined)) return undefined;
+  const [classWeight, mask, dice, noObject, ...sampling] = all as number[];
+  const weights = { class: classWeight, mask, dice };
+  return { weights, noObject, points: sampling[0], oversampling: sampling[1], importance: sampling[2] };
+}
+
+/** transformers builds these, and no published weights are of them. */
+function refuseVariants({ pre_norm, activation_function }: Config, where: string): void {
+  const found = pre_norm
+    ? "pre_norm true"
+    : (activation_function ?? "relu") !== "relu"
+      ? `activation_function ${activation_function}`
+      : undefined;
+  if (found) throw new InputError({ where, expected: "pre_norm false and activation_function relu", found });
+}
+
+/** `config.json` of a model of the type; undefined where there is none beside the file. @throws InputError */
+export async function configStatement(file: string, modelType: string): Promise<Statement | undefined> {
+  const folder = dirname(file);
+  const parsed = configSchema.safeParse(await jsonBeside(folder, "config.json"));
+  if (!parsed.success || parsed.data.model_type !== modelType) return undefined;
+  const config = parsed.data;
+  refuseVariants(config, join(folder, "config.json"));
+  return {
+    from: "config.json",
+    names: namesOf(config),
+    heads: config.num_attention_heads,
+    dropPath: config.backbone_config?.drop_path_rate,
+    criterion: criterionOf(config),
+    task: placeTask(config._name_or_path ?? ""),
+  };
+}
+
+/**
+ * `preprocessor_config.json`: the size of images, which keep their proportions here whatever it says. @throws
+ * InputError
+ */
+export async function preprocessorStatement(file: string): Promise<Statement | undefined> {
+  const parsed = preprocessorSchema.safeParse(await jsonBeside(dirname(file), "preprocessor_config.json"));
+  if (!parsed.success || parsed.data.size === undefined) return undefined;
+  const { size, max_size: maxSize } = parsed.data;
+  const from = "preprocessor_config.json";
+  if (typeof size === "number") return { from, shortEdge: size, longEdge: maxSize };
+  if ("height" in size) return { from, shortEdge: Math.min(size.height, size.width) };
+  return { from, shortEdge: size.shortest_edge, longEdge: size.longest_edge ?? maxSize };
+}
