@@ -91,7 +91,7 @@ const data = z.strictObject({
 const from = z.strictObject({
   run: orNull(
     path(
-      "Weights to start from: a run, a checkpoint, a file, a Hugging Face folder or hf:owner/name; null for random ones.",
+      "Weights to start from: a run, checkpoint, file, folder of a Hugging Face model or hf:owner/name; null for none.",
     ),
   ),
   step: added(
