@@ -6,7 +6,14 @@
 import { RandomStream } from "../core/random.js";
 import type { Conflict } from "../core/settings-conflicts.js";
 import { count, nonNegative, onOff, unit } from "../core/settings-fields.js";
-import { drawPilots, type PilotDraws, type PilotFrame, pilotInputs, pilotQueries } from "../models/pilots.js";
+import {
+  AS_MANY_AS_FIT,
+  drawPilots,
+  type PilotDraws,
+  type PilotFrame,
+  pilotInputs,
+  pilotQueries,
+} from "../models/pilots.js";
 import { learnedContent, transformerDecoder } from "../models/transformer-decoder.js";
 import type { Family } from "./family.js";
 import {
@@ -53,7 +60,7 @@ const USUAL: MpFormerSettings = {
 function* conflicts(model: MpFormerSettings): Generator<Conflict> {
   yield* commonConflicts(model);
   const { pilotQueries, pilotGroups } = model;
-  if (pilotQueries >= pilotGroups) return;
+  if (pilotGroups >= AS_MANY_AS_FIT || pilotQueries >= pilotGroups) return;
   yield {
     names: ["model.pilotQueries", "model.pilotGroups"],
     expected: `at least one pilot a group, model.pilotQueries of ${pilotGroups} or more`,

@@ -15,7 +15,7 @@ import type { PilotQueries, TransformerDecoderOptions } from "./transformer-deco
 export interface PilotOptions {
   /** Pilots that there is room for. */
   readonly queries: number;
-  /** Groups of them; from AS_MANY_AS_FIT on as many groups as so many pilots make. */
+  /** Groups of them, fewer than AS_MANY_AS_FIT, or pilots that are to make as many groups as they can. */
   readonly groups: number;
   /** Share of the pilots that are made of a random class. */
   readonly labelNoise: number;
@@ -39,7 +39,8 @@ export interface PilotedObject {
   readonly mask: Uint8Array;
 }
 
-const AS_MANY_AS_FIT = 100;
+/** From so many groups on, what is meant is as many as so many pilots make. */
+export const AS_MANY_AS_FIT = 100;
 const FIRST_LAYERS = 4;
 const STRIDES = [32, 16, 8];
 
