@@ -34,8 +34,8 @@ function factsOf({ description, assumed }: KnownModel): ModelFacts {
 }
 
 /** What a safetensors file says of its model beyond what others read there: nothing where something was guessed. */
-const metadataOf = ({ backbone, decoders, description, assumed }: KnownModel) =>
-  assumed.size > 0 ? {} : ownMetadata({ ...backbone, ...decoders }, description);
+const metadataOf = ({ backbone, decoders, description, assumed }: KnownModel, family: string | undefined) =>
+  assumed.size > 0 ? {} : ownMetadata({ ...backbone, ...decoders }, description, family);
 
 /** The folder of a run's checkpoints; of a checkpoint that stands alone itself. */
 const checkpointsAround = (path: string) => (basename(dirname(path)) === "checkpoints" ? dirname(path) : path);
@@ -63,6 +63,6 @@ export async function exportModel({
     inputs: [stored.run ? checkpointsAround(stored.path) : stored.path],
     source: checkpoint,
     facts,
-    metadata: metadataOf(known),
+    metadata: (family) => metadataOf(known, family),
   });
 }

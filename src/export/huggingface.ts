@@ -1,11 +1,29 @@
 /** @file Hugging Face transformers: a folder with its configuration. */
 
 import type { JsonObject } from "../checkpoint/checkpoint.js";
+import { familyIn, layoutOf } from "../checkpoint/names/layouts.js";
+import { zeros } from "../core/tensor-data.js";
+import { familyOf, isFamily } from "../families/families.js";
 import { derivedBuffers } from "./derived-buffers.js";
 import { backboneConfig, modelConfig, preprocessorConfig, settingsText } from "./huggingface-config.js";
-import { PRETRAINING_ONLY, type Target, type Weights } from "./target.js";
+import { type Adapted, PRETRAINING_ONLY, type Target, type Weights } from "./target.js";
 
 const isWhole = (weights: Weights) => [...weights.keys()].some((name) => name.startsWith("sem_seg_head."));
+
+/** What its class for a family wants of a model of that family. */
+function adapt(weights: Weights): Adapted {
+  const layout = layoutOf(weights.keys());
+  const family = layout && familyIn(layout);
+  if (!isFamily(family)) return { weights };
+  const { trainingOnly = [], names } = familyOf({ family });
+  const { zeros: wanted = [], remark } = names.huggingface;
+  const kept = [...weights].filter(([name]) => !trainingOnly.some((pattern) => pattern.test(name)));
+  const added = wanted.flatMap(({ name, like }) => {
+    const shape = weights.get(like)?.shape;
+    return shape ? [[name, zeros("float32", shape)] as const] : [];
+  });
+  return { weights: new Map([...kept, ...added]), ...(added.length > 0 && { remark }) };
+}
 
 export const huggingface: Target = {
   name: "huggingface",
@@ -13,6 +31,7 @@ export const huggingface: Target = {
   software: "huggingface",
   fileNames: { torch: "pytorch_model.bin" }, // no other name is found in a folder
   dropped: PRETRAINING_ONLY,
+  adapt,
   buffers: derivedBuffers,
   texts(weights, source, facts) {
     const shapes = new Map([...weights].map(([name, { shape }]) => [name, shape] as const));

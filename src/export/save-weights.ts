@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { writeNumpyPickle, writeTorch } from "../checkpoint/formats/torch-writer.js";
 import { groupNames } from "../checkpoint/names/group-names.js";
+import { familyIn } from "../checkpoint/names/layouts.js";
 import type { Move } from "../checkpoint/names/rules.js";
 import { splitRows } from "../checkpoint/rows.js";
 import { writeSafetensors } from "../checkpoint/safetensors.js";
@@ -23,13 +24,15 @@ export interface SaveOptions extends OutputOptions {
   readonly leaveOut?: readonly RegExp[];
   /** For the configuration that the target wants. */
   readonly facts?: ModelFacts;
-  /** Further text for the header of a safetensors file. */
-  readonly metadata?: Readonly<Record<string, string>>;
+  /** Further text for the header of a safetensors file that holds a model of a family, where it is of one. */
+  readonly metadata?: (family: string | undefined) => Readonly<Record<string, string>>;
 }
 
 export interface SavedWeights {
   readonly files: readonly string[];
   readonly plan: NamePlan;
+  /** What is to be told about the model in its new form. */
+  readonly remark?: string;
 }
 
 function renamed(tensors: Weights, moves: readonly Move[], source: string): Map<string, TensorData> {
@@ -54,10 +57,13 @@ function renamed(tensors: Weights, moves: readonly Move[], source: string): Map<
  * a file
  * that is there already (unless `overwrite`) or is an input (always), and one that cannot be written
  */
-export async function saveWeights(path: string, tensors: Weights, options: SaveOptions): Promise<SavedWeights> {
+export async function saveWeights(path: string, weights: Weights, options: SaveOptions): Promise<SavedWeights> {
   const { source, leaveOut, facts = {}, metadata } = options;
   const target = targetNamed(options.to);
-  const plan = planNames(tensors.keys(), target, { source, excused: leaveOut });
+  const { weights: tensors, remark } = target.adapt?.(weights) ?? { weights };
+  const unused = [...weights.keys()].filter((name) => !tensors.has(name));
+  const planned = planNames(tensors.keys(), target, { source, excused: leaveOut });
+  const plan = { ...planned, leftOut: [...unused, ...planned.leftOut] };
   const output = await weightsOutput(path, target, options);
   const { form, file, folder } = output;
   const texts = [...((folder !== undefined && target.texts?.(tensors, source, facts)) || [])].map(
@@ -69,13 +75,16 @@ export async function saveWeights(path: string, tensors: Weights, options: SaveO
   await claimFiles(files, target, output, options);
   if (form === "torch") await writeTorch(file, saved);
   else if (form === "pickle") await writeNumpyPickle(file, saved);
-  else await writeSafetensors(file, result, { format: "pt", ...metadata }); // transformers asks for that word
+  else {
+    const family = plan.layout && familyIn(plan.layout);
+    await writeSafetensors(file, result, { format: "pt", ...metadata?.(family) }); // transformers asks for that word
+  }
   for (const [name, text] of texts) await writeFileAtomic(name, text);
-  return { files, plan };
+  return { files, plan, remark };
 }
 
 /** What was written, and what was left out, one fact a line. */
-export function describeSaved({ files, plan: { layout, moves, leftOut } }: SavedWeights): string {
+export function describeSaved({ files, plan: { layout, moves, leftOut }, remark }: SavedWeights): string {
   const tensors = moves.reduce((sum, { to }) => sum + to.length, 0);
   const names = layout ? `the names of ${layout.title}` : "their own names";
   return [
@@ -83,5 +92,6 @@ export function describeSaved({ files, plan: { layout, moves, leftOut } }: Saved
     ...groupNames(leftOut.map((name) => name.replace(/^((?:[^.]+\.){2}).*/, "$1*"))).map(
       (line) => `  left out: ${line}`,
     ),
+    ...(remark === undefined ? [] : [`  ${remark}`]),
   ].join("\n");
 }

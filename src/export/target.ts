@@ -14,6 +14,13 @@ export type Weights = ReadonlyMap<string, TensorData>;
 /** Names of what pretraining alone has. */
 export const PRETRAINING_ONLY = [/^mask_jepa\./];
 
+/** The weights of a model in the form that a target builds it in. */
+export interface Adapted {
+  readonly weights: Weights;
+  /** What is to be told about it. */
+  readonly remark?: string;
+}
+
 /**
  * A program that weights are written for: the forms that it reads, its names for them, and what it wants beside them.
  */
@@ -27,6 +34,8 @@ export interface Target {
   readonly fileNames?: Partial<Readonly<Record<Form, string>>>;
   /** Names of tensors that stay behind in any case: it has no place for them. */
   readonly dropped: readonly RegExp[];
+  /** A model as the target builds it: without what it has no use for, with what it wants beside. */
+  adapt?(weights: Weights): Adapted;
   /** Buffers that its own files hold beside the weights. `facts`: what is known of the model. */
   buffers?(weights: Weights, facts: ModelFacts): Weights;
   /**

@@ -73,7 +73,14 @@ export interface NamesElsewhere {
   /** Table of `checkpoint/names` of the authors' files. */
   readonly official: string;
   /** The same of Hugging Face transformers', and the class there that reads them. */
-  readonly huggingface: { readonly layout: string; readonly architecture: string };
+  readonly huggingface: {
+    readonly layout: string;
+    readonly architecture: string;
+    /** Weights that the class has and the family has not: zeros, as many as another weight of the family has. */
+    readonly zeros?: readonly { readonly name: string; readonly like: string }[];
+    /** What whoever exports there is told. */
+    readonly remark?: string;
+  };
 }
 
 /**
@@ -93,6 +100,8 @@ export interface Family<Settings extends CommonSettings, Encoder, Model extends 
   readonly fresh: RegExp;
   /** Weights with a row for each class, in their order, and perhaps more rows behind them. */
   readonly classRows: RegExp;
+  /** Weights that training alone needs: predictions and other programs do without. */
+  readonly trainingOnly?: readonly RegExp[];
   readonly names: NamesElsewhere;
   readonly settings: FamilySettings<Settings, Encoder, Model>;
   /** Presets of fine-tuning with its published numbers. */

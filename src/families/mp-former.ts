@@ -82,6 +82,7 @@ function seededDraws(seed: number, step: number): PilotDraws {
   };
 }
 
+const PREDICTOR = "sem_seg_head.predictor";
 const NOTHING = { empty: NO_OBJECT, unused: UNSUPERVISED };
 
 const training: Training<MpFormerOptions> = {
@@ -132,7 +133,15 @@ export const mpFormer: Family<MpFormerSettings, Mask2FormerEncoder, MpFormerOpti
   title: "MP-Former",
   fresh: /^sem_seg_head\.predictor\.(query_feat|label_enc|class_embed|mask_embed)\./,
   classRows: /^sem_seg_head\.predictor\.(class_embed|label_enc)\./,
-  names: { ...mask2former.names, official: "mp-former" },
+  trainingOnly: [/^sem_seg_head\.predictor\.label_enc\./],
+  names: {
+    official: "mp-former",
+    huggingface: {
+      ...mask2former.names.huggingface,
+      zeros: [{ name: `${PREDICTOR}.query_embed.weight`, like: `${PREDICTOR}.query_feat.weight` }],
+      remark: "An MP-Former is a Mask2Former to transformers: the positions of its queries are zeros.",
+    },
+  },
   settings: {
     ...mask2former.settings,
     fields: FIELDS,
@@ -152,7 +161,7 @@ export const mpFormer: Family<MpFormerSettings, Mask2FormerEncoder, MpFormerOpti
   },
   recipes: RECIPES,
   transformerDecoder(p, { multiScale, maskFeatures }, model, inputs) {
-    const scope = p.in("sem_seg_head", "predictor");
+    const scope = p.in(PREDICTOR);
     const decoder = model.transformerDecoder;
     const pilots = inputs.size > 0 ? pilotQueries(scope, inputs, model) : undefined;
     const queries = () => ({ content: learnedContent(scope, maskFeatures.shape[0], decoder), pilots });

@@ -8,6 +8,7 @@ import { saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { SILENT } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
+import { familyOf } from "../families/families.js";
 import { announceWeights, knownModel } from "../weights/known-model.js";
 import { type ModelDescription, modelState } from "../weights/model-description.js";
 import { BESIDE_WEIGHTS, originIn } from "../weights/starting-weights.js";
@@ -49,7 +50,9 @@ export async function loadTrainedModel(location: string, options: ReadOptions = 
   }
   if (!run) {
     const needed = inferenceWeights(description.architecture);
-    const options = { source: path, allowUnexpected: BESIDE_WEIGHTS, originOf: originIn(stored) };
+    const { trainingOnly = [] } = familyOf(description.architecture);
+    const allowUnexpected = [...BESIDE_WEIGHTS, ...trainingOnly];
+    const options = { source: path, allowUnexpected, originOf: originIn(stored) };
     matchWeights(needed, shapes, options);
   }
   return { ...description, weights: tensors, checkpoint: path, ...(run && { step: run.step }) };

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { TASKS } from "../masks/segmentation.js";
+import { withModel } from "../run/model-presets.js";
 import { type ModelSettings, modelSection } from "../run/model-settings.js";
 import type { ModelDescription } from "./model-description.js";
 import type { Statement } from "./statement.js";
@@ -44,9 +45,18 @@ const statementSchema = z.object({
 });
 const factsSchema = z.object({ settings: modelSection, model: statementSchema.optional() });
 
-/** The entry of the metadata for a model; none for settings that are not all there. */
-export function ownMetadata(settings: unknown, description: ModelDescription | undefined): Record<string, string> {
-  const parsed = modelSection.safeParse(settings);
+/**
+ * The entry of the metadata for a model, in a file that makes it one of `family` where that is another; none for
+ * settings that are not all there.
+ */
+export function ownMetadata(
+  settings: unknown,
+  description: ModelDescription | undefined,
+  family?: string,
+): Record<string, string> {
+  const own = modelSection.safeParse(settings);
+  if (!own.success) return {};
+  const parsed = modelSection.safeParse(withModel({ model: own.data }, { family: description && family }).model);
   if (!parsed.success) return {};
   const model = description && { ...description, architecture: undefined };
   return { [KEY]: JSON.stringify({ settings: parsed.data, model }) };

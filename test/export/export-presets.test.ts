@@ -5,12 +5,17 @@ import { loadWeights } from "../../src/checkpoint/load-weights.js";
 import { zeros } from "../../src/core/tensor-data.js";
 import { exportModel } from "../../src/export/export-model.js";
 import { modelConfig, settingsText } from "../../src/export/huggingface-config.js";
+import { describeSaved } from "../../src/export/save-weights.js";
 import { describeModel } from "../../src/finetune/composition.js";
+import { buildTraining } from "../../src/finetune/programs.js";
 import { resolveSettings } from "../../src/finetune/settings-resolution.js";
 import { inferenceWeights } from "../../src/predict/model-graph.js";
-import { saveTrainedModel } from "../../src/predict/trained-model.js";
+import { loadTrainedModel, saveTrainedModel } from "../../src/predict/trained-model.js";
+import { freshWeights } from "../../src/weights/starting-weights.js";
 import { nameList } from "../support/name-lists.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
+
+const CONE = { id: 1, name: "cone", isThing: true, color: [1, 2, 3] as const };
 
 describe("numbers of the training in the configuration for Hugging Face", () => {
   const shapes = nameList("mask2former-swin-tiny");
@@ -50,8 +55,7 @@ describe("numbers of the training in the configuration for Hugging Face", () => 
       preset: "small",
       sets: ["criterion.points=99", "criterion.noObject=0.3", "criterion.diceWeight=2"],
     });
-    const classes = [{ id: 1, name: "cone", isThing: true, color: [1, 2, 3] as const }];
-    const model = describeModel(settings, { task: "instance", classes });
+    const model = describeModel(settings, { task: "instance", classes: [CONE] });
     const weights = new Map(
       [...inferenceWeights(model.architecture)].map(([name, shape]) => [name, zeros("float32", shape)]),
     );
@@ -69,9 +73,34 @@ describe("numbers of the training in the configuration for Hugging Face", () => 
     expect([...(tensors.get("criterion.empty_weight")!.data as Float32Array)]).toEqual([1, Math.fround(0.3)]);
   });
 
+  test("an MP-Former becomes the Mask2Former whose queries have positions of zero, and what is left out is told", async () => {
+    const settings = resolveSettings({ sets: ["model.family=mp-former"] });
+    const model = describeModel(settings, { task: "instance", classes: [CONE] });
+    const { declarations } = buildTraining(model.architecture, 1, [64, 64]).weights;
+    const run = await saveTrainedModel(
+      join(temporaryDirectory(), "run"),
+      { ...model, ...freshWeights(declarations, 0) },
+      5,
+    );
+    const out = join(temporaryDirectory(), "huggingface");
+    const saved = await exportModel({ checkpoint: run, to: "huggingface", out });
+    expect(describeSaved(saved)).toMatch(/left out: .*label_enc|left out: sem_seg_head.predictor/);
+    expect(describeSaved(saved)).toContain("An MP-Former is a Mask2Former to transformers");
+    const read = await loadTrainedModel(out);
+    expect(read.architecture.family).toBe("mask2former");
+    expect(read.inference).toEqual(model.inference);
+    const twin = describeModel(resolveSettings({}), { task: "instance", classes: [CONE] });
+    for (const name of inferenceWeights(twin.architecture).keys()) expect([...read.weights.keys()]).toContain(name);
+    const positions = read.weights.get("sem_seg_head.predictor.query_embed.weight");
+    expect(positions?.shape).toEqual([100, 64]);
+    expect(new Set(positions?.data as Float32Array)).toEqual(new Set([0]));
+    const official = join(temporaryDirectory(), "official.pkl");
+    await exportModel({ checkpoint: run, to: "detectron2", out: official });
+    expect((await loadTrainedModel(official)).architecture.family).toBe("mp-former");
+  });
+
   test.each(["small", "scenes", "camvid"])("every export takes a model of the preset %s", async (preset) => {
-    const classes = [{ id: 1, name: "cone", isThing: true, color: [1, 2, 3] as const }];
-    const model = describeModel(resolveSettings({ preset }), { task: "instance", classes });
+    const model = describeModel(resolveSettings({ preset }), { task: "instance", classes: [CONE] });
     const weights = new Map(
       [...inferenceWeights(model.architecture)].map(([name, shape]) => [name, zeros("float32", shape)]),
     );
