@@ -25,10 +25,10 @@ function factsOf({ description, assumed }: KnownModel): ModelFacts {
   return {
     ...(!assumed.has("names") && { classes: classes.map(({ name }) => name) }),
     heads: architecture.transformerDecoder.heads,
-    points: architecture.pixelDecoder.points,
     normGroups: architecture.pixelDecoder.normGroups,
     ...(!assumed.has("shortEdge") && { shortEdge, longEdge }),
     criterion,
+    ...(assumed.size === 0 && "dropout" in architecture && { dropout: architecture.dropout }),
     ...(backbone.kind === "swin" && !assumed.has("dropPath") && { dropPath: backbone.dropPath }),
   };
 }

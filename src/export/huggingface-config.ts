@@ -13,11 +13,12 @@ import type { ModelFacts } from "./model-facts.js";
 const MEAN = [0.485, 0.456, 0.406];
 const STD = [0.229, 0.224, 0.225];
 const POINTS = 4;
-const GROUPS = 32;
+/** Of all group norms in transformers. */
+export const GROUPS = 32;
 
 const OUT_FEATURES = ["stage1", "stage2", "stage3", "stage4"];
 
-const shapesOf = (shapes: ReadonlyMap<string, Shape>, source: string) =>
+export const shapesOf = (shapes: ReadonlyMap<string, Shape>, source: string) =>
   new Shapes(shapes, source, "a whole model for Hugging Face");
 
 /** The backbone alone: `SwinBackbone` or `ResNetBackbone`. */
@@ -78,20 +79,14 @@ export function modelConfig(shapes: ReadonlyMap<string, Shape>, source: string, 
   const known = shapesOf(shapes, source);
   const predictor = predictorSizes(known);
   const pixelDecoder = pixelDecoderSizes(known);
-  const { heads = 8, points = POINTS, normGroups = GROUPS } = facts;
-  if (pixelDecoder.headPoints !== heads * POINTS || points !== POINTS || normGroups !== GROUPS) {
+  const { heads = 8, normGroups = GROUPS } = facts;
+  if (pixelDecoder.headPoints !== heads * POINTS || normGroups !== GROUPS) {
     const has = `${LEVELS} levels, ${POINTS} sampling points, equal numbers of heads, norms in ${GROUPS} groups`;
-    const both = `${pixelDecoder.headPoints} for heads and points together`;
     throw new InputError({
       where: source,
       expected: `a model that transformers can express: ${has}`,
-      found: `${heads} heads, ${points} points, ${both}, norms in ${normGroups} groups`,
+      found: `${heads} heads, ${pixelDecoder.headPoints / heads} points, norms in ${normGroups} groups`,
     });
-  }
-  const names = facts.classes ?? Array.from({ length: predictor.classes }, (_, i) => `LABEL_${i}`);
-  if (names.length !== predictor.classes) {
-    const expected = `${predictor.classes} names of classes`;
-    throw new InputError({ where: source, expected, found: String(names.length) });
   }
   return {
     model_type: "mask2former",
@@ -114,6 +109,17 @@ export function modelConfig(shapes: ReadonlyMap<string, Shape>, source: string, 
     num_queries: predictor.queries,
     ...(facts.criterion && trainingConfig(facts.criterion)),
     output_auxiliary_logits: null,
+    ...labels(predictor.classes, source, facts),
+  };
+}
+
+/** Names of the classes by their numbers, and back. @throws InputError for another number of names */
+export function labels(classes: number, source: string, facts: ModelFacts): JsonObject {
+  const names = facts.classes ?? Array.from({ length: classes }, (_, i) => `LABEL_${i}`);
+  if (names.length !== classes) {
+    throw new InputError({ where: source, expected: `${classes} names of classes`, found: String(names.length) });
+  }
+  return {
     id2label: Object.fromEntries(names.map((name, i) => [String(i), name])),
     label2id: Object.fromEntries(names.map((name, i) => [name, i])),
   };
@@ -126,17 +132,17 @@ function trainingConfig({ weights, noObject, points, oversampling, importance }:
     class_weight: weights.class,
     mask_weight: weights.mask,
     dice_weight: weights.dice,
-    train_num_points: points,
-    oversample_ratio: oversampling,
-    importance_sample_ratio: importance,
+    ...(points !== undefined && { train_num_points: points }),
+    ...(oversampling !== undefined && { oversample_ratio: oversampling }),
+    ...(importance !== undefined && { importance_sample_ratio: importance }),
     use_auxiliary_loss: true,
   };
 }
 
 /** `preprocessor_config.json`: images keep their proportions, as the original code tests. */
-export function preprocessorConfig(classCount: number, { shortEdge, longEdge }: ModelFacts): JsonObject {
+export function preprocessorConfig(type: string, classCount: number, { shortEdge, longEdge }: ModelFacts): JsonObject {
   return {
-    image_processor_type: "Mask2FormerImageProcessor",
+    image_processor_type: type,
     do_resize: true,
     ...(shortEdge !== undefined &&
       longEdge !== undefined && { size: { shortest_edge: shortEdge, longest_edge: longEdge } }),

@@ -2,19 +2,40 @@
 
 import type { JsonObject } from "../checkpoint/checkpoint.js";
 import { familyIn, layoutOf } from "../checkpoint/names/layouts.js";
-import { zeros } from "../core/tensor-data.js";
-import { familyOf, isFamily } from "../families/families.js";
+import { type Shape, zeros } from "../core/tensor-data.js";
+import { type FamilyName, familyOf, isFamily } from "../families/families.js";
 import { derivedBuffers } from "./derived-buffers.js";
 import { backboneConfig, modelConfig, preprocessorConfig, settingsText } from "./huggingface-config.js";
+import { maskformerConfig } from "./huggingface-maskformer.js";
+import type { ModelFacts } from "./model-facts.js";
 import { type Adapted, PRETRAINING_ONLY, type Target, type Weights } from "./target.js";
+
+/** How the configuration of a whole model is made, and what its class for images is called. */
+interface Configured {
+  readonly config: (shapes: ReadonlyMap<string, Shape>, source: string, facts: ModelFacts) => JsonObject;
+  readonly processor: string;
+}
+
+const MASK2FORMER: Configured = { config: modelConfig, processor: "Mask2FormerImageProcessor" };
+
+const CONFIGURED: Readonly<Record<FamilyName, Configured>> = {
+  mask2former: MASK2FORMER,
+  "mp-former": MASK2FORMER,
+  maskformer: { config: maskformerConfig, processor: "MaskFormerImageProcessor" },
+};
+
+function familyAmong(weights: Weights): FamilyName | undefined {
+  const layout = layoutOf(weights.keys());
+  const family = layout && familyIn(layout);
+  return isFamily(family) ? family : undefined;
+}
 
 const isWhole = (weights: Weights) => [...weights.keys()].some((name) => name.startsWith("sem_seg_head."));
 
 /** What its class for a family wants of a model of that family. */
 function adapt(weights: Weights): Adapted {
-  const layout = layoutOf(weights.keys());
-  const family = layout && familyIn(layout);
-  if (!isFamily(family)) return { weights };
+  const family = familyAmong(weights);
+  if (!family) return { weights };
   const { trainingOnly = [], names } = familyOf({ family });
   const { zeros: wanted = [], remark } = names.huggingface;
   const kept = [...weights].filter(([name]) => !trainingOnly.some((pattern) => pattern.test(name)));
@@ -36,11 +57,12 @@ export const huggingface: Target = {
   texts(weights, source, facts) {
     const shapes = new Map([...weights].map(([name, { shape }]) => [name, shape] as const));
     if (!isWhole(weights)) return new Map([["config.json", settingsText(backboneConfig(shapes, source, facts))]]);
-    const config = modelConfig(shapes, source, facts);
+    const { config: configOf, processor } = CONFIGURED[familyAmong(weights) ?? "mask2former"];
+    const config = configOf(shapes, source, facts);
     const classes = Object.keys(config.id2label as JsonObject).length;
     return new Map([
       ["config.json", settingsText(config)],
-      ["preprocessor_config.json", settingsText(preprocessorConfig(classes, facts))],
+      ["preprocessor_config.json", settingsText(preprocessorConfig(processor, classes, facts))],
     ]);
   },
 };

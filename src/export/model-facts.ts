@@ -7,15 +7,14 @@ export interface ModelFacts {
   readonly classes?: readonly string[];
   /** Of the decoder's attention; 8 in all published models. */
   readonly heads?: number;
-  /** Sampling points of a head and level; transformers always has 4. */
-  readonly points?: number;
   /** Groups of the group normalisations; transformers always has 32. */
   readonly normGroups?: number;
   /** Size of the images to predict on; the shorter side, unless the longer one would exceed `longEdge`. */
   readonly shortEdge?: number;
   readonly longEdge?: number;
-  /** Rate of the backbone's drop path in training. */
+  /** Rates of the backbone's drop path and of the decoders' dropout in training. */
   readonly dropPath?: number;
+  readonly dropout?: number;
   /** How the model was trained. */
   readonly criterion?: CriterionFacts;
 }

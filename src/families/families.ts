@@ -7,12 +7,14 @@ import {
   type Mask2FormerSettings,
   mask2former,
 } from "./mask2former.js";
+import { type MaskFormerEncoder, type MaskFormerOptions, type MaskFormerSettings, maskformer } from "./maskformer.js";
 import { type MpFormerOptions, type MpFormerSettings, mpFormer } from "./mp-former.js";
 import type { CommonSettings, EncoderFrame, ModelFrame } from "./settings.js";
 
 /** What each family is set by, and what its encoder and model are built from. */
 interface FamilyTypes {
   mask2former: { settings: Mask2FormerSettings; encoder: Mask2FormerEncoder; model: Mask2FormerOptions };
+  maskformer: { settings: MaskFormerSettings; encoder: MaskFormerEncoder; model: MaskFormerOptions };
   "mp-former": { settings: MpFormerSettings; encoder: Mask2FormerEncoder; model: MpFormerOptions };
 }
 
@@ -36,6 +38,7 @@ const FAMILIES: {
   readonly [K in FamilyName]: Family<FamilyTypes[K]["settings"], FamilyTypes[K]["encoder"], FamilyTypes[K]["model"]>;
 } = {
   mask2former,
+  maskformer,
   "mp-former": mpFormer,
 };
 

@@ -116,7 +116,7 @@ export interface Family<Settings extends CommonSettings, Encoder, Model extends 
    */
   backbone(p: Scope, images: Tensor, encoder: Encoder): Pyramid;
   /** f_pixel: backbone maps -> F_i at strides 32, 16, 8 and F_last. */
-  pixelDecoder(p: Scope, maps: Pyramid, encoder: Encoder): PixelDecoderOutput;
+  pixelDecoder(p: Scope, maps: Pyramid, encoder: Encoder, inputs?: OwnInputs): PixelDecoderOutput;
   /** f_trans: features -> groups of predictions; with the inputs of `training` in the form that trains. */
   transformerDecoder(p: Scope, features: PixelDecoderOutput, model: Model, inputs: OwnInputs): Decoded;
   /** What training adds; absent where the network trains as it predicts. */
@@ -141,7 +141,7 @@ export function segment<Encoder, Model extends Encoder>(
   model: Model,
   inputs: OwnInputs = new Map(),
 ): Decoded {
-  const features = family.pixelDecoder(p, family.backbone(p, images, model), model);
+  const features = family.pixelDecoder(p, family.backbone(p, images, model), model, inputs);
   return family.transformerDecoder(p, features, model, inputs);
 }
 

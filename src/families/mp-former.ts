@@ -160,6 +160,7 @@ export const mpFormer: Family<MpFormerSettings, Mask2FormerEncoder, MpFormerOpti
     }),
   },
   recipes: RECIPES,
+  pretrains: false, // pretraining has no objects: its weights are Mask2Former's
   transformerDecoder(p, { multiScale, maskFeatures }, model, inputs) {
     const scope = p.in(PREDICTOR);
     const decoder = model.transformerDecoder;

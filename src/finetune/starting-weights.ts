@@ -4,9 +4,10 @@
  */
 
 import { readWeights } from "../checkpoint/read-weights.js";
+import { InputError } from "../core/errors.js";
 import type { Reporter } from "../core/reporter.js";
 import { type FamilyName, familyOf } from "../families/families.js";
-import type { ModelPart } from "../families/family.js";
+import { MODEL_PARTS, type ModelPart } from "../families/family.js";
 import type { Declaration } from "../nn/scope.js";
 import { knownModel } from "../weights/known-model.js";
 import { type StartingWeights, takeOver } from "../weights/starting-weights.js";
@@ -24,6 +25,11 @@ export interface StartOptions {
   readonly reporter: Reporter;
 }
 
+type Kinds = Readonly<Record<ModelPart, string>>;
+
+const alikeIn = (parts: readonly ModelPart[], one: Kinds, other: Kinds) =>
+  parts.filter((part) => one[part] === other[part]);
+
 /**
  * The parts of the model that lie at a place, all else from the seed. What no pretraining trains starts fresh where the
  * place does not have it, and so do the weights of classes that are not the data's.
@@ -35,9 +41,19 @@ export async function weightsFrom(
 ): Promise<StartingWeights> {
   const stored = await readWeights(location, { step, reporter });
   const { description, decoders, assumed } = await knownModel(stored);
-  const { classRows, fresh, kinds } = familyOf({ family });
+  const { classRows, fresh, kinds, title } = familyOf({ family });
   const other = familyOf({ family: decoders.family ?? family });
   const isOther = other.name !== family;
+  const alike = alikeIn(parts, kinds, other.kinds);
+  if (alike.length === 0) {
+    const shared = alikeIn(MODEL_PARTS, kinds, other.kinds).join(", ");
+    throw new InputError({
+      where: location,
+      expected: `a part that ${title} has in common with ${other.title}: ${shared}`,
+      found: `--from-parts ${parts.join(",")}`,
+      fix: "Take others (--from-parts), or train it from random weights.",
+    });
+  }
   // The decoder reads three strides; pretraining reads one, and trains the level embedding's row of that stride alone.
   const isWhole = [...stored.shapes.keys()].some((name) => classRows.test(name));
   const stated = assumed.has("names") ? undefined : description?.classes.map(({ name }) => name);
@@ -45,9 +61,9 @@ export async function weightsFrom(
     ({ name, shape }) => !classRows.test(name) || `${stored.shapes.get(name)}` === `${shape}`,
   );
   const same = sameClasses && (!stated || !classes || stated.join("\n") === classes.join("\n"));
-  return takeOver(stored, declared, {
+  const start = takeOver(stored, declared, {
     family,
-    parts: isOther ? parts.filter((part) => kinds[part] === other.kinds[part]) : parts,
+    parts: alike,
     optional: isWhole && !isOther ? [] : [fresh],
     ignored: isOther ? [other.fresh] : [],
     fresh: same ? [] : [classRows],
@@ -55,4 +71,8 @@ export async function weightsFrom(
     misfit: "Take the model that the weights are of: a preset of that model, or model.* alike.",
     seed,
   });
+  const reasons = parts
+    .filter((part) => !alike.includes(part))
+    .map((part) => `The ${part} starts fresh: ${title} has ${kinds[part]}, ${other.title} ${other.kinds[part]}.`);
+  return { ...start, reasons };
 }

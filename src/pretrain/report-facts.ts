@@ -47,7 +47,10 @@ export function factsOf(
     ["Online model", `${millions(total("online"))} parameters, predictor included`],
     ["Target model", `${millions(total("target"))} parameters`],
     ["Backbone", `${size.stageBlocks.join(", ")} blocks, from ${start}, ${backbone.frozen ? "frozen" : "trained"}`],
-    ["Pixel decoder", `${size.pixelDecoderLayers} layers, width ${size.hiddenDim}`],
+    [
+      "Pixel decoder",
+      `${"pixelDecoderLayers" in size ? `${size.pixelDecoderLayers} layers, ` : ""}width ${size.hiddenDim}`,
+    ],
     ["Predictor", `${pretrain.selfAttentionBlocks} self-attention blocks, ${size.decoderLayers} decoder layers`],
     [
       "Masked",

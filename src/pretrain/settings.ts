@@ -22,7 +22,7 @@ import {
 import type { WhereOf } from "../core/settings-file.js";
 import { show } from "../core/show.js";
 import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
-import { modelConflicts, modelSection } from "../run/model-settings.js";
+import { modelConflicts, pretrainedModelSection } from "../run/model-settings.js";
 import { optimSection, RESUMABLE_RUN_SETTINGS, runConflicts, runFields } from "../run/optim-settings.js";
 import { maskGrid } from "./draws.js";
 
@@ -138,7 +138,7 @@ const from = z.strictObject({
 });
 
 export const pretrainSchema = z.strictObject({
-  model: modelSection,
+  model: pretrainedModelSection,
   pretrain,
   backbone,
   from,

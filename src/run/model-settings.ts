@@ -56,23 +56,28 @@ const swin = {
 };
 
 /** Family and backbone decide which settings a model has. */
-const variants = FAMILY_NAMES.map((name) => {
+const variantsOf = (name: FamilyName) => {
   const { fields } = familyOf({ family: name }).settings;
   const decoders: Record<string, z.ZodType> = { ...fields };
   return z.discriminatedUnion("backbone", [
     z.strictObject({ family: family(name), ...resnet, ...decoders }),
     z.strictObject({ family: family(name), ...swin, ...decoders }),
   ]);
-});
+};
 
 /** Settings of a backbone alone. */
 export type BackboneSettings = ValuesOf<typeof resnet> | ValuesOf<typeof swin>;
 export type ModelSettings = DecoderSettings & BackboneSettings;
 
-export const modelSection = z.discriminatedUnion("family", [
-  variants[0],
-  ...variants.slice(1),
-]) as unknown as z.ZodType<ModelSettings>;
+/** Settings of the models of some families. */
+function sectionOf([first, ...others]: readonly FamilyName[]): z.ZodType<ModelSettings> {
+  const section = z.discriminatedUnion("family", [variantsOf(first), ...others.map(variantsOf)]);
+  return section as unknown as z.ZodType<ModelSettings>;
+}
+
+export const modelSection = sectionOf(FAMILY_NAMES);
+/** Of those that Mask-JEPA pretrains. */
+export const pretrainedModelSection = sectionOf(FAMILY_NAMES.filter((family) => familyOf({ family }).pretrains));
 
 type ResNetSettings = Exclude<ModelSettings, { backbone: "swin" }>;
 

@@ -3,7 +3,8 @@
 import type { FamilyName } from "../families/families.js";
 import type { FamilyReader } from "./family-reader.js";
 import { mask2former } from "./mask2former.js";
+import { maskformer } from "./maskformer.js";
 
-const READERS: { readonly [K in FamilyName]: FamilyReader } = { mask2former, "mp-former": mask2former };
+const READERS: { readonly [K in FamilyName]: FamilyReader } = { mask2former, maskformer, "mp-former": mask2former };
 
 export const readerOf = (family: FamilyName): FamilyReader => READERS[family];

@@ -14,7 +14,9 @@ const configSchema = z.object({
   id2label: z.record(z.string().regex(/^\d+$/), z.string()).optional().catch(undefined),
   num_attention_heads: number,
   backbone_config: z.object({ drop_path_rate: number }).optional().catch(undefined),
+  decoder_config: z.object({ decoder_attention_heads: number }).optional().catch(undefined),
   class_weight: number,
+  cross_entropy_weight: number,
   mask_weight: number,
   dice_weight: number,
   no_object_weight: number,
@@ -63,13 +65,17 @@ function namesOf({ id2label }: Config): string[] | undefined {
 }
 
 function criterionOf(config: Config): Statement["criterion"] {
-  const { class_weight, mask_weight, dice_weight, no_object_weight } = config;
+  const {
+    class_weight,
+    cross_entropy_weight,
+    mask_weight: mask,
+    dice_weight: dice,
+    no_object_weight: noObject,
+  } = config;
   const { train_num_points: points, oversample_ratio: oversampling, importance_sample_ratio: importance } = config;
-  const all = [class_weight, mask_weight, dice_weight, no_object_weight, points, oversampling, importance];
-  if (all.includes(undefined)) return undefined;
-  const [classWeight, mask, dice, noObject, ...sampling] = all as number[];
-  const weights = { class: classWeight, mask, dice };
-  return { weights, noObject, points: sampling[0], oversampling: sampling[1], importance: sampling[2] };
+  const ofClass = class_weight ?? cross_entropy_weight;
+  if (ofClass === undefined || mask === undefined || dice === undefined || noObject === undefined) return undefined;
+  return { weights: { class: ofClass, mask, dice }, noObject, points, oversampling, importance };
 }
 
 /** transformers builds these, and no published weights are of them. */
@@ -92,7 +98,7 @@ export async function configStatement(file: string, modelType: string): Promise<
   return {
     from: "config.json",
     names: namesOf(config),
-    heads: config.num_attention_heads,
+    heads: config.num_attention_heads ?? config.decoder_config?.decoder_attention_heads,
     dropPath: config.backbone_config?.drop_path_rate,
     criterion: criterionOf(config),
     task: placeTask(config._name_or_path ?? ""),

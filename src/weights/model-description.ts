@@ -41,9 +41,9 @@ export interface CriterionFacts {
   /** Weight of "no object" in the classification loss. */
   readonly noObject: number;
   /** Points of the mask losses, candidates for the uncertain ones as a multiple, and the share of these. */
-  readonly points: number;
-  readonly oversampling: number;
-  readonly importance: number;
+  readonly points?: number;
+  readonly oversampling?: number;
+  readonly importance?: number;
 }
 
 /** What the state of a checkpoint says of its model; undefined for a checkpoint that is no fine-tuned model's. */

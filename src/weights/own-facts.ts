@@ -36,9 +36,9 @@ const statementSchema = z.object({
     .object({
       weights: z.object({ class: z.number(), mask: z.number(), dice: z.number() }),
       noObject: z.number(),
-      points: z.number(),
-      oversampling: z.number(),
-      importance: z.number(),
+      points: z.number().optional(),
+      oversampling: z.number().optional(),
+      importance: z.number().optional(),
     })
     .optional(),
   whiteLevel: z.number().gt(0).optional(),

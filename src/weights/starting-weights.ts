@@ -21,6 +21,8 @@ export interface StartingWeights {
   readonly loaded: readonly string[];
   readonly fresh: readonly string[];
   readonly leftBehind: readonly string[];
+  /** Sentences on parts that do not come from there although they were asked for. */
+  readonly reasons?: readonly string[];
 }
 
 /** All weights from the seed. */
@@ -128,7 +130,8 @@ function counted(names: readonly string[], keyOf: (name: string) => string): [ke
 }
 
 /** What a run prints about its beginning: which parts were loaded, and the modules that start fresh or stay behind. */
-export function describeStart({ source, loaded, fresh, leftBehind }: StartingWeights, family: FamilyName): string {
+export function describeStart(start: StartingWeights, family: FamilyName): string {
+  const { source, loaded, fresh, leftBehind, reasons = [] } = start;
   if (!source) return `All ${fresh.length} weights start fresh.`;
   const { prefixes } = familyOf({ family });
   /** "sem_seg_head.predictor.class_embed.weight" -> "sem_seg_head.predictor.class_embed" */
@@ -145,6 +148,7 @@ export function describeStart({ source, loaded, fresh, leftBehind }: StartingWei
   return [
     `Loaded ${loaded.length} weights from ${place}: ${parts.map(([part, count]) => `${part} (${count})`).join(", ")}`,
     ...(fresh.length > 0 ? [`Fresh, ${fresh.length} weights:${modules(fresh).join("")}`] : []),
+    ...reasons,
     ...(leftBehind.length > 0 ? [`Left behind, ${leftBehind.length} weights:${modules(leftBehind).join("")}`] : []),
   ].join("\n");
 }

@@ -185,7 +185,10 @@ describe("export of a run", () => {
     });
     expect(config.backbone_config).toMatchObject({ depths: [2, 2, 6, 2], num_heads: [3, 6, 12, 24], window_size: 7 });
     expect(config).toMatchObject({ id2label: { 149: "class 149" }, label2id: { "class 149": 149 } });
-    expect(preprocessorConfig(150, facts).size).toEqual({ shortest_edge: 512, longest_edge: 2048 });
+    expect(preprocessorConfig("Mask2FormerImageProcessor", 150, facts).size).toEqual({
+      shortest_edge: 512,
+      longest_edge: 2048,
+    });
   });
 });
 

@@ -10,7 +10,7 @@ import { inferenceWeights } from "../../src/predict/model-graph.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { bitsOf } from "../support/bits.js";
-import { createFinetuner, randomBatch, smallestFinetuning, squares } from "../support/tiny-finetuning.js";
+import { createFinetuner, randomBatch, smallestOf, squares } from "../support/tiny-finetuning.js";
 
 /** No object, one, some, and more than the model has queries. */
 const COUNTS = [0, 1, 5, 11];
@@ -26,7 +26,7 @@ describe.each(FAMILY_NAMES)("%s", (family) => {
   afterAll(() => {
     for (const runtime of runtimes) runtime.dispose();
   });
-  const settings = smallestFinetuning(`model.family=${family}`, "run.microBatch=1");
+  const settings = smallestOf(family, "run.microBatch=1");
   const step = (finetuner: Finetuner, number: number) =>
     finetuner.step(
       number,
@@ -65,9 +65,7 @@ describe.each(FAMILY_NAMES)("%s", (family) => {
   });
 
   test("predicts masks from features of a width of their own where model.maskDim says so", () => {
-    const shapes = inferenceWeights(
-      architectureOf(smallestFinetuning(`model.family=${family}`, "model.maskDim=12"), 3),
-    );
+    const shapes = inferenceWeights(architectureOf(smallestOf(family, "model.maskDim=12"), 3));
     expect(shapes.get("sem_seg_head.pixel_decoder.mask_features.weight")?.slice(0, 2)).toEqual([12, 32]);
     expect(shapes.get("sem_seg_head.predictor.mask_embed.layers.2.weight")).toEqual([12, 32]);
   });

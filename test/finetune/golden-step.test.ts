@@ -1,89 +1,35 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { TensorData } from "../../src/core/tensor-data.js";
+import { familyOf, sizesOf } from "../../src/families/families.js";
+import { segment } from "../../src/families/family.js";
 import { Finetuner } from "../../src/finetune/finetuner.js";
-import type { BackboneOptions } from "../../src/models/backbone.js";
-import type { Runtime } from "../../src/runtime/contract.js";
+import { buildMatching, Matcher } from "../../src/finetune/matcher.js";
+import { Graph } from "../../src/graph/graph.js";
+import { asConstants, Parameters } from "../../src/nn/scope.js";
+import { toOnnx } from "../../src/onnx/emit.js";
+import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
-import { architectureOf, type DecoderConfig } from "../golden/architecture.js";
-import { type GoldenCase, loadCase, type Result } from "../golden/case.js";
-import { drawsOf, type Scene, targetsOf } from "../golden/criterion-case.js";
+import { architectureOf } from "../golden/architecture.js";
+import { type GoldenCase, loadCase } from "../golden/case.js";
+import { drawsOf } from "../golden/criterion-case.js";
+import { batchOf, type Config, criterionOf, scaleOf, WHOLE_MODELS, weightsOf } from "../golden/whole-model.js";
 import { type Comparison, reportDifferences } from "../support/tensor-comparison.js";
 import { TOLERANCES } from "../support/tolerances.js";
 
 const CPU = TOLERANCES.cpu.parity;
 
-interface Config extends DecoderConfig {
-  TRAIN_NUM_POINTS: number;
-  OVERSAMPLE_RATIO: number;
-  IMPORTANCE_SAMPLE_RATIO: number;
-  NO_OBJECT_WEIGHT: number;
-  CLASS_WEIGHT: number;
-  MASK_WEIGHT: number;
-  DICE_WEIGHT: number;
-  PIXEL_MEAN: number[];
-  PIXEL_STD: number[];
-  BASE_LR: number;
-  WEIGHT_DECAY: number;
-  BACKBONE_MULTIPLIER: number;
-  CLIP_FULL_MODEL_NORM: number;
-  adamw: { betas: [number, number]; eps: number };
-}
+/** Runs of a case: a second one shows that images add up in one micro-batch as they do over several. */
+const ONE_BY_ONE = { microBatch: 1, first: Number.POSITIVE_INFINITY, name: "all steps, one image a micro-batch" };
+const TOGETHER = { microBatch: 2, first: Number.POSITIVE_INFINITY, name: "all steps, both images in one" };
+const TOGETHER_ONCE = { microBatch: 2, first: 1, name: "one step, both images in one" };
 
-const SIZE = [64, 96] as const;
+const { mask2formerR50, mask2formerSwin, maskformer, maskformerCoco } = WHOLE_MODELS;
 
-const BACKBONES: Record<string, BackboneOptions> = {
-  "07_full_mask2former_r50": {
-    kind: "resnet50",
-    stemChannels: 64,
-    stageBlocks: [3, 4, 6, 3],
-    stageChannels: [256, 512, 1024, 2048],
-    norm: "frozen",
-  },
-  "07_full_mask2former_swin": {
-    kind: "swin",
-    embedDim: 48,
-    depths: [2, 2, 2, 2],
-    heads: [2, 4, 8, 16],
-    window: 7,
-    dropPath: 0,
-  },
-};
-
-/** Images normalised and padded with zeros on the right and below, and their objects. */
-function batchOf(golden: GoldenCase, { PIXEL_MEAN, PIXEL_STD }: Config) {
-  const [height, width] = SIZE;
-  const images = new Float32Array(2 * 3 * height * width);
-  const targets = [0, 1].map((image) => {
-    const shape = golden.shapes.get(`image.${image}`)!;
-    const [, h, w] = shape;
-    const { data } = golden.values(`image.${image}`, shape);
-    for (let c = 0; c < 3; c++) {
-      for (let y = 0; y < h; y++) {
-        for (let x = 0; x < w; x++) {
-          const value = (data[(c * h + y) * w + x] - PIXEL_MEAN[c]) / PIXEL_STD[c];
-          images[((image * 3 + c) * height + y) * width + x] = value;
-        }
-      }
-    }
-    return targetsOf(golden.explicit<Scene>(`targets.${image}`), height, width)[0];
-  });
-  return { images, targets };
-}
-
-/** The weights before the first step, by name. */
-function weightsOf(golden: GoldenCase): Map<string, TensorData> {
-  const names = [...golden.shapes].filter(([name]) => /^(backbone|sem_seg_head)\./.test(name));
-  return new Map(names.map(([name, shape]) => [name, golden.values(name, shape)]));
-}
-
-/** What a difference is measured against: deltas of parameters are quantised by the parameter's own precision. */
-function scaleOf(golden: GoldenCase, { name, alt_max_abs_diff = 0, f64_max_abs_diff = 0, ...result }: Result): number {
-  const largest = Math.max(...Array.from(golden.stored(name) as Float32Array, Math.abs));
-  const noise = 20 * Math.max(alt_max_abs_diff, f64_max_abs_diff);
-  return Math.max(largest, result.shape.length === 0 ? result.abs_sum : 0, noise / CPU);
-}
-
-describe.each(Object.entries(BACKBONES))("the first steps of the whole official Mask2Former: %s", (name, backbone) => {
+describe.each([
+  { ...mask2formerR50, runs: [ONE_BY_ONE, TOGETHER_ONCE] },
+  { ...mask2formerSwin, runs: [ONE_BY_ONE, TOGETHER_ONCE] },
+  { ...maskformer, runs: [ONE_BY_ONE] },
+  { ...maskformerCoco, runs: [TOGETHER] },
+])("the first steps of a whole official model: $name", ({ name, backbone, size, runs }) => {
   let runtime: Runtime;
   let golden: GoldenCase;
   beforeAll(async () => {
@@ -92,15 +38,63 @@ describe.each(Object.entries(BACKBONES))("the first steps of the whole official 
   });
   afterAll(() => runtime.dispose());
 
-  test.each([
-    { microBatch: 1, name: "all steps, one image a micro-batch" },
-    { microBatch: 2, name: "one step, both images in one" },
-  ])("losses, gradients, norm and parameters: $name", async ({ microBatch }) => {
-    const all = golden.setting("steps");
-    const steps = microBatch === 1 ? all : 1;
+  test("predictions, and who is matched to whom", async () => {
     const config = golden.hyper.config as Config;
     const architecture = architectureOf(config, backbone);
-    const { images, targets } = batchOf(golden, config);
+    const { images, targets } = batchOf(golden, config, size);
+    const graph = new Graph("predictions");
+    const parameters = new Parameters(asConstants(graph, weightsOf(golden)));
+    const input = graph.input("images", "float32", [2, 3, ...size]);
+    const { groups } = segment(familyOf(architecture), parameters.root, input, architecture);
+    const [{ predictions }] = groups;
+    const nameOf = (i: number) => (i === predictions.length - 1 ? "" : `aux_outputs.${i}.`);
+    predictions.forEach(({ logits, masks }, i) => {
+      graph.output(`eval/${nameOf(i)}pred_logits`, logits);
+      graph.output(`eval/${nameOf(i)}pred_masks`, masks);
+    });
+    const allocated = ([name, { shape }]: [string, { shape: readonly number[] }]) => [
+      name,
+      runtime.allocate("float32", shape),
+    ];
+    const found: Record<string, DeviceTensor<"float32">> = Object.fromEntries([...graph.outputs].map(allocated));
+    const image = runtime.allocate("float32", input.shape);
+    await image.write({ dtype: "float32", shape: input.shape, data: images });
+    const program = await runtime.compile(toOnnx(graph), { name: graph.name });
+    await program.run({ images: image }, found);
+    const comparisons: Comparison[] = [];
+    for (const result of golden.results.filter(({ name }) => name.startsWith("eval/"))) {
+      comparisons.push(...golden.compare(result, (await found[result.name].read()).data));
+    }
+    expect(reportDifferences(comparisons, CPU)).toBe("");
+    const [, , ...maskSize] = predictions[0].masks.shape;
+    const { comparison } = familyOf(architecture);
+    const { queries, classes } = sizesOf(architecture);
+    const frame = { images: 2, queries, classes, size, maskSize: maskSize as [number, number], comparison };
+    const matching = await runtime.compile(toOnnx(buildMatching(frame, criterionOf(config))), { name: "matching" });
+    const matcher = new Matcher(runtime, matching, frame, criterionOf(config));
+    const pairs = targets.map(({ length }) => Math.min(length, queries));
+    const draws = drawsOf(golden, predictions.length, pairs);
+    for (let i = 0; i < predictions.length; i++) {
+      const output = { logits: found[`eval/${nameOf(i)}pred_logits`], masks: found[`eval/${nameOf(i)}pred_masks`] };
+      const matched = await matcher.match(output, targets, (image, out) => draws.matching(i, image, out));
+      matched.forEach(({ queries, objects }, image) => {
+        const key = `step0/match/${nameOf(i) === "" ? "final" : `aux${i}`}/image${image}`;
+        expect({ queries, objects }).toEqual({
+          queries: Array.from(golden.stored(`${key}/pred`), Number),
+          objects: Array.from(golden.stored(`${key}/target`), Number),
+        });
+      });
+    }
+    matcher.dispose();
+    for (const disposable of [program, matching, image, ...Object.values(found)]) disposable.dispose();
+  });
+
+  test.each(runs)("losses, gradients, norm and parameters: $name", async ({ microBatch, first }) => {
+    const all = golden.setting("steps");
+    const steps = Math.min(all, first);
+    const config = golden.hyper.config as Config;
+    const architecture = architectureOf(config, backbone);
+    const { images, targets } = batchOf(golden, config, size);
     const initial = { model: weightsOf(golden), target: new Map(), optimizer: new Map() };
     const before = new Map(
       [...initial.model].map(([name, { data }]) => [name, Float32Array.from(data as Float32Array)]),
@@ -109,13 +103,7 @@ describe.each(Object.entries(BACKBONES))("the first steps of the whole official 
       runtime,
       {
         architecture,
-        criterion: {
-          points: config.TRAIN_NUM_POINTS,
-          oversampling: config.OVERSAMPLE_RATIO,
-          importance: config.IMPORTANCE_SAMPLE_RATIO,
-          noObject: config.NO_OBJECT_WEIGHT,
-          weights: { class: config.CLASS_WEIGHT, mask: config.MASK_WEIGHT, dice: config.DICE_WEIGHT },
-        },
+        criterion: criterionOf(config),
         optim: {
           lr: config.BASE_LR,
           weightDecay: config.WEIGHT_DECAY,
@@ -133,11 +121,11 @@ describe.each(Object.entries(BACKBONES))("the first steps of the whole official 
         seed: 0,
         batch: 2,
         microBatch,
-        size: SIZE,
+        size,
       },
       async () => initial,
     );
-    const outputs = config.DEC_LAYERS;
+    const outputs = config.DEC_LAYERS; // as many predictions in all of them
     const pairs = targets.map(({ length }) => Math.min(length, config.NUM_OBJECT_QUERIES));
     const found = new Map<string, ArrayLike<number>>();
     for (let step = 0; step < steps; step++) {

@@ -1,4 +1,4 @@
-/** @file The decoders of the whole models among the golden cases. */
+/** @file The whole models among the golden cases. */
 
 import type { Architecture } from "../../src/families/families.js";
 
@@ -7,16 +7,46 @@ export interface DecoderConfig {
   HIDDEN_DIM: number;
   MASK_DIM: number;
   NUM_OBJECT_QUERIES: number;
-  /** Includes the prediction before the first layer. */
+  /** Of Mask2Former it includes the prediction before the first layer. */
   DEC_LAYERS: number;
   TRANSFORMER_ENC_LAYERS: number;
   NUM_CLASSES: number;
   NHEADS: number;
   DIM_FEEDFORWARD: number;
+  /** Mask2Former's. */
   ENCODER_FFN: number;
+  /** MaskFormer's. */
+  PIXEL_DECODER_NAME?: "BasePixelDecoder" | "TransformerEncoderPixelDecoder";
 }
 
 export function architectureOf(config: DecoderConfig, backbone: Architecture["backbone"]): Architecture {
+  const transformerDecoder = {
+    hiddenDim: config.HIDDEN_DIM,
+    maskDim: config.MASK_DIM,
+    queries: config.NUM_OBJECT_QUERIES,
+    classes: config.NUM_CLASSES,
+    heads: config.NHEADS,
+    feedForwardDim: config.DIM_FEEDFORWARD,
+  };
+  if (config.PIXEL_DECODER_NAME !== undefined) {
+    const encoder = {
+      heads: config.NHEADS,
+      layers: config.TRANSFORMER_ENC_LAYERS,
+      feedForwardDim: config.DIM_FEEDFORWARD,
+    };
+    return {
+      family: "maskformer",
+      backbone,
+      pixelDecoder: {
+        width: config.HIDDEN_DIM,
+        maskDim: config.MASK_DIM,
+        normGroups: 32,
+        ...(encoder.layers > 0 && { encoder }),
+      },
+      transformerDecoder: { ...transformerDecoder, layers: config.DEC_LAYERS },
+      dropout: 0,
+    };
+  }
   return {
     family: "mask2former",
     backbone,
@@ -28,14 +58,6 @@ export function architectureOf(config: DecoderConfig, backbone: Architecture["ba
       feedForwardDim: config.ENCODER_FFN,
       normGroups: 32,
     },
-    transformerDecoder: {
-      hiddenDim: config.HIDDEN_DIM,
-      maskDim: config.MASK_DIM,
-      queries: config.NUM_OBJECT_QUERIES,
-      layers: config.DEC_LAYERS - 1,
-      classes: config.NUM_CLASSES,
-      heads: config.NHEADS,
-      feedForwardDim: config.DIM_FEEDFORWARD,
-    },
+    transformerDecoder: { ...transformerDecoder, layers: config.DEC_LAYERS - 1 },
   };
 }

@@ -72,6 +72,12 @@ describe("presets", () => {
     );
   });
 
+  test("a family that Mask-JEPA does not pretrain is refused", () => {
+    expect(() => resolveSettings({ preset: "tiny", sets: ["model.family=maskformer"] })).toThrow(
+      'model.family=maskformer: expected one of "mask2former", found "maskformer"',
+    );
+  });
+
   test("smaller presets keep the paper's 8x8 patches", () => {
     for (const name of PRESET_NAMES) {
       const { cells, patch } = stepOptions(PRESETS[name]).mask;

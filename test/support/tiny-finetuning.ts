@@ -1,5 +1,6 @@
 /** @file A fine-tuning that takes a second: Mask2Former at its smallest, and labelled scenes for it. */
 
+import type { FamilyName } from "../../src/families/families.js";
 import { finetunerOptions } from "../../src/finetune/composition.js";
 import { Finetuner } from "../../src/finetune/finetuner.js";
 import type { FinetuneSettings } from "../../src/finetune/settings.js";
@@ -10,17 +11,29 @@ import { writeSampleData } from "../../src/sample-data/write-sample-data.js";
 import { freshWeights } from "../../src/weights/starting-weights.js";
 import { randomImagesOf } from "./tiny-pretraining.js";
 
-/** `--set` arguments that shrink the model of the preset "small". */
-export const SMALLEST_MODEL = [
+const SMALLEST = [
   "model.stemChannels=8",
   "model.stageChannels=[8,16,32,64]",
   "model.hiddenDim=32",
   "model.normGroups=4",
-  "model.pixelDecoderLayers=1",
-  "model.pixelDecoderFfn=32",
   "model.decoderLayers=2",
   "model.decoderFfn=32",
 ];
+
+const SMALLEST_PIXEL_DECODERS: Readonly<Record<FamilyName, readonly string[]>> = {
+  mask2former: ["model.pixelDecoderLayers=1", "model.pixelDecoderFfn=32"],
+  "mp-former": ["model.pixelDecoderLayers=1", "model.pixelDecoderFfn=32"],
+  maskformer: ["model.encoderLayers=1"],
+};
+
+/** `--set` arguments that shrink the model of the preset "small". */
+export const smallestModel = (family: FamilyName = "mask2former") => [
+  `model.family=${family}`,
+  ...SMALLEST,
+  ...SMALLEST_PIXEL_DECODERS[family],
+];
+
+export const SMALLEST_MODEL = smallestModel();
 
 /** Few queries and points, 64 x 64 pixels and batches of 4. */
 export const SMALLEST_TRAINING = [
@@ -37,7 +50,12 @@ export const SMALLEST_TRAINING = [
 export const SMALLEST_FINETUNING = [...SMALLEST_MODEL, ...SMALLEST_TRAINING];
 
 export function smallestFinetuning(...sets: readonly string[]): FinetuneSettings {
-  return resolveSettings({ preset: "small", sets: [...SMALLEST_FINETUNING, ...sets] });
+  return smallestOf("mask2former", ...sets);
+}
+
+/** The same of a family. */
+export function smallestOf(family: FamilyName, ...sets: readonly string[]): FinetuneSettings {
+  return resolveSettings({ preset: "small", sets: [...smallestModel(family), ...SMALLEST_TRAINING, ...sets] });
 }
 
 /** Writes `images` labelled scenes of 64 x 64 pixels, a fifth of them for validation. */

@@ -3,6 +3,7 @@
 import { InputError } from "../../core/errors.js";
 import { groupNames } from "./group-names.js";
 import { FIRST_MASK2FORMER, HUGGINGFACE_MASK2FORMER, MASK2FORMER } from "./mask2former.js";
+import { HUGGINGFACE_MASKFORMER } from "./maskformer.js";
 import { DETECTRON2_RESNET, HUGGINGFACE_RESNET, TORCHVISION_RESNET } from "./resnet.js";
 import { below, type Plan, type Rule, type RuleSet, ruleSet } from "./rules.js";
 import { HUGGINGFACE_SWIN, MICROSOFT_SWIN, TIMM_SWIN } from "./swin.js";
@@ -48,6 +49,8 @@ function backbone(
 }
 
 const PREDICTOR = "sem_seg_head.predictor.class_embed.weight";
+/** After the layers of its transformer decoder, where its relatives have a `decoder_norm`. */
+const MASKFORMER_NORM = "sem_seg_head.predictor.transformer.decoder.norm.weight";
 const canonical = ruleSet(MASK2FORMER);
 const model = (family: string, name: string, title: string, anchors: readonly string[]): Layout => ({
   name,
@@ -64,6 +67,14 @@ export const LAYOUTS: readonly Layout[] = [
   model("oneformer", "oneformer", "OneFormer", [PREDICTOR, "task_mlp.layers.0.weight"]),
   model("mp-former", "mp-former", "MP-Former", [PREDICTOR, "sem_seg_head.predictor.label_enc.weight"]),
   {
+    ...model("maskformer", "maskformer-1", "MaskFormer before its pixel decoder was a module of its own", [
+      "sem_seg_head.mask_features.weight",
+      MASKFORMER_NORM,
+    ]),
+    rules: ruleSet(FIRST_MASK2FORMER),
+  },
+  model("maskformer", "maskformer", "MaskFormer", [PREDICTOR, MASKFORMER_NORM]),
+  {
     ...model("mask2former", "mask2former-1", "Mask2Former before its pixel decoder was a module of its own", [
       "sem_seg_head.mask_features.weight",
     ]),
@@ -77,6 +88,13 @@ export const LAYOUTS: readonly Layout[] = [
   model("mask2former", "canonical", "backbone and pixel decoder under the names of Mask2Former", [
     "sem_seg_head.pixel_decoder.mask_features.weight",
   ]),
+  {
+    ...model("maskformer", "huggingface-maskformer", "Hugging Face MaskFormerForInstanceSegmentation", [
+      "model.pixel_level_module.decoder.fpn.stem.0.weight",
+      "class_predictor.weight",
+    ]),
+    rules: ruleSet(HUGGINGFACE_MASKFORMER),
+  },
   {
     ...model("mask2former", "huggingface", "Hugging Face Mask2FormerForUniversalSegmentation", [
       "model.pixel_level_module.decoder.mask_projection.weight",

@@ -3,7 +3,7 @@
  * each output, without `backbone.` (Mask2Former's swin.py, transformers' modeling_swin.py).
  */
 
-import { type Rule, renames } from "./rules.js";
+import { below, isFusion, type Rule, renames } from "./rules.js";
 
 /** Microsoft's classification models, MoBY's encoder, Mask2Former's backbone. */
 export const MICROSOFT_SWIN: readonly Rule[] = renames([
@@ -49,15 +49,18 @@ export const HUGGINGFACE_SWIN: readonly Rule[] = [
   { canonical: `${BLOCK}.attn.qkv.{p}`, foreign: ["query", "key", "value"].map((part) => `${SELF}.${part}.{p}`) },
 ];
 
-/**
- * As older versions of transformers kept it inside Mask2Former (`MaskFormerSwin`): another level, and norms by number.
- */
-export const HUGGINGFACE_OLD_SWIN: readonly Rule[] = [
-  ...HUGGINGFACE_SWIN.filter(({ canonical }) => !canonical.startsWith("norm")).map((rule) =>
-    typeof rule.foreign === "string"
-      ? { ...rule, foreign: `model.${rule.foreign}`, readOnly: true }
-      : { ...rule, foreign: rule.foreign.map((part) => `model.${part}`) },
+/** Hugging Face `MaskFormerSwinBackbone`: another level, and norms by number. */
+export const MASKFORMER_SWIN: readonly Rule[] = [
+  ...below(
+    HUGGINGFACE_SWIN.filter(({ canonical }) => !canonical.startsWith("norm")),
+    "",
+    "model.",
   ),
-  { canonical: "norm{s}.{p}", foreign: "hidden_states_norms.{s}.{p}", readOnly: true },
-  { canonical: "norm.{p}", foreign: "model.layernorm.{p}", readOnly: true },
+  { canonical: "norm{s}.{p}", foreign: "hidden_states_norms.{s}.{p}" },
+  { canonical: "norm.{p}", foreign: "model.layernorm.{p}" },
 ];
+
+/** As older versions of transformers kept it inside Mask2Former. */
+export const HUGGINGFACE_OLD_SWIN: readonly Rule[] = MASKFORMER_SWIN.map((rule) =>
+  isFusion(rule) ? rule : { ...rule, readOnly: true },
+);

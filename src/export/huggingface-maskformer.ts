@@ -1,0 +1,53 @@
+/** @file `config.json` of transformers' `MaskFormerForInstanceSegmentation` (its models/maskformer/). */
+
+import type { JsonObject } from "../checkpoint/checkpoint.js";
+import { InputError } from "../core/errors.js";
+import type { Shape } from "../core/tensor-data.js";
+import { maskformerSizes } from "../weights/maskformer.js";
+import { backboneConfig, GROUPS, labels, shapesOf } from "./huggingface-config.js";
+import type { ModelFacts } from "./model-facts.js";
+
+/**
+ * Read off the shapes of canonical tensors.
+ * @throws InputError when they are no whole model, or one that transformers cannot express
+ */
+export function maskformerConfig(shapes: ReadonlyMap<string, Shape>, source: string, facts: ModelFacts): JsonObject {
+  const sizes = maskformerSizes(shapesOf(shapes, source));
+  const { heads = 8, normGroups = GROUPS, criterion, dropout } = facts;
+  if (sizes.encoderLayers > 0 || normGroups !== GROUPS) {
+    throw new InputError({
+      where: source,
+      expected: `a model that transformers can express: no encoder in the pixel decoder, norms in ${GROUPS} groups`,
+      found: `${sizes.encoderLayers} layers of an encoder, norms in ${normGroups} groups`,
+      fix: "Export it with --to detectron2 or canonical.",
+    });
+  }
+  return {
+    model_type: "maskformer",
+    architectures: ["MaskFormerForInstanceSegmentation"],
+    backbone_config: backboneConfig(shapes, source, facts),
+    decoder_config: {
+      model_type: "detr",
+      d_model: sizes.hiddenDim,
+      num_queries: sizes.queries,
+      decoder_layers: sizes.decoderLayers,
+      decoder_ffn_dim: sizes.feedForwardDim,
+      decoder_attention_heads: heads,
+      activation_function: "relu",
+      // One rate for all that the authors drop; transformers has three.
+      ...(dropout !== undefined && { dropout, attention_dropout: dropout, activation_dropout: dropout }),
+    },
+    fpn_feature_size: sizes.pyramidDim,
+    mask_feature_size: sizes.maskDim,
+    num_attention_heads: heads,
+    num_hidden_layers: sizes.decoderLayers,
+    ...(criterion && {
+      no_object_weight: criterion.noObject,
+      cross_entropy_weight: criterion.weights.class,
+      mask_weight: criterion.weights.mask,
+      dice_weight: criterion.weights.dice,
+      use_auxiliary_loss: true,
+    }),
+    ...labels(sizes.classes, source, facts),
+  };
+}

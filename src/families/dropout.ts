@@ -1,0 +1,59 @@
+/** @file Dropout of a family's layers in training: factors that are drawn for each image, as inputs of the graph. */
+
+import { ShapeError } from "../core/errors.js";
+import { RandomStream } from "../core/random.js";
+import { sizeOf } from "../core/tensor-data.js";
+import { Graph } from "../graph/graph.js";
+import { Dropout, NO_DROPOUT } from "../nn/dropout.js";
+import { asInputs, Parameters, type Scope } from "../nn/scope.js";
+import type { OwnInputs } from "./family.js";
+import type { OwnInput, TrainingBatch } from "./training.js";
+
+const NAME = "dropout in ";
+
+/** Drops by the inputs that `droppedInputs` asks for; nothing where there are none, as in inference. */
+export function dropoutOf(inputs: OwnInputs = new Map()): Dropout {
+  if (![...inputs.keys()].some((name) => name.startsWith(NAME))) return NO_DROPOUT;
+  return new Dropout((place, shape) => {
+    const factors = inputs.get(NAME + place);
+    if (factors?.shape.join() === shape.join()) return factors;
+    throw new ShapeError(NAME + place, `an input [${shape}]`, factors ? `[${factors.shape}]` : "none");
+  });
+}
+
+/** The inputs that layers need to drop what they compute: one for each place that they name when `build` makes them. */
+export function droppedInputs(build: (p: Scope, graph: Graph, dropout: Dropout) => void): Map<string, OwnInput> {
+  const inputs = new Map<string, OwnInput>();
+  const graph = new Graph("dropout");
+  const dropout = new Dropout((place, shape) => {
+    inputs.set(NAME + place, { dtype: "float32", shape });
+    return graph.zeros(shape);
+  });
+  build(new Parameters(asInputs(graph)).root, graph, dropout);
+  return inputs;
+}
+
+/**
+ * Values of such inputs for images `first` .. `first + count - 1` of a batch: 0 for a share `rate` of the elements,
+ * 1 / (1 - rate) for the others. `inputs`: those of a single image.
+ */
+export function drawFactors(
+  inputs: ReadonlyMap<string, OwnInput>,
+  rate: number,
+  { seed, step }: Pick<TrainingBatch, "seed" | "step">,
+  [first, count]: readonly [first: number, count: number],
+): Map<string, Float32Array> {
+  const kept = 1 / (1 - rate);
+  return new Map(
+    [...inputs].map(([purpose, { shape }]) => {
+      const size = sizeOf(shape);
+      const factors = new Float32Array(count * size);
+      for (let i = 0; i < count; i++) {
+        const stream = new RandomStream({ seed, step, sample: first + i, purpose });
+        stream.fillUniform(factors.subarray(i * size, (i + 1) * size));
+      }
+      for (let i = 0; i < factors.length; i++) factors[i] = factors[i] < rate ? 0 : kept;
+      return [purpose, factors];
+    }),
+  );
+}
