@@ -2,12 +2,12 @@
 
 import { readSafetensors } from "../src/checkpoint/safetensors.js";
 import { floats, sizeOf, type TensorData } from "../src/core/tensor-data.js";
-import type { Target } from "../src/data/targets.js";
 import { architectureOf, finetunerOptions } from "../src/finetune/composition.js";
 import { pointDraws } from "../src/finetune/draws.js";
 import { Finetuner, type StepReport } from "../src/finetune/finetuner.js";
 import { buildTraining } from "../src/finetune/programs.js";
 import { pointCounts } from "../src/losses/points.js";
+import type { Target } from "../src/masks/segmentation.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
 import { CLASSES, cocoDeclarations, cocoSettings, sharpen } from "./coco-model.js";
 import type { Job, Problem, Tensors } from "./job.js";
@@ -15,6 +15,7 @@ import { drawScene, type Scene } from "./scene.js";
 import { workOf } from "./work.js";
 
 /** Length of the run that the schedule sees: it is constant for most of it. */
+const NUMBERED = Array.from({ length: CLASSES }, (_, i) => ({ name: String(i), isThing: true }));
 const STEPS = 1000;
 
 const scenesOf = ({ size, images }: Problem, step: number): Scene[] =>
@@ -110,7 +111,7 @@ export const finetuneStep: Job = {
   async start(problem) {
     const settings = cocoSettings(problem);
     const runtime = await createRuntime({ device: "cpu", cores: problem.cores });
-    const finetuner = await Finetuner.create(runtime, finetunerOptions(settings, CLASSES, STEPS), async () => ({
+    const finetuner = await Finetuner.create(runtime, finetunerOptions(settings, NUMBERED, STEPS), async () => ({
       model: await readSafetensors(problem.weights),
       target: new Map(),
       optimizer: new Map(),

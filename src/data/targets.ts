@@ -18,8 +18,6 @@ import {
 import { clipPolygon } from "./clip-polygon.js";
 import { type LabelledView, viewAxes } from "./labelled-view.js";
 
-export type { Target };
-
 /** A view of labels, the size it is padded to, and the memory for its masks. */
 export interface TargetView {
   readonly view: LabelledView;

@@ -3,7 +3,8 @@
 import type { JsonObject } from "../checkpoint/checkpoint.js";
 import { familyIn, layoutOf } from "../checkpoint/names/layouts.js";
 import { type Shape, zeros } from "../core/tensor-data.js";
-import { type FamilyName, familyOf, isFamily } from "../families/families.js";
+import { FAMILY_NAMES, type FamilyName, familyOf, isFamily } from "../families/families.js";
+import type { HuggingFaceClass } from "../families/family.js";
 import { derivedBuffers } from "./derived-buffers.js";
 import { backboneConfig, modelConfig, preprocessorConfig, settingsText } from "./huggingface-config.js";
 import { maskformerConfig } from "./huggingface-maskformer.js";
@@ -16,12 +17,9 @@ interface Configured {
   readonly processor: string;
 }
 
-const MASK2FORMER: Configured = { config: modelConfig, processor: "Mask2FormerImageProcessor" };
-
-const CONFIGURED: Readonly<Record<FamilyName, Configured>> = {
-  mask2former: MASK2FORMER,
-  "mp-former": MASK2FORMER,
-  maskformer: { config: maskformerConfig, processor: "MaskFormerImageProcessor" },
+const CONFIGURED: Readonly<Record<HuggingFaceClass, Configured>> = {
+  Mask2FormerForUniversalSegmentation: { config: modelConfig, processor: "Mask2FormerImageProcessor" },
+  MaskFormerForInstanceSegmentation: { config: maskformerConfig, processor: "MaskFormerImageProcessor" },
 };
 
 function familyAmong(weights: Weights): FamilyName | undefined {
@@ -29,6 +27,9 @@ function familyAmong(weights: Weights): FamilyName | undefined {
   const family = layout && familyIn(layout);
   return isFamily(family) ? family : undefined;
 }
+
+const classOf = (weights: Weights): HuggingFaceClass =>
+  familyOf({ family: familyAmong(weights) ?? FAMILY_NAMES[0] }).names.huggingface.architecture;
 
 const isWhole = (weights: Weights) => [...weights.keys()].some((name) => name.startsWith("sem_seg_head."));
 
@@ -57,7 +58,7 @@ export const huggingface: Target = {
   texts(weights, source, facts) {
     const shapes = new Map([...weights].map(([name, { shape }]) => [name, shape] as const));
     if (!isWhole(weights)) return new Map([["config.json", settingsText(backboneConfig(shapes, source, facts))]]);
-    const { config: configOf, processor } = CONFIGURED[familyAmong(weights) ?? "mask2former"];
+    const { config: configOf, processor } = CONFIGURED[classOf(weights)];
     const config = configOf(shapes, source, facts);
     const classes = Object.keys(config.id2label as JsonObject).length;
     return new Map([

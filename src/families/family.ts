@@ -59,14 +59,15 @@ export interface ModelSizes {
 
 /** How outputs become segments. */
 export interface SegmentRule {
-  /** Forms of the answer that the family has. */
-  readonly tasks: readonly Task[];
   /**
    * Pixels of a panoptic segment: all in which it has the best score, or of these the ones where its own mask is at
    * least 0.5.
    */
   readonly panoptic: "won" | "won-and-claimed";
 }
+
+/** The classes of Hugging Face transformers that models of some family are there. */
+export type HuggingFaceClass = "Mask2FormerForUniversalSegmentation" | "MaskFormerForInstanceSegmentation";
 
 /** What its weights are called elsewhere. */
 export interface NamesElsewhere {
@@ -75,7 +76,7 @@ export interface NamesElsewhere {
   /** The same of Hugging Face transformers', and the class there that reads them. */
   readonly huggingface: {
     readonly layout: string;
-    readonly architecture: string;
+    readonly architecture: HuggingFaceClass;
     /** Weights that the class has and the family has not: zeros, as many as another weight of the family has. */
     readonly zeros?: readonly { readonly name: string; readonly like: string }[];
     /** What whoever exports there is told. */

@@ -2,7 +2,6 @@
 
 import { count } from "../core/settings-fields.js";
 import { POINTWISE_CROSS_ENTROPY } from "../losses/mask-comparison.js";
-import { TASKS } from "../masks/segmentation.js";
 import { type BackboneOptions, backbone, backboneForInference } from "../models/backbone.js";
 import { type PixelDecoderOptions, pixelDecoder } from "../models/pixel-decoder.js";
 import {
@@ -170,7 +169,7 @@ export const mask2former: Family<Mask2FormerSettings, Mask2FormerEncoder, Mask2F
     return { groups: [{ name: "", objects: "matched", predictions }] };
   },
   comparison: POINTWISE_CROSS_ENTROPY,
-  segments: { tasks: TASKS, panoptic: "won-and-claimed" },
+  segments: { panoptic: "won-and-claimed" },
   backboneOf: ({ backbone }) => backbone,
   withBackbone: (options, backbone) => ({ ...options, backbone }),
   forInference: (options) => ({

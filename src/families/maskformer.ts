@@ -2,7 +2,6 @@
 
 import { belowOne, count } from "../core/settings-fields.js";
 import { PIXELWISE_FOCAL } from "../losses/focal.js";
-import { TASKS } from "../masks/segmentation.js";
 import {
   type BackboneOptions,
   backbone,
@@ -247,7 +246,7 @@ export const maskformer: Family<MaskFormerSettings, MaskFormerEncoder, MaskForme
   training,
   comparison: PIXELWISE_FOCAL,
   // The official code has no instances; transformers takes them as Mask2Former does.
-  segments: { tasks: TASKS, panoptic: "won" },
+  segments: { panoptic: "won" },
   backboneOf: ({ backbone }) => backbone,
   withBackbone: (options, backbone) => ({ ...options, backbone }),
   forInference: (options) => ({

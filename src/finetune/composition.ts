@@ -66,10 +66,15 @@ export function trainingView({ data }: FinetuneSettings): LabelledViewRule {
 }
 
 /** `steps`: length of the whole run. */
-export function finetunerOptions(settings: FinetuneSettings, classes: number, steps: number): FinetunerOptions {
+export function finetunerOptions(
+  settings: FinetuneSettings,
+  classes: readonly ClassFacts[],
+  steps: number,
+): FinetunerOptions {
   const { model, run } = settings;
   const optim = optimOptions(settings.optim, familyOf(model).prefixes);
-  return { ...segmentationOptions(settings, classes), optim, steps, seed: run.seed, batch: run.batch };
+  const segmentation = segmentationOptions(settings, classes.length);
+  return { ...segmentation, classes, optim, steps, seed: run.seed, batch: run.batch };
 }
 
 /**
@@ -111,7 +116,7 @@ export function createFinetuner(
   settings: FinetuneSettings,
   { classes, steps, state, onStart, reporter = SILENT }: FinetunerPlan,
 ): Promise<Finetuner> {
-  const options = { ...finetunerOptions(settings, classes.length, steps), classes };
+  const options = finetunerOptions(settings, classes, steps);
   return Finetuner.create(runtime, options, async (declared) => {
     if (state) return state;
     const start = await startingWeights(settings, declared, { classes, reporter });

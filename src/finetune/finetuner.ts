@@ -13,17 +13,14 @@ import { pointDraws } from "./draws.js";
 import { type LabelledBatchOnDevice, Segmentation, type SegmentationOptions } from "./segmentation.js";
 
 export interface FinetunerOptions extends SegmentationOptions, TrainerOptions {
-  /** Of the data, as many as the architecture has; without names by default. */
-  readonly classes?: readonly ClassFacts[];
+  /** Of the data, as many as the architecture has. */
+  readonly classes: readonly ClassFacts[];
 }
 
 export interface StepReport extends Pick<TrainerReport, "gradientNorm" | "learningRate"> {
   /** "loss", the weighted sum of all, then each by the official code's name: "loss_ce", "loss_mask_3", ... */
   readonly losses: Record<string, number>;
 }
-
-const unnamedClasses = (count: number): ClassFacts[] =>
-  Array.from({ length: count }, () => ({ name: "", isThing: true }));
 
 /** Fine-tunes a model step by step; what a step reads and in which order is up to the caller. */
 export class Finetuner {
@@ -69,8 +66,7 @@ export class Finetuner {
 
   /** What a step draws besides the points of its losses: nothing for most families. */
   private draw(step: number, objects: readonly (readonly Target[])[]): DrawnBatch {
-    const { architecture, seed, size } = this.options;
-    const { classes = unnamedClasses(sizesOf(architecture).classes) } = this.options;
+    const { architecture, classes, seed, size } = this.options;
     const { training } = familyOf(architecture);
     return training ? training.draw(architecture, { seed, step, objects, classes, size }) : undrawn({ objects });
   }

@@ -1,10 +1,15 @@
-/** @file The families whose models are read off their tensors: one row each. */
+/** @file How models are read off their tensors, by what they are to Hugging Face transformers. */
 
-import type { FamilyName } from "../families/families.js";
+import { type FamilyName, familyOf } from "../families/families.js";
+import type { HuggingFaceClass } from "../families/family.js";
 import type { FamilyReader } from "./family-reader.js";
 import { mask2former } from "./mask2former.js";
 import { maskformer } from "./maskformer.js";
 
-const READERS: { readonly [K in FamilyName]: FamilyReader } = { mask2former, maskformer, "mp-former": mask2former };
+const READERS: { readonly [K in HuggingFaceClass]: FamilyReader } = {
+  Mask2FormerForUniversalSegmentation: mask2former,
+  MaskFormerForInstanceSegmentation: maskformer,
+};
 
-export const readerOf = (family: FamilyName): FamilyReader => READERS[family];
+export const readerOf = (family: FamilyName): FamilyReader =>
+  READERS[familyOf({ family }).names.huggingface.architecture];

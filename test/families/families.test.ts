@@ -10,7 +10,7 @@ import { inferenceWeights } from "../../src/predict/model-graph.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { bitsOf } from "../support/bits.js";
-import { createFinetuner, randomBatch, smallestOf, squares } from "../support/tiny-finetuning.js";
+import { createFinetuner, numberedClasses, randomBatch, smallestOf, squares } from "../support/tiny-finetuning.js";
 
 /** No object, one, some, and more than the model has queries. */
 const COUNTS = [0, 1, 5, 11];
@@ -43,7 +43,7 @@ describe.each(FAMILY_NAMES)("%s", (family) => {
     const second = await step(unbroken, 1);
     const resumed = await Finetuner.create(
       several,
-      finetunerOptions(settings, 3, settings.run.steps as number),
+      finetunerOptions(settings, numberedClasses(3), settings.run.steps as number),
       async () => stored,
     );
     expect(await step(resumed, 1)).toEqual(second);

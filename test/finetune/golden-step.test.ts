@@ -13,6 +13,7 @@ import { type GoldenCase, loadCase } from "../golden/case.js";
 import { drawsOf } from "../golden/criterion-case.js";
 import { batchOf, type Config, criterionOf, scaleOf, WHOLE_MODELS, weightsOf } from "../golden/whole-model.js";
 import { type Comparison, reportDifferences } from "../support/tensor-comparison.js";
+import { numberedClasses } from "../support/tiny-finetuning.js";
 import { TOLERANCES } from "../support/tolerances.js";
 
 const CPU = TOLERANCES.cpu.parity;
@@ -103,6 +104,7 @@ describe.each([
       runtime,
       {
         architecture,
+        classes: numberedClasses(sizesOf(architecture).classes),
         criterion: criterionOf(config),
         optim: {
           lr: config.BASE_LR,

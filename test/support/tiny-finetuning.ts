@@ -63,11 +63,15 @@ export async function writeScenes(dir: string, images: number): Promise<void> {
   await writeSampleData({ dir, images, size: 64, seed: 3 });
 }
 
+/** Things called "class 0", "class 1", ... */
+export const numberedClasses = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ name: `class ${i}`, isThing: true }));
+
 /** A finetuner of those settings for `classes` classes, from the seed's weights. */
 export function createFinetuner(runtime: Runtime, settings: FinetuneSettings, classes = 3): Promise<Finetuner> {
   return Finetuner.create(
     runtime,
-    finetunerOptions(settings, classes, settings.run.steps as number),
+    finetunerOptions(settings, numberedClasses(classes), settings.run.steps as number),
     async (declared) => ({
       model: freshWeights(declared, settings.run.seed).weights,
       target: new Map(),
