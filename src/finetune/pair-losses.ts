@@ -1,17 +1,16 @@
-/**
- * @file The losses of matched masks, wherever they are compared: the graph of pairs, and how the criterion asks for
- * them.
- */
+/** @file The losses of masks and their objects, wherever they are compared: the graph of some pairs, and its runs. */
 
+import type { Shape } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { gradients } from "../graph/differentiate.js";
 import type { Graph, Tensor } from "../graph/graph.js";
 import type { MaskComparison } from "../losses/mask-comparison.js";
 import { diceLoss } from "../losses/mask-loss.js";
 import type { LossWeights } from "../losses/matching-cost.js";
-import type { DeviceTensor } from "../runtime/contract.js";
+import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 import { NonFiniteImage } from "../train/non-finite.js";
 import type { PointDraws } from "./criterion-options.js";
+import { hostMemory, hostValues, upload } from "./host-memory.js";
 import type { Pair } from "./pair-sampler.js";
 
 /** The mask logits of an output, where their gradient goes, and the number of the output. */
@@ -58,9 +57,74 @@ export function pairLosses(
   graph.output("gradient", gradient);
 }
 
-/** Adds the losses of a pair. @throws NonFiniteImage */
-export function addLosses(sums: LossSums, { mask, dice }: LossSums, image: number): void {
-  if (!Number.isFinite(mask + dice)) throw new NonFiniteImage(image, `a mask loss is ${mask}`);
-  sums.mask += mask;
-  sums.dice += dice;
+type Floats = DeviceTensor<"float32">;
+
+/** Where the logits and labels of some pairs are put together. */
+export interface PairMemory {
+  readonly logits: Float32Array;
+  readonly labels: Float32Array;
+}
+
+/** Runs of a graph with `pairLosses`, as many pairs at once as its tensors have rows. */
+export class PairRuns {
+  private readonly scale: Floats;
+  private readonly mask: Floats;
+  private readonly dice: Floats;
+  private readonly gradient: Floats;
+  private readonly logits: Floats;
+  private readonly labels: Floats;
+
+  constructor(
+    runtime: Runtime,
+    private readonly program: Program,
+    /** Shapes of its inputs; the gradient is as large as the logits. */
+    { logits, labels }: { readonly logits: Shape; readonly labels: Shape },
+  ) {
+    const allocate = (shape: Shape) => runtime.allocate("float32", shape);
+    this.logits = allocate(logits);
+    this.labels = allocate(labels);
+    this.scale = allocate([]);
+    this.mask = allocate(logits.slice(0, 1));
+    this.dice = allocate(logits.slice(0, 1));
+    this.gradient = allocate(logits);
+  }
+
+  /**
+   * Sums of both losses. `fill` puts some pairs together; `take` gets each of these, its number among them and the
+   * gradients of all of their logits, of the losses over `normaliser`.
+   * @throws NonFiniteImage
+   */
+  async compute(
+    pairs: readonly Pair[],
+    normaliser: number,
+    fill: (pairs: readonly Pair[], memory: PairMemory) => void,
+    take: (pair: Pair, i: number, gradients: Float32Array) => void,
+  ): Promise<LossSums> {
+    const { logits, labels, scale, mask, dice, gradient } = this;
+    await scale.write({ dtype: "float32", shape: [], data: Float32Array.of(1 / normaliser) });
+    const [most] = logits.shape;
+    const sums = { mask: 0, dice: 0 };
+    for (let start = 0; start < pairs.length; start += most) {
+      const chunk = pairs.slice(start, start + most);
+      const memory = { logits: hostMemory(logits), labels: hostMemory(labels) };
+      fill(chunk, memory);
+      await upload(logits, memory.logits);
+      await upload(labels, memory.labels);
+      await this.program.run({ logits, labels, scale }, { mask, dice, gradient });
+      const [ofMask, ofDice, gradients] = await Promise.all([mask, dice, gradient].map(hostValues));
+      chunk.forEach((pair, i) => {
+        if (!Number.isFinite(ofMask[i] + ofDice[i])) {
+          throw new NonFiniteImage(pair.image, `a mask loss is ${ofMask[i]}`);
+        }
+        sums.mask += ofMask[i];
+        sums.dice += ofDice[i];
+        take(pair, i, gradients);
+      });
+    }
+    return sums;
+  }
+
+  dispose(): void {
+    for (const tensor of [this.logits, this.labels, this.scale, this.mask, this.dice, this.gradient]) tensor.dispose();
+  }
 }

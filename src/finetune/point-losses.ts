@@ -4,12 +4,12 @@ import { Graph } from "../graph/graph.js";
 import { type BorderedMap, borderedMap, readBordered, scatterBordered } from "../losses/points.js";
 import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 import type { CriterionFrame, CriterionOptions, PointDraws } from "./criterion-options.js";
-import { hostMemory, hostValues, upload } from "./host-memory.js";
-import { addLosses, type LossSums, type MaskLosses, type PredictedMasks, pairLosses } from "./pair-losses.js";
+import { hostValues, upload } from "./host-memory.js";
+import { type LossSums, type MaskLosses, PairRuns, type PredictedMasks, pairLosses } from "./pair-losses.js";
 import { type Pair, PairSampler } from "./pair-sampler.js";
 
 /** Pairs whose losses one run computes. */
-export const PAIRS = 16;
+const PAIRS = 16;
 
 /** Logits and labels [PAIRS, P], scale = 1 / masks -> both losses [PAIRS], and the gradient of their weighted sum. */
 export function buildPointLosses({ comparison }: CriterionFrame, { points, weights }: CriterionOptions): Graph {
@@ -24,12 +24,7 @@ type Floats = DeviceTensor<"float32">;
 
 /** Losses of pairs whose masks are compared at points. */
 export class PointLosses implements MaskLosses {
-  private readonly logits: Floats;
-  private readonly labels: Floats;
-  private readonly scale: Floats;
-  private readonly mask: Floats;
-  private readonly dice: Floats;
-  private readonly gradient: Floats;
+  private readonly runs: PairRuns;
   private readonly sampler: PairSampler;
   private readonly map: BorderedMap;
   /** Rows of each gradient of mask logits that the last step wrote to. */
@@ -37,18 +32,12 @@ export class PointLosses implements MaskLosses {
 
   constructor(
     runtime: Runtime,
-    private readonly program: Program,
+    program: Program,
     frame: CriterionFrame,
     private readonly options: CriterionOptions,
   ) {
-    const allocate = (...dims: number[]) => runtime.allocate("float32", dims);
-    const { points } = options;
-    this.logits = allocate(PAIRS, points);
-    this.labels = allocate(PAIRS, points);
-    this.scale = allocate();
-    this.mask = allocate(PAIRS);
-    this.dice = allocate(PAIRS);
-    this.gradient = allocate(PAIRS, points);
+    const shape = [PAIRS, options.points];
+    this.runs = new PairRuns(runtime, program, { logits: shape, labels: shape });
     this.sampler = new PairSampler(frame, options, PAIRS);
     this.map = borderedMap(frame.maskSize[1], frame.maskSize[0]);
   }
@@ -59,32 +48,24 @@ export class PointLosses implements MaskLosses {
     normaliser: number,
     draws: PointDraws,
   ): Promise<LossSums> {
-    await this.scale.write({ dtype: "float32", shape: [], data: Float32Array.of(1 / normaliser) });
     const values = await hostValues(masks);
     const gradient = out.data ?? new Float32Array(values.length);
     const dirty = this.cleaned(out, gradient);
-    const { logits, labels, scale, mask, dice } = this;
-    const sums = { mask: 0, dice: 0 };
-    for (let start = 0; start < pairs.length; start += PAIRS) {
-      const chunk = pairs.slice(start, start + PAIRS);
-      const sampled = { logits: hostMemory(logits), labels: hostMemory(labels) };
-      this.sampler.sample(output, chunk, values, draws, sampled);
-      await upload(logits, sampled.logits);
-      await upload(labels, sampled.labels);
-      await this.program.run({ logits, labels, scale }, { mask, dice, gradient: this.gradient });
-      const [ofMask, ofDice, ofLogits] = await Promise.all([mask, dice, this.gradient].map(hostValues));
-      chunk.forEach(({ image, row }, i) => {
-        addLosses(sums, { mask: ofMask[i], dice: ofDice[i] }, image);
-        this.spread(i, ofLogits, gradient, row);
+    const sums = await this.runs.compute(
+      pairs,
+      normaliser,
+      (some, memory) => this.sampler.sample(output, some, values, draws, memory),
+      ({ row }, i, gradients) => {
+        this.spread(i, gradients, gradient, row);
         dirty.add(row);
-      });
-    }
+      },
+    );
     await upload(out, gradient);
     return sums;
   }
 
   dispose(): void {
-    for (const tensor of [this.logits, this.labels, this.scale, this.mask, this.dice, this.gradient]) tensor.dispose();
+    this.runs.dispose();
   }
 
   /** Clears what the last step wrote of a gradient; the rows that this one writes are to be added to the result. */
