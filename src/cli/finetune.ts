@@ -34,12 +34,13 @@ const FLAGS = {
 const EXAMPLES = `
 Examples:
   mask-jepa finetune --data scenes --task panoptic --from runs/a --out runs/b
+  mask-jepa finetune --data scenes --family mp-former --from runs/a --out runs/c
   mask-jepa finetune --data recipes/data-dsb2018.yaml --data-root dsb2018 --preset dsb2018 --labels 10%
   mask-jepa finetune --data ADEChallengeData2016 --preset mask2former-r50-ade20k-semantic --from runs/a --batch 2
   mask-jepa finetune --data scenes --from hf:facebook/mask2former-swin-tiny-coco-panoptic --batch 2
   mask-jepa finetune --resume runs/b
 
-The model is that of the weights given with --from. Presets:
+The model is that of the weights given with --from, of the family that --family says. Presets:
   ${PRESET_NAMES.join("\n  ")}`;
 
 async function finetune({ preset, config, set, out, resume, overwrite, dryRun, ...flags }: Flags): Promise<void> {

@@ -8,6 +8,7 @@ import type { Conflict } from "../core/settings-conflicts.js";
 import { count, nonNegative, onOff, unit } from "../core/settings-fields.js";
 import {
   AS_MANY_AS_FIT,
+  type DrawnPilots,
   drawPilots,
   type PilotDraws,
   type PilotFrame,
@@ -25,7 +26,7 @@ import {
   mask2formerModel,
 } from "./mask2former.js";
 import { commonConflicts, type Recipe, type ValuesOf } from "./settings.js";
-import { NO_OBJECT, type Training, UNSUPERVISED } from "./training.js";
+import { type GivenObjects, NO_OBJECT, type Training, UNSUPERVISED } from "./training.js";
 
 const FIELDS = {
   ...MASK2FORMER_FIELDS,
@@ -85,15 +86,20 @@ function seededDraws(seed: number, step: number): PilotDraws {
 const PREDICTOR = "sem_seg_head.predictor";
 const NOTHING = { empty: NO_OBJECT, unused: UNSUPERVISED };
 
+/** What pilots are to predict: their own objects, without a matching. */
+export const givenObjects = ({ objects, groups }: DrawnPilots): GivenObjects => ({
+  queries: objects.map((numbers) =>
+    Int32Array.from(numbers, (number) => (typeof number === "number" ? number : NOTHING[number])),
+  ),
+  repeats: groups,
+});
+
 const training: Training<MpFormerOptions> = {
   inputs: (model, { images, size }) =>
     new Map([...pilotInputs(model, images, size)].map(([name, shape]) => [name, { dtype: "float32", shape }])),
   draw(model, { seed, step, objects, size }) {
     const pilots = drawPilots(model, objects, size, seededDraws(seed, step));
-    const queries = pilots.objects.map((numbers) =>
-      Int32Array.from(numbers, (number) => (typeof number === "number" ? number : NOTHING[number])),
-    );
-    return { objects, given: new Map([["dn", { queries, repeats: pilots.groups }]]), inputs: pilots.inputs };
+    return { objects, given: new Map([["dn", givenObjects(pilots)]]), inputs: pilots.inputs };
   },
 };
 
