@@ -9,10 +9,10 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
-import { sizeOf, type TensorData } from "../core/tensor-data.js";
+import { type Shape, sizeOf, type TensorData } from "../core/tensor-data.js";
 import { writeDirectoryAtomic, writeFileAtomic } from "../io/atomic-file.js";
 import { errorCode, fileFault } from "../io/file-fault.js";
-import { digestFile, readSafetensors, writeSafetensors } from "./safetensors.js";
+import { digestFile, openSafetensors, readSafetensors, writeSafetensors } from "./safetensors.js";
 
 /** Raise when an older program would misread a new checkpoint. */
 export const FORMAT_VERSION = 1;
@@ -141,6 +141,21 @@ async function checkFiles(path: string, { files }: CheckpointState): Promise<voi
   if (extra) throw new DamagedCheckpoint(join(path, extra), `a file that ${STATE_FILE} names`, "one that it does not");
 }
 
+/** Length and checksum of a part's file. @throws InputError for a part that the checkpoint never had */
+function partIn({ files }: CheckpointState, part: string, path: string): CheckpointState["files"][string] {
+  if (Object.hasOwn(files, part)) return files[part];
+  const found = Object.keys(files).join(", ");
+  throw new InputError({ where: path, expected: `a checkpoint with the part "${part}"`, found });
+}
+
+/** Shapes of a part's tensors, without their values. @throws InputError for a part that the checkpoint never had */
+export async function readPartShapes(path: string, part: string): Promise<ReadonlyMap<string, Shape>> {
+  partIn(await readState(path), part, path);
+  const file = await openSafetensors(join(path, `${part}.safetensors`));
+  await file.close();
+  return file.shapes;
+}
+
 /**
  * Reads a checkpoint directory and compares every part with its checksum.
  * @param only the parts to read; all if absent
@@ -151,11 +166,7 @@ export async function readCheckpoint(path: string, only?: readonly string[]): Pr
   await checkFiles(path, saved);
   const tensors: Checkpoint["tensors"] = {};
   for (const part of only ?? Object.keys(saved.files)) {
-    const digest = saved.files[part];
-    if (!digest) {
-      const found = Object.keys(saved.files).join(", ");
-      throw new InputError({ where: path, expected: `a checkpoint with the part "${part}"`, found });
-    }
+    const digest = partIn(saved, part, path);
     const file = join(path, `${part}.safetensors`);
     const { sha256 } = await digestFile(file);
     if (sha256 !== digest.sha256)

@@ -3,62 +3,18 @@
  * cache.
  */
 
-import { open, readFile, rename, stat } from "node:fs/promises";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import { z } from "zod";
 import { InputError } from "../core/errors.js";
-import { type Reporter, SILENT, type Task } from "../core/reporter.js";
-import { exists, requireSpace, writeFileAtomic } from "../io/atomic-file.js";
-import { fileFault } from "../io/file-fault.js";
+import { type Reporter, SILENT } from "../core/reporter.js";
+import { plural } from "../core/text.js";
+import { exists, writeFileAtomic } from "../io/atomic-file.js";
 import { makeFolder } from "../io/folder.js";
-import { lockDirectory } from "../io/lock-file.js";
-import { digestFile } from "./safetensors.js";
-
-/** `hf:owner/name`, perhaps with a revision and a file: `hf:owner/name@main:model.safetensors`. */
-export interface HubLocation {
-  readonly repository: string;
-  readonly revision: string;
-  readonly file?: string;
-}
-
-export const HUB_PREFIX = "hf:";
-const LOCATION = /^hf:([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?(?::(.+))?$/;
-
-/** Where the hub is, for mirrors; the same variable as Hugging Face's own tools. */
-const endpoint = () => (process.env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
-
-/** Without a byte for this long, a connection counts as lost. */
-const STALL_MS = 30_000;
-
-/** Weights that repositories hold, the preferred first. */
-export const WEIGHT_FILES = ["model.safetensors", "pytorch_model.bin"];
-const WEIGHT_SUFFIX = /\.(safetensors|bin|pth|pt|pkl)$/;
-
-/** @throws InputError for text that is no `hf:owner/name` */
-export function parseHubLocation(text: string): HubLocation {
-  const found = LOCATION.exec(text);
-  const [, repository, revision = "main", file] = found ?? [];
-  if (!found || repository.includes("..") || revision.includes("..") || (file && !isPlainPath(file))) {
-    throw new InputError({
-      where: text,
-      expected: "hf:OWNER/NAME, perhaps with @REVISION or :FILE",
-      found: "another form",
-    });
-  }
-  return { repository, revision, ...(file && { file }) };
-}
-
-/** Relative, and nowhere above its start: what a hub answers becomes part of a path. */
-function isPlainPath(path: string): boolean {
-  return !/^[/\\]|\\|:|\0/.test(path) && path.split("/").every((part) => part !== ".." && part !== "." && part !== "");
-}
-
-/** Folder of downloads: MASK_JEPA_CACHE, or `mask-jepa` in XDG_CACHE_HOME, by default ~/.cache. */
-export function cacheFolder(): string {
-  const { MASK_JEPA_CACHE, XDG_CACHE_HOME } = process.env;
-  return MASK_JEPA_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "mask-jepa");
-}
+import { isShardIndex, readShardIndex } from "./formats/shards.js";
+import { inHuggingFaceCache, inOwnCache, memoryOf, type Remembered, repositoryFolder } from "./hub-cache.js";
+import { download, endpoint, megabytes, networkFault, type RemoteFile, request, STALL_MS } from "./hub-download.js";
+import { HUB_PREFIX, type HubLocation, isPlainPath, parseHubLocation } from "./hub-location.js";
+import { COMPANIONS, chooseWeights, USUAL_NAMES } from "./weights-choice.js";
 
 const revisionSchema = z.object({
   sha: z.string().regex(/^[0-9a-f]{6,64}$/),
@@ -71,61 +27,9 @@ const revisionSchema = z.object({
   ),
 });
 
-interface RemoteFile {
-  readonly name: string;
-  readonly bytes?: number;
-  readonly sha256?: string;
-}
-
 interface Revision {
   readonly commit: string;
   readonly files: readonly RemoteFile[];
-}
-
-const NETWORK_CODES = [
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ENETUNREACH",
-  "EHOSTUNREACH",
-  "ETIMEDOUT",
-  "EPIPE",
-];
-
-/** An error of fetch: the hub cannot be reached, or the connection broke. */
-function networkFault(error: unknown, url: string): unknown {
-  if (error instanceof InputError) return error;
-  const { cause, name, code: own } = error as { cause?: { code?: string }; name?: string; code?: string };
-  const code = cause?.code ?? own ?? "";
-  const lost =
-    error instanceof TypeError || name === "TimeoutError" || name === "AbortError" || NETWORK_CODES.includes(code);
-  if (!lost) return error;
-  const { host } = new URL(url);
-  return new InputError(
-    {
-      where: url,
-      expected: "an answer",
-      found: `no network, or none to ${host} (${code || name || "connection lost"})`,
-      fix: "Download the file where there is one and give its path; what is downloaded already is kept and resumed.",
-    },
-    { cause: error },
-  );
-}
-
-const REASONS: Readonly<Record<number, string>> = {
-  401: "no such repository, or one that needs an account",
-  403: "access denied",
-  404: "nothing of that name",
-  429: "too many requests: try again later",
-};
-
-async function request(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
-  const response = await fetch(url, { headers: { "user-agent": "mask-jepa", ...headers }, signal });
-  if (response.ok || response.status === 416) return response;
-  await response.body?.cancel();
-  const reason = REASONS[response.status] ?? response.statusText;
-  throw new InputError({ where: url, expected: "a file of the hub", found: `${reason} (HTTP ${response.status})` });
 }
 
 async function readRevision({ repository, revision }: HubLocation): Promise<Revision> {
@@ -149,147 +53,119 @@ async function readRevision({ repository, revision }: HubLocation): Promise<Revi
 }
 
 function chooseFile({ repository, file }: HubLocation, files: readonly RemoteFile[]): RemoteFile {
-  const weights = files.filter(({ name }) => WEIGHT_SUFFIX.test(name) && isPlainPath(name));
-  const wanted = file ? [file] : WEIGHT_FILES;
-  const found = wanted.map((name) => files.find((other) => other.name === name)).find((match) => match !== undefined);
+  const { chosen, candidates } = chooseWeights(files.map(({ name }) => name).filter(isPlainPath));
+  const found = files.find(({ name }) => name === (file ?? chosen));
   if (found && isPlainPath(found.name)) return found;
-  if (!file && weights.length === 1) return weights[0];
   throw new InputError({
     where: `${HUB_PREFIX}${repository}`,
-    expected: file ?? `one file of weights (${WEIGHT_FILES.join(" or ")})`,
-    found: weights.length === 0 ? "no weights" : weights.map(({ name }) => name).join(", "),
+    expected: file ?? `one file of weights (${USUAL_NAMES.join(" or ")})`,
+    found: candidates.length === 0 ? "no weights" : candidates.join(", "),
     fix: `Name one: ${HUB_PREFIX}${repository}:FILE.`,
   });
 }
 
-/** Which commit and file a location was resolved to: read when the hub cannot be asked. */
-interface Remembered {
-  readonly commit: string;
-  readonly file: string;
-}
+/** Variables by which Hugging Face's tools are told to stay without network. */
+const isOffline = () => [process.env.HF_HUB_OFFLINE, process.env.TRANSFORMERS_OFFLINE].some((flag) => flag === "1");
 
-const memoryOf = (folder: string, { revision, file }: HubLocation) =>
-  join(folder, "refs", `${encodeURIComponent(`${revision}:${file ?? ""}`)}.json`);
-
-async function remembered(folder: string, location: HubLocation): Promise<string | undefined> {
-  try {
-    const { commit, file } = JSON.parse(await readFile(memoryOf(folder, location), "utf8")) as Remembered;
-    const path = join(folder, commit, file);
-    return (await exists(path)) ? path : undefined;
-  } catch {
-    return undefined; // nothing was downloaded yet
-  }
-}
+/** What there is of a location on this machine: of this program, or of Hugging Face's own tools. */
+const onThisMachine = async (location: HubLocation) =>
+  (await inOwnCache(location)) ?? (await inHuggingFaceCache(location));
 
 /**
- * The path of a file of the hub in the cache, downloaded if it is not there. An interrupted download goes on where it
- * stopped.
+ * The path of weights of the hub, downloaded with what lies beside them and says what they are, if they are not on this
+ * machine. An interrupted download goes on where it stopped. Without network, what was downloaded before serves, by
+ * this program or by Hugging Face's own tools.
  * @param reporter sees the download, and is told that the network is not there where an earlier copy is used
  * @throws InputError without network, for an unknown repository or file, and for bytes of another size or checksum
  */
 export async function fetchFromHub(text: string, reporter: Reporter = SILENT): Promise<string> {
   const location = parseHubLocation(text);
-  const folder = join(cacheFolder(), location.repository.replace("/", "--"));
+  if (isOffline()) {
+    const path = await onThisMachine(location);
+    if (path) return path;
+    const fix = "Download it where there is a network, or unset the variable.";
+    throw new InputError({
+      where: text,
+      expected: "weights in a cache",
+      found: "none, and HF_HUB_OFFLINE is set",
+      fix,
+    });
+  }
   let revision: Revision;
   try {
     revision = await readRevision(location);
   } catch (error) {
-    const path = await remembered(folder, location);
     // `cause`: the network, not the hub's answer.
-    if (!path || !(error instanceof InputError) || !error.cause) throw error;
+    const path = error instanceof InputError && error.cause ? await onThisMachine(location) : undefined;
+    if (!path) throw error;
     reporter.warn(`${text}: the hub cannot be reached; the copy of an earlier download is used (${path}).`);
     return path;
   }
   const file = chooseFile(location, revision.files);
-  const path = join(folder, revision.commit, file.name);
-  if (!(await exists(path))) await download(location, revision, file, { path, reporter });
-  const memory: Remembered = { commit: revision.commit, file: file.name };
-  await makeFolder(join(folder, "refs"));
-  await writeFileAtomic(memoryOf(folder, location), JSON.stringify(memory));
-  return path;
+  const beside = companionsOf(file, revision);
+  const theirs = await inHuggingFaceCache(location, revision.commit);
+  if (theirs && (await lackOf(dirname(theirs), beside)).length === 0) return theirs;
+  return downloadAll(location, revision, [file, ...beside], reporter);
 }
 
-const megabytes = (bytes: number) => Math.ceil(bytes / 1e6);
+/** Files in the folder of the weights that say what they are. */
+function companionsOf({ name }: RemoteFile, { files }: Revision): RemoteFile[] {
+  const folder = posix.dirname(name);
+  const names: string[] = COMPANIONS.map((companion) => posix.join(folder, companion));
+  return files.filter((file) => names.includes(file.name));
+}
 
-async function download(
-  { repository }: HubLocation,
-  { commit }: Revision,
-  file: RemoteFile,
-  { path, reporter }: { path: string; reporter: Reporter },
-): Promise<void> {
-  const name = file.name.split("/").map(encodeURIComponent).join("/");
-  const url = `${endpoint()}/${repository}/resolve/${commit}/${name}`;
-  await makeFolder(dirname(path), `${dirname(path)} (MASK_JEPA_CACHE names another cache)`);
-  const release = await lockDirectory(dirname(path));
-  try {
-    if (await exists(path)) return; // another process was faster
-    const part = `${path}.part`;
-    if (file.bytes !== undefined) await requireSpace(dirname(path), file.bytes);
-    const task = reporter.begin(`Downloading ${repository} (MB)`, megabytes(file.bytes ?? 0));
-    await resume(url, part, file, task).finally(() => task.end());
-    await verify(url, part, file);
-    await rename(part, path);
-  } finally {
-    release();
+/** The files that a folder does not hold. */
+async function lackOf(folder: string, files: readonly RemoteFile[]): Promise<RemoteFile[]> {
+  const lacking: RemoteFile[] = [];
+  for (const file of files) if (!(await exists(join(folder, posix.basename(file.name))))) lacking.push(file);
+  return lacking;
+}
+
+/** Downloads what is missing of files, the weights first, and of an index what it names. Gives the weights' path. */
+async function downloadAll(
+  location: HubLocation,
+  { commit, files: all }: Revision,
+  files: readonly RemoteFile[],
+  reporter: Reporter,
+): Promise<string> {
+  const [weights] = files;
+  const folder = join(repositoryFolder(location), commit);
+  const fetchMissing = async (wanted: readonly RemoteFile[], task = reporter) => {
+    for (const file of wanted)
+      await download({ ...location, commit }, file, { path: join(folder, file.name), reporter: task });
+  };
+  const place = join(folder, posix.dirname(weights.name));
+  const isIndex = isShardIndex(weights.name);
+  if (isIndex) await fetchMissing(await lackOf(place, [weights]), SILENT);
+  const shards = isIndex ? await shardsOf(join(folder, weights.name), weights, all) : [weights];
+  const missing = await lackOf(place, shards);
+  const bytes = missing.reduce((sum, file) => sum + (file.bytes ?? 0), 0);
+  if (missing.length > 0) {
+    const size = bytes > 0 ? `${megabytes(bytes)} MB` : "of unknown size";
+    const what = missing.length === 1 ? missing[0].name : plural(missing.length, "file");
+    reporter.say(`Downloading ${what} of ${location.repository}, ${size}, to ${place}`);
   }
+  await fetchMissing(missing);
+  await fetchMissing(await lackOf(place, files.slice(1)), SILENT);
+  const memory: Remembered = { commit, file: weights.name };
+  await makeFolder(dirname(memoryOf(location)));
+  await writeFileAtomic(memoryOf(location), JSON.stringify(memory));
+  return join(folder, weights.name);
 }
 
-/** Appends to `part` what is missing. What the server sends from the start again replaces it. */
-async function resume(url: string, part: string, { bytes }: RemoteFile, task: Task): Promise<void> {
-  const have = await stat(part).then(
-    ({ size }) => size,
-    () => 0,
+/** The files of the repository that an index names. Throws `InputError` for one that is not there. */
+async function shardsOf(path: string, { name }: RemoteFile, all: readonly RemoteFile[]): Promise<RemoteFile[]> {
+  const names = [...new Set((await readShardIndex(path)).values())].map((shard) =>
+    posix.join(posix.dirname(name), shard),
   );
-  if (bytes !== undefined && have === bytes) return;
-  const begin = bytes !== undefined && have > bytes ? 0 : have;
-  const stall = new AbortController();
-  let timer = setTimeout(() => stall.abort(), STALL_MS);
-  try {
-    const response = await request(url, begin > 0 ? { range: `bytes=${begin}-` } : {}, stall.signal);
-    if (response.status === 416) return; // nothing is missing: verified next
-    const appends = response.status === 206;
-    const output = await open(part, appends ? "r+" : "w");
-    try {
-      let at = appends ? begin : 0;
-      for await (const piece of response.body ?? []) {
-        clearTimeout(timer);
-        timer = setTimeout(() => stall.abort(), STALL_MS);
-        await output.write(piece, 0, piece.length, at);
-        at += piece.length;
-        if (bytes !== undefined && at > bytes) break; // verified next
-        task.update(megabytes(at));
-      }
-      await output.sync();
-    } finally {
-      await output.close();
-    }
-  } catch (error) {
-    throw networkFault(fileFault(error, part, "a cache that can be written"), url);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/**
- * Size, and the checksum that the hub gives for large files. What is wrong is removed by writing it anew the next time.
- */
-async function verify(url: string, part: string, { bytes, sha256 }: RemoteFile): Promise<void> {
-  const { bytes: size, sha256: found } = await digestFile(part);
-  if (bytes !== undefined && size < bytes) {
+  return names.map((shard) => {
+    const found = all.find((file) => file.name === shard);
+    if (found) return found;
     throw new InputError({
-      where: url,
-      expected: `${bytes} bytes`,
-      found: `${size}: the connection was lost`,
-      fix: "Run it again: the download goes on where it stopped.",
+      where: path,
+      expected: "files of the repository",
+      found: `${shard}, which it does not hold`,
     });
-  }
-  const sizeFits = bytes === undefined || size === bytes;
-  if (sizeFits && (sha256 === undefined || sha256 === found)) return;
-  await open(part, "w").then((file) => file.close()); // nothing of it is resumed
-  throw new InputError({
-    where: url,
-    expected: sizeFits ? `the checksum ${sha256}` : `${bytes} bytes`,
-    found: sizeFits ? found : String(size),
-    fix: "The download was damaged on its way: run it again.",
   });
 }

@@ -2,8 +2,9 @@
 
 import { InputError } from "../core/errors.js";
 import type { Shape, TensorData } from "../core/tensor-data.js";
+import type { Format } from "./formats/format.js";
 import type { StoredTensor } from "./formats/stored-tensor.js";
-import { type Format, openWeights } from "./formats/weights-file.js";
+import { openWeights } from "./formats/weights-file.js";
 import { groupNames } from "./names/group-names.js";
 import { familyIn, isBackbone, type Recognised, recognise } from "./names/layouts.js";
 import type { Move } from "./names/rules.js";
@@ -56,6 +57,7 @@ const FORMATS: Record<WeightsReport["format"], string> = {
   safetensors: "safetensors",
   torch: "PyTorch",
   "torch-legacy": "PyTorch before 1.6",
+  "torch-tar": "PyTorch before 0.2",
   pickle: "pickle",
 };
 
@@ -123,15 +125,15 @@ function arrow({ from, to }: Move): string {
   return `${from.map(start).join(" + ")} -> ${start(to[0])}`;
 }
 
-/** What was recognised, and what went where, one fact a line. */
-export function describeReport(report: WeightsReport): string {
+/** What was recognised, and unless it is to be `brief` what went where, one fact a line. */
+export function describeReport(report: WeightsReport, { brief = false } = {}): string {
   const { source, format, part, otherParts, title, prefix, moves, aside, unknown } = report;
   const renamed = moves.filter(({ from, to }) => from[0] !== to[0]);
   const lines = [
     `${source}: ${title}, ${FORMATS[format]}, ${moves.length} tensors${part ? ` of its part "${part}"` : ""}`,
     ...(otherParts.length > 0 ? [`  not taken: the parts ${otherParts.map((name) => `"${name}"`).join(", ")}`] : []),
     ...(prefix ? [`  names begin with ${prefix}`] : []),
-    ...groupNames(renamed.map(arrow)).map((line) => `  ${line}`),
+    ...(brief ? [] : groupNames(renamed.map(arrow)).map((line) => `  ${line}`)),
     ...groupNames(aside).map((line) => `  left aside: ${line}`),
     ...groupNames(unknown).map((line) => `  unknown: ${line}`),
   ];

@@ -1,16 +1,15 @@
 /** @file The one reader of weights: whatever a place holds, as tensors under the names that are used here. */
 
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import type { Shape, TensorData } from "../core/tensor-data.js";
 import { exists } from "../io/atomic-file.js";
-import { type JsonObject, STATE_FILE } from "./checkpoint.js";
+import { type JsonObject, readPartShapes, STATE_FILE } from "./checkpoint.js";
+import { isHubLocation } from "./hub-location.js";
 import { type LoadedWeights, loadWeights } from "./load-weights.js";
 import { familyIn, layoutOf } from "./names/layouts.js";
 import { loadCheckpoint } from "./run-state.js";
-import { openSafetensors } from "./safetensors.js";
-import { isHubLocation, locateWeights } from "./weights-location.js";
+import { locateWeights } from "./weights-location.js";
 
 export interface ReadOptions {
   /**
@@ -77,7 +76,7 @@ async function readRun(
 ): Promise<StoredWeights> {
   const parts = values ? [part] : [];
   const { path, step, state, tensors } = await loadCheckpoint(location, { parts, step: asked, reporter });
-  const shapes = values ? shapesOf(tensors[part]) : await shapesOfFile(join(path, `${part}.safetensors`));
+  const shapes = values ? shapesOf(tensors[part]) : await readPartShapes(path, part);
   const layout = layoutOf(shapes.keys());
   const { name = "own", title = "tensors of a run" } = layout ?? {};
   return {
@@ -102,12 +101,6 @@ async function readRun(
       unknown: [],
     },
   };
-}
-
-async function shapesOfFile(path: string): Promise<ReadonlyMap<string, Shape>> {
-  const file = await openSafetensors(path);
-  await file.close();
-  return file.shapes;
 }
 
 export const shapesOf = (tensors: ReadonlyMap<string, Pick<TensorData, "shape">>): Map<string, Shape> =>

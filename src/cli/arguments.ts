@@ -4,6 +4,10 @@ import { InvalidArgumentError, Option } from "commander";
 import { DEVICE_ADVICE, DEVICES, type Device } from "../core/devices.js";
 import { type Assignment, parseValue } from "../core/settings-file.js";
 
+/** `--part NAME`. */
+export const partOption = () =>
+  new Option("--part <name>", "of a checkpoint with several models the one to take, e.g. model_ema (of a run: target)");
+
 /** What predicts: `loadTrainedModel` reads it. */
 export const MODEL_SOURCES =
   "fine-tuning run, checkpoint, file of weights, folder of a Hugging Face model, or hf:owner/name";

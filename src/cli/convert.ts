@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import type { TargetName } from "../export/target.js";
+import { partOption } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 import { addOutputOptions, type OutputFlags, outputOf, targetOption } from "./weights-arguments.js";
 
@@ -33,7 +34,7 @@ export function addConvert(program: Command): void {
     .argument("<in>", "run, file, folder of a Hugging Face model, or hf:owner/name")
     .argument("<out>", "file or folder to write")
     .addOption(targetOption().default("canonical"))
-    .option("--part <name>", "the dictionary of a checkpoint to take, e.g. student")
+    .addOption(partOption())
     .addHelpText("after", EXAMPLES)
     .action(convert);
   addOutputOptions(command);

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { InputError } from "../core/errors.js";
 import type { Device } from "../runtime/contract.js";
-import { append, deviceOption, MODEL_SOURCES, wholeNumber } from "./arguments.js";
+import { append, deviceOption, MODEL_SOURCES, partOption, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
@@ -13,6 +13,7 @@ interface Flags {
   split: string;
   limit?: number;
   out?: string;
+  part?: string;
   device: Device;
   cores: number;
 }
@@ -58,6 +59,7 @@ export function addEvaluate(program: Command): void {
       "--out <dir>",
       "folder for evaluation.json and evaluation.html (default: evaluation-SPLIT in the run's folder, or here)",
     )
+    .addOption(partOption())
     .addOption(deviceOption("where to compute"))
     .option("--cores <n>", "CPU cores to use, 0 for all", wholeNumber(0), 0)
     .addHelpText("after", EXAMPLES)

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import type { TargetName } from "../export/target.js";
+import { partOption } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 import { addOutputOptions, type OutputFlags, outputOf, targetOption } from "./weights-arguments.js";
 
@@ -9,6 +10,7 @@ interface Flags extends OutputFlags {
   checkpoint: string;
   to: TargetName;
   out: string;
+  part?: string;
 }
 
 const EXAMPLES = `
@@ -17,12 +19,12 @@ Examples:
   mask-jepa export --checkpoint runs/ade --to huggingface --out mask2former-ade
   mask-jepa export --checkpoint runs/a --to timm --out backbone.safetensors`;
 
-async function exportWeights({ checkpoint, to, out, ...flags }: Flags): Promise<void> {
+async function exportWeights({ checkpoint, to, out, part, ...flags }: Flags): Promise<void> {
   const output = outputOf(flags);
   const { exportModel } = await import("../export/export-model.js");
   const { describeSaved } = await import("../export/save-weights.js");
   const reporter = openTerminal();
-  reporter.say(describeSaved(await exportModel({ checkpoint, to, out, ...output, reporter })));
+  reporter.say(describeSaved(await exportModel({ checkpoint, to, out, part, ...output, reporter })));
 }
 
 export function addExport(program: Command): void {
@@ -35,6 +37,7 @@ export function addExport(program: Command): void {
     )
     .addOption(targetOption().makeOptionMandatory())
     .requiredOption("--out <path>", "file (.pth, .pkl, .safetensors) or folder to write")
+    .addOption(partOption())
     .addHelpText("after", EXAMPLES)
     .action(exportWeights);
   addOutputOptions(command);

@@ -3,11 +3,12 @@
 import { type Command, Option } from "commander";
 import { InputError } from "../core/errors.js";
 import { FAMILY_NAMES } from "../families/families.js";
+import { CLASS_RULES } from "../finetune/class-rows.js";
 import { PRESET_NAMES } from "../finetune/presets.js";
 import { resolveWithWeights, resumeSettings } from "../finetune/settings-resolution.js";
 import { TASKS } from "../masks/segmentation.js";
 import { INTERRUPTED } from "../run/stop-request.js";
-import { RUN_FLAGS, settingsOf } from "./arguments.js";
+import { partOption, RUN_FLAGS, settingsOf } from "./arguments.js";
 import { addRunOptions, type RunFlags, startOf } from "./run-options.js";
 import { storedSettingsFile } from "./stored-settings.js";
 import { openTerminal } from "./terminal.js";
@@ -28,6 +29,8 @@ const FLAGS = {
     labels: "data.labels",
     from: "from.run",
     fromParts: "from.parts",
+    part: "from.part",
+    classes: "from.classes",
   },
 };
 
@@ -84,6 +87,13 @@ export function addFinetune(program: Command): void {
       "weights to start from: run, checkpoint, file, folder of a Hugging Face model, or hf:owner/name",
     )
     .option("--from-parts <list>", "parts of it: backbone,pixel-decoder,transformer-decoder", (text) => text.split(","))
+    .addOption(partOption())
+    .addOption(
+      new Option(
+        "--classes <rule>",
+        "weights of classes that are not the same there: fresh, or row by row those of the same names",
+      ).choices([...CLASS_RULES]),
+    )
     .option("--labels <share>", "labelled images to use: 10% or a number; the same ones for a seed (data.labelsSeed)")
     .option("--dry-run", "print settings, parameters, and estimates of memory and time, and stop; reads the data alone")
     .addHelpText("after", EXAMPLES)

@@ -8,13 +8,14 @@ import { TASKS, type Task } from "../masks/segmentation.js";
 import type { Findings } from "../predict/folder/findings.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import type { Device } from "../runtime/contract.js";
-import { append, deviceOption, MODEL_SOURCES, positiveNumber, share, wholeNumber } from "./arguments.js";
+import { append, deviceOption, MODEL_SOURCES, partOption, positiveNumber, share, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
   checkpoint: string;
   images?: string[];
   out: string;
+  part?: string;
   overwrite?: boolean;
   task?: Task[];
   threshold?: number;
@@ -107,6 +108,7 @@ export function addPredict(program: Command): void {
       positiveNumber,
     )
     .option("--top-k <n>", "instances considered of an image (default: the model's)", wholeNumber(1))
+    .addOption(partOption())
     .addOption(deviceOption("where to compute"))
     .option("--cores <n>", "CPU cores to use, 0 for all", wholeNumber(0), 0)
     .addHelpText("after", EXAMPLES)

@@ -6,7 +6,7 @@ import type { Reporter } from "../core/reporter.js";
 import { PRESET_NAMES } from "../pretrain/presets.js";
 import { resolveWithWeights, resumeSettings } from "../pretrain/settings-resolution.js";
 import { INTERRUPTED } from "../run/stop-request.js";
-import { append, RUN_FLAGS, settingsOf } from "./arguments.js";
+import { append, partOption, RUN_FLAGS, settingsOf } from "./arguments.js";
 import { addRunOptions, type RunFlags, startOf } from "./run-options.js";
 import { storedSettingsFile } from "./stored-settings.js";
 import { openTerminal } from "./terminal.js";
@@ -17,7 +17,13 @@ interface Flags extends RunFlags {
 
 const FLAGS = {
   values: { ...RUN_FLAGS, size: "data.size" },
-  texts: { images: "data.images", from: "from.run", backbone: "backbone.weights", weights: "backbone.weights" },
+  texts: {
+    images: "data.images",
+    from: "from.run",
+    backbone: "backbone.weights",
+    weights: "backbone.weights",
+    part: "from.part",
+  },
 };
 
 const EXAMPLES = `
@@ -54,17 +60,18 @@ async function pretrain({
   }
   const start = startOf({ resume, overwrite });
   const { weights } = settings.backbone;
-  if (start !== "resume" && weights !== null) await announceBackbone(weights, reporter);
+  if (start !== "resume" && weights !== null)
+    await announceBackbone(weights, settings.from.part ?? undefined, reporter);
   const { runPretraining } = await import("../pretrain/run.js");
   const { interrupted } = await runPretraining({ settings, out: resume ?? out, start, dryRun, reporter });
   if (interrupted) process.exitCode = INTERRUPTED;
 }
 
 /** Fetches the backbone's weights and says what they are, before the longer work begins. Throws `InputError`. */
-async function announceBackbone(location: string, reporter: Reporter): Promise<void> {
+async function announceBackbone(location: string, part: string | undefined, reporter: Reporter): Promise<void> {
   const { describeReport } = await import("../checkpoint/load-weights.js");
   const { inspectWeights } = await import("../checkpoint/read-weights.js");
-  const { report } = await inspectWeights(location, { reporter });
+  const { report } = await inspectWeights(location, { part, reporter });
   reporter.say(describeReport(report));
 }
 
@@ -85,6 +92,7 @@ export function addPretrain(program: Command): void {
       "--backbone <weights>",
       "backbone weights: file, hf:owner/name, run; add --set backbone.frozen=true to keep them fixed",
     )
+    .addOption(partOption())
     .addOption(new Option("--weights <file>", "earlier name of --backbone").conflicts("backbone").hideHelp())
     .addHelpText("after", EXAMPLES)
     .action(pretrain);

@@ -4,13 +4,14 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { Device } from "../core/devices.js";
 import { plural } from "../core/text.js";
-import { append, deviceOption, MODEL_SOURCES, wholeNumber } from "./arguments.js";
+import { append, deviceOption, MODEL_SOURCES, partOption, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
   checkpoint: string;
   images?: string[];
   out: string;
+  part?: string;
   count: number;
   device?: Device;
   cores?: number;
@@ -46,6 +47,7 @@ export function addVisualize(program: Command): void {
     .option("--images <place>", "the same as an option (repeatable)", append)
     .requiredOption("--out <dir>", "folder for the pictures")
     .option("--count <n>", "number of images", wholeNumber(1), 8)
+    .addOption(partOption())
     .addOption(deviceOption("where to compute", "as the run was trained"))
     .option("--cores <n>", "CPU cores to use, 0 for all (default: as the run was trained)", wholeNumber(0))
     .addHelpText("after", EXAMPLES)

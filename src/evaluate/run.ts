@@ -28,6 +28,8 @@ export interface EvaluationRunOptions {
   readonly root?: string;
   /** One, or two to compare, of what `loadTrainedModel` takes. */
   readonly checkpoints: readonly string[];
+  /** Which of several models there. */
+  readonly part?: string;
   readonly split: string;
   /** At most so many images, evenly spaced over the split. */
   readonly limit?: number;
@@ -46,7 +48,9 @@ export interface EvaluationRunOptions {
  */
 export async function runEvaluation(options: EvaluationRunOptions): Promise<EvaluatedModels> {
   const { data, root, checkpoints, split, limit, device, cores, signal, reporter = SILENT } = options;
-  const trained = await Promise.all(checkpoints.map((path) => loadTrainedModel(path, { reporter })));
+  const trained = await Promise.all(
+    checkpoints.map((path) => loadTrainedModel(path, { part: options.part, reporter })),
+  );
   for (const [i, path] of checkpoints.entries()) if (isOfRun(trained[i])) await tidyRun(runFolder(path));
   const [{ task }] = trained;
   const source = await openLabelledSource(data, { task, split, root });

@@ -55,7 +55,7 @@ export async function exportModel({
 }: ExportOptions): Promise<SavedWeights> {
   const stored = await readWeights(checkpoint, { part, step, reporter });
   const known = await knownModel(stored);
-  announceWeights(stored, known, reporter);
+  announceWeights(stored, known, { reporter, brief: false });
   const facts = factsOf(known);
   const buffers = targetNamed(options.to).buffers?.(stored.tensors, facts) ?? [];
   return saveWeights(out, new Map([...stored.tensors, ...buffers]), {

@@ -87,12 +87,12 @@ export async function startingWeights(
   declared: ReadonlyMap<string, Declaration>,
   { classes, reporter }: { readonly classes?: readonly ClassFacts[]; readonly reporter: Reporter },
 ): Promise<StartingWeights> {
-  const { run: location, parts, step } = from;
+  const { run: location, step, part, parts, classes: classRule } = from;
   const { seed } = run;
   if (location === null) return freshWeights(declared, seed);
+  const reading = { step: step ?? undefined, part: part ?? undefined, reporter };
   const names = classes?.map(({ name }) => name);
-  const options = { location, parts, step: step ?? undefined, family: model.family, classes: names, seed, reporter };
-  return weightsFrom(options, declared);
+  return weightsFrom({ location, ...reading, parts, family: model.family, classes: names, classRule, seed }, declared);
 }
 
 export interface FinetunerPlan {

@@ -45,7 +45,13 @@ const BASE: Sections = {
     flip: true,
     keepEmpty: true,
   },
-  from: { run: null, step: null, parts: ["backbone", "pixel-decoder", "transformer-decoder"] },
+  from: {
+    run: null,
+    step: null,
+    part: null,
+    parts: ["backbone", "pixel-decoder", "transformer-decoder"],
+    classes: "same",
+  },
   optim: {
     lr: 1e-4, // 2e-4 from pretrained weights
     weightDecay: 0.05,

@@ -1,7 +1,7 @@
 /** @file Settings of a fine-tuning run, from its preset to what is stored in its folder. */
 
 import { resolve } from "node:path";
-import { isHubLocation } from "../checkpoint/weights-location.js";
+import { isHubLocation } from "../checkpoint/hub-location.js";
 import { withParts } from "../run/model-presets.js";
 import { type AskedFor, settingsResolution } from "../run/settings-resolution.js";
 import { storedModelOf } from "../run/stored-run.js";

@@ -7,7 +7,6 @@ import {
   choice,
   count,
   listOf,
-  MAX_STEPS,
   multiple,
   name,
   nonNegative,
@@ -23,9 +22,11 @@ import type { WhereOf } from "../core/settings-file.js";
 import { show } from "../core/show.js";
 import { MODEL_PARTS } from "../families/family.js";
 import { TASKS } from "../masks/segmentation.js";
+import { fromFields } from "../run/from-settings.js";
 import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
 import { modelConflicts, modelSection } from "../run/model-settings.js";
 import { optimSection, RESUMABLE_RUN_SETTINGS, runConflicts, runFields } from "../run/optim-settings.js";
+import { CLASS_RULES } from "./class-rows.js";
 
 const decoder = z.strictObject({
   queries: count({ max: 10_000 }, "Object queries of the transformer decoder: the most objects that it can find."),
@@ -89,21 +90,15 @@ const data = z.strictObject({
 
 /** Weights that go over, and which parts of them. */
 const from = z.strictObject({
-  run: orNull(
-    path(
-      "Weights to start from: a run, checkpoint, file, folder of a Hugging Face model or hf:owner/name; null for none.",
+  ...fromFields,
+  parts: listOf(MODEL_PARTS, "Parts of the model to take.", { min: 1 }),
+  classes: added(
+    choice(
+      CLASS_RULES,
+      "Weights of the classes: taken where these are the same in the same order, or row by row by names, or fresh.",
     ),
+    "same",
   ),
-  step: added(
-    orNull(
-      count(
-        { min: 0, max: MAX_STEPS },
-        "Step of the checkpoint where that is a run; null for the newest, and then the run stores which.",
-      ),
-    ),
-    null,
-  ),
-  parts: listOf(MODEL_PARTS, "Parts of it to take.", { min: 1 }),
 });
 
 /** How images reach the network at test time, and what is kept of its output. */

@@ -3,26 +3,25 @@
  * the seed.
  */
 
-import { readWeights } from "../checkpoint/read-weights.js";
+import { type ReadOptions, readWeights } from "../checkpoint/read-weights.js";
 import { InputError } from "../core/errors.js";
-import type { Reporter } from "../core/reporter.js";
 import { type FamilyName, familyOf } from "../families/families.js";
 import { MODEL_PARTS, type ModelPart } from "../families/family.js";
 import type { Declaration } from "../nn/scope.js";
 import { knownModel } from "../weights/known-model.js";
 import { type StartingWeights, takeOver } from "../weights/starting-weights.js";
+import { type ClassRule, classReasons, placesByName, withRowsByName } from "./class-rows.js";
 
-export interface StartOptions {
+export interface StartOptions extends ReadOptions {
   /** A run, a checkpoint, a file of any known format, a folder as Hugging Face saves it, or `hf:owner/name`. */
   readonly location: string;
   readonly parts: readonly ModelPart[];
-  /** Of a run, the checkpoint of this step; by default the newest. */
-  readonly step?: number;
   readonly family: FamilyName;
   /** Names of the data's classes; absent where no weight that depends on them is asked for. */
   readonly classes?: readonly string[];
+  /** What becomes of the weights of classes. */
+  readonly classRule: ClassRule;
   readonly seed: number;
-  readonly reporter: Reporter;
 }
 
 type Kinds = Readonly<Record<ModelPart, string>>;
@@ -36,10 +35,10 @@ const alikeIn = (parts: readonly ModelPart[], one: Kinds, other: Kinds) =>
  * @throws InputError when a weight is missing that should be there, or there is one too many or of another shape
  */
 export async function weightsFrom(
-  { location, parts, step, family, classes, seed, reporter }: StartOptions,
+  { location, parts, family, classes, classRule, seed, ...reading }: StartOptions,
   declared: ReadonlyMap<string, Declaration>,
 ): Promise<StartingWeights> {
-  const stored = await readWeights(location, { step, reporter });
+  const stored = await readWeights(location, reading);
   const { description, decoders, assumed } = await knownModel(stored);
   const { classRows, fresh, kinds, title } = familyOf({ family });
   const other = familyOf({ family: decoders.family ?? family });
@@ -56,17 +55,17 @@ export async function weightsFrom(
   }
   // The decoder reads three strides; pretraining reads one, and trains the level embedding's row of that stride alone.
   const isWhole = [...stored.shapes.keys()].some((name) => classRows.test(name));
-  const stated = assumed.has("names") ? undefined : description?.classes.map(({ name }) => name);
-  const sameClasses = [...declared.values()].every(
+  const sameCount = [...declared.values()].every(
     ({ name, shape }) => !classRows.test(name) || `${stored.shapes.get(name)}` === `${shape}`,
   );
-  const same = sameClasses && (!stated || !classes || stated.join("\n") === classes.join("\n"));
+  const names = assumed.has("names") ? undefined : description?.classes.map(({ name }) => name);
+  const sameNames = !names || !classes || names.join("\n") === classes.join("\n");
   const start = takeOver(stored, declared, {
     family,
     parts: alike,
     optional: isWhole && !isOther ? [] : [fresh],
     ignored: isOther ? [other.fresh] : [],
-    fresh: same ? [] : [classRows],
+    fresh: classRule === "same" && sameCount && sameNames ? [] : [classRows],
     absent: "Take other parts (--from-parts).",
     misfit: "Take the model that the weights are of: a preset of that model, or model.* alike.",
     seed,
@@ -74,5 +73,17 @@ export async function weightsFrom(
   const reasons = parts
     .filter((part) => !alike.includes(part))
     .map((part) => `The ${part} starts fresh: ${title} has ${kinds[part]}, ${other.title} ${other.kinds[part]}.`);
-  return { ...start, reasons };
+  if (!isWhole || !classes || !alike.includes("transformer-decoder")) return { ...start, reasons };
+  if (classRule !== "same-names") {
+    return { ...start, reasons: [...reasons, ...classReasons(classes, names, sameCount && sameNames, classRule)] };
+  }
+  if (!names) {
+    throw new InputError({
+      where: `--classes ${classRule}`,
+      expected: `names of the classes of ${location}`,
+      found: "none: neither the file nor what lies beside it names them",
+      fix: "Put the config.json of the model beside the file, or leave --classes out.",
+    });
+  }
+  return withRowsByName({ ...start, reasons }, stored.tensors, placesByName(classes, names), classRows);
 }

@@ -37,7 +37,7 @@ export async function loadTrainedModel(location: string, options: ReadOptions = 
   const { reporter = SILENT } = options;
   const stored = await readWeights(location, options);
   const known = await knownModel(stored);
-  announceWeights(stored, known, reporter);
+  announceWeights(stored, known, { reporter });
   const { description } = known;
   const { run, path, shapes, report, tensors } = stored;
   if (!description) {

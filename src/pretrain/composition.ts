@@ -85,8 +85,9 @@ export const weightsOptions = (settings: PretrainSettings): WeightsOptions => ({
 });
 
 function sourceOf({ backbone, from }: PretrainSettings): WeightsOptions["source"] {
-  if (from.run !== null) return { of: "all", location: from.run, step: from.step ?? undefined };
-  return backbone.weights === null ? null : { of: "backbone", location: backbone.weights };
+  const part = from.part ?? undefined;
+  if (from.run !== null) return { of: "all", location: from.run, step: from.step ?? undefined, part };
+  return backbone.weights === null ? null : { of: "backbone", location: backbone.weights, part };
 }
 
 export const pictureOptions = (settings: PretrainSettings): FeaturePictureOptions => ({

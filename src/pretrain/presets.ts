@@ -27,7 +27,7 @@ const PAPER_R50: PretrainSettings = {
     emaEnd: 1,
   },
   backbone: { weights: null, frozen: true },
-  from: { run: null, step: null },
+  from: { run: null, step: null, part: null },
   // [choice] augmentation.
   data: { images: [], heldOut: 8, size: 512, cropScale: [0.35, 1], flip: true, whiteLevel: null },
   optim: {

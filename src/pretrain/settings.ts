@@ -13,7 +13,6 @@ import {
   nonNegative,
   onOff,
   orNull,
-  path,
   period,
   positive,
   setting,
@@ -21,6 +20,7 @@ import {
 } from "../core/settings-fields.js";
 import type { WhereOf } from "../core/settings-file.js";
 import { show } from "../core/show.js";
+import { fromFields } from "../run/from-settings.js";
 import { type StepSize, sizeConflicts } from "../run/memory-floor.js";
 import { modelConflicts, pretrainedModelSection } from "../run/model-settings.js";
 import { optimSection, RESUMABLE_RUN_SETTINGS, runConflicts, runFields } from "../run/optim-settings.js";
@@ -129,13 +129,7 @@ const run = z.strictObject({
   }),
 });
 
-const from = z.strictObject({
-  run: added(
-    orNull(path("A pretraining run, one of its checkpoints, or other weights of a whole encoder, to begin with.")),
-    null,
-  ),
-  step: added(orNull(count({ min: 0, max: MAX_STEPS }, "Step of that run's checkpoint; null for the newest.")), null),
-});
+const from = z.strictObject(fromFields);
 
 export const pretrainSchema = z.strictObject({
   model: pretrainedModelSection,

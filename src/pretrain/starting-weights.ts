@@ -3,7 +3,7 @@
  * encoder.
  */
 
-import { readWeights } from "../checkpoint/read-weights.js";
+import { type ReadOptions, readWeights } from "../checkpoint/read-weights.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { type EncoderArchitecture, familyOf } from "../families/families.js";
@@ -13,13 +13,18 @@ import { asInputs, type Declaration, Parameters } from "../nn/scope.js";
 import { describeStart, freshWeights, takeOver } from "../weights/starting-weights.js";
 import { OWN_PREFIX } from "./method.js";
 
+interface WeightsSource extends Pick<ReadOptions, "step" | "part"> {
+  readonly of: "backbone" | "all";
+  readonly location: string;
+}
+
 export interface WeightsOptions {
   readonly encoder: EncoderArchitecture;
   /**
    * Weights to begin with, in any known format: of the backbone alone, or of all that is pretrained; null for random
    * ones.
    */
-  readonly source: { readonly of: "backbone" | "all"; readonly location: string; readonly step?: number } | null;
+  readonly source: WeightsSource | null;
   readonly seed: number;
 }
 
@@ -49,7 +54,7 @@ export async function startingWeights(
   const all = new Map([...backboneDeclarations(encoder), ...declared]);
   if (source === null) return freshWeights(all, seed).weights;
   const { family } = encoder;
-  const stored = await readWeights(source.location, { step: source.step, reporter });
+  const stored = await readWeights(source.location, { step: source.step, part: source.part, reporter });
   const start =
     source.of === "backbone"
       ? takeOver(stored, all, { family, parts: ["backbone"], seed })

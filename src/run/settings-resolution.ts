@@ -38,6 +38,12 @@ export interface WeightsSettings {
   readonly queries?: number;
 }
 
+/** Where the weights are that a run begins with, and which of several. */
+export interface WeightsAskedFor {
+  readonly location: string;
+  readonly part?: string;
+}
+
 export interface NewRun extends SettingsOverrides {
   preset?: string;
   /** What is known of the weights at `from.run`, where that is no run with settings of its own. */
@@ -86,7 +92,7 @@ export interface SettingsResolution<T> {
   /**
    * Where the weights are that a new run would begin with; undefined where none are asked for. Nothing else is checked.
    */
-  weightsAskedFor(options: NewRun): string | undefined;
+  weightsAskedFor(options: NewRun): WeightsAskedFor | undefined;
   /**
    * The same settings for a person to read. Those that disagree are told as `conflict`, not refused.
    * @throws InputError for an unknown name or preset, or a bad value
@@ -110,6 +116,7 @@ const REPLACING: readonly [name: string, other: string][] = [
   ["run.steps", "run.epochs"],
   ["run.epochs", "run.steps"],
   ["from.run", "from.step"],
+  ["from.run", "from.part"],
 ];
 
 function withReplaced(layer: readonly Assignment[]): readonly Assignment[] {
@@ -237,8 +244,13 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
 
   const toYaml = (settings: Settings) => settingsToYaml(settings as object, SETTINGS_HEADING);
   const weightsAskedFor = (options: NewRun) => {
-    const from = givenOf(layers(options).flat(), "from.run")?.value;
-    return typeof from === "string" ? from : undefined;
+    const assignments = layers(options).flatMap(withReplaced);
+    const textOf = (setting: string) => {
+      const value = givenOf(assignments, setting)?.value;
+      return typeof value === "string" ? value : undefined;
+    };
+    const location = textOf("from.run");
+    return location === undefined ? undefined : { location, part: textOf("from.part") };
   };
   return { resolve, weightsAskedFor, list, load, resume, toYaml };
 }

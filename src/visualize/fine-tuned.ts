@@ -30,9 +30,9 @@ import type { Drawing, DrawingOptions } from "./visualization.js";
 export async function drawFineTuned(
   checkpoint: string,
   settingsFile: string | undefined,
-  { images, count, device, cores, gallery, reporter }: DrawingOptions,
+  { part, images, count, device, cores, gallery, reporter }: DrawingOptions,
 ): Promise<Drawing> {
-  const model = await loadTrainedModel(checkpoint, { reporter });
+  const model = await loadTrainedModel(checkpoint, { part, reporter });
   const settings = settingsFile === undefined ? undefined : loadSettings(settingsFile);
   const { inference, task, classes } = model;
   const white = { value: model.whiteLevel, setting: "white_level of the training data" };

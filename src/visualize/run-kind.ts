@@ -2,10 +2,11 @@
 
 import { readdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { WEIGHT_FILES } from "../checkpoint/hub.js";
+import { isRepositoryFolder } from "../checkpoint/hub-cache.js";
+import { isHubLocation } from "../checkpoint/hub-location.js";
 import { isRunLocation } from "../checkpoint/read-weights.js";
 import { loadCheckpoint } from "../checkpoint/run-state.js";
-import { isHubLocation } from "../checkpoint/weights-location.js";
+import { weightsIn } from "../checkpoint/weights-location.js";
 import { InputError } from "../core/errors.js";
 import { exists } from "../io/atomic-file.js";
 import { errorCode, fileFault } from "../io/file-fault.js";
@@ -30,9 +31,7 @@ export async function runKindOf(checkpoint: string): Promise<RunKind> {
   if (entries === "file") return { kind: "fine-tuned model" };
   const settings = await settingsOf(checkpoint);
   if (!(await isRunLocation(checkpoint))) {
-    if (settings === undefined && entries.some((name) => WEIGHT_FILES.includes(name))) {
-      return { kind: "fine-tuned model" };
-    }
+    if (settings === undefined && (await holdsWeights(checkpoint))) return { kind: "fine-tuned model" };
     throw await notARun(checkpoint, entries, settings);
   }
   const { state } = await loadCheckpoint(checkpoint, { parts: [] });
@@ -42,6 +41,9 @@ export async function runKindOf(checkpoint: string): Promise<RunKind> {
   }
   return { kind: "pretraining", settings };
 }
+
+const holdsWeights = async (folder: string) =>
+  (await isRepositoryFolder(folder)) || (await weightsIn(folder)) !== undefined;
 
 function refusal(checkpoint: string, found: string, fix: string): InputError {
   return new InputError({ where: `--checkpoint ${checkpoint}`, expected: EXPECTED, found, fix });

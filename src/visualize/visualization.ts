@@ -8,6 +8,8 @@ import type { Gallery, PicturedImage, PredictionQuality } from "./gallery.js";
 export interface VisualizationOptions {
   /** A run, a checkpoint, or weights of a whole model that `loadTrainedModel` takes. */
   checkpoint: string;
+  /** Which of several models there; of a pretraining run both are drawn. */
+  part?: string;
   /** Files, folders and patterns. */
   images: readonly string[];
   /** Folder for the pictures; files of the same names are replaced, others stay. */

@@ -4,9 +4,9 @@
  */
 
 import { basename, dirname } from "node:path";
+import { isHubLocation } from "../checkpoint/hub-location.js";
 import { describeReport } from "../checkpoint/load-weights.js";
 import type { StoredWeights } from "../checkpoint/read-weights.js";
-import { isHubLocation } from "../checkpoint/weights-location.js";
 import { InputError } from "../core/errors.js";
 import type { Reporter } from "../core/reporter.js";
 import { someOf } from "../core/text.js";
@@ -51,8 +51,12 @@ export interface KnownModel {
 }
 
 /** Tells what was read of a file, and what is known of its model by whom; of a run nothing, which knows its model. */
-export function announceWeights({ run, report }: StoredWeights, { sources }: KnownModel, reporter: Reporter): void {
-  if (!run) reporter.say(describeReport(report));
+export function announceWeights(
+  { run, report }: StoredWeights,
+  { sources }: KnownModel,
+  { reporter, brief = true }: { readonly reporter: Reporter; readonly brief?: boolean },
+): void {
+  if (!run) reporter.say(describeReport(report, { brief }));
   if (sources.length > 0) reporter.say(`What is known of this model:${sources.map((line) => `\n  ${line}`).join("")}`);
 }
 

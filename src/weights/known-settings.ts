@@ -2,16 +2,19 @@
 
 import { inspectWeights, isRunLocation } from "../checkpoint/read-weights.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
-import type { NewRun, SettingsResolution, WeightsSettings } from "../run/settings-resolution.js";
+import type { NewRun, SettingsResolution, WeightsAskedFor, WeightsSettings } from "../run/settings-resolution.js";
 import { storedSettingsOf } from "../run/stored-run.js";
 import { announceWeights, knownModel } from "./known-model.js";
 
 /** Undefined for a run that has stored its settings. Throws `InputError` when there is nothing that can be read. */
-async function knownSettings(location: string, reporter: Reporter): Promise<WeightsSettings | undefined> {
+async function knownSettings(
+  { location, part }: WeightsAskedFor,
+  reporter: Reporter,
+): Promise<WeightsSettings | undefined> {
   if ((await isRunLocation(location)) && storedSettingsOf(location)) return undefined;
-  const stored = await inspectWeights(location, { reporter });
+  const stored = await inspectWeights(location, { part, reporter });
   const known = await knownModel(stored);
-  announceWeights(stored, known, reporter);
+  announceWeights(stored, known, { reporter });
   const { backbone, decoders, queries } = known;
   return { parts: { backbone, decoders }, queries };
 }

@@ -21,7 +21,7 @@ export interface StartingWeights {
   readonly loaded: readonly string[];
   readonly fresh: readonly string[];
   readonly leftBehind: readonly string[];
-  /** Sentences on parts that do not come from there although they were asked for. */
+  /** Sentences on what does not come from there although it was asked for, or only in part. */
   readonly reasons?: readonly string[];
 }
 

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { beforeEach, expect, it, onTestFinished, vi } from "vitest";
-import { fetchFromHub, parseHubLocation } from "../../src/checkpoint/hub.js";
+import { fetchFromHub } from "../../src/checkpoint/hub.js";
+import { parseHubLocation } from "../../src/checkpoint/hub-location.js";
+import { locateWeights } from "../../src/checkpoint/weights-location.js";
 import { recordedReporter } from "../support/recorded-reporter.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 
@@ -24,10 +26,12 @@ interface HubOptions {
   breaksAfter?: number;
   content?: Buffer;
   files?: object[];
+  /** Further files by name. */
+  small?: Record<string, string>;
 }
 
 /** A hub on this machine with one repository, "owner/model". */
-async function startHub({ breaksAfter, content = CONTENT, files }: HubOptions = {}): Promise<Hub> {
+async function startHub({ breaksAfter, content = CONTENT, files, small = {} }: HubOptions = {}): Promise<Hub> {
   const ranges: string[] = [];
   const siblings = files ?? [
     { rfilename: "config.json", size: 2 },
@@ -43,7 +47,11 @@ async function startHub({ breaksAfter, content = CONTENT, files }: HubOptions = 
       response.writeHead(begin > 0 ? 206 : 200, { "content-length": part.length });
       if (breaksAfter === undefined || ranges.length > 1) response.end(part);
       else response.write(part.subarray(0, breaksAfter), () => setTimeout(() => response.destroy(), 50));
-    } else response.writeHead(404).end();
+    } else {
+      const name = request.url?.split(`/owner/model/resolve/${COMMIT}/`)[1] ?? "";
+      const text = { "config.json": "{}", ...small }[name];
+      response.writeHead(text === undefined ? 404 : 200).end(text);
+    }
   };
   const server = createServer(answer).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -60,6 +68,7 @@ let cache: string;
 beforeEach(() => {
   cache = temporaryDirectory();
   vi.stubEnv("MASK_JEPA_CACHE", cache);
+  vi.stubEnv("HF_HOME", cache); // nothing of this machine's own
   onTestFinished(() => {
     vi.unstubAllEnvs();
   });
@@ -74,6 +83,8 @@ it("downloads once, with progress, and takes the copy the next time", async () =
   expect(path).toBe(PLACE());
   expect(readFileSync(path).equals(CONTENT)).toBe(true);
   expect(reporter.tasks).toMatchObject([{ what: "Downloading owner/model (MB)", total: 1, done: 1, ended: true }]);
+  expect(reporter.lines).toEqual([`Downloading model.safetensors of owner/model, 1 MB, to ${dirname(PLACE())}`]);
+  expect(readFileSync(join(dirname(path), "config.json"), "utf8")).toBe("{}");
   expect(await fetchFromHub("hf:owner/model")).toBe(path);
   expect(hub.ranges).toEqual([""]);
 });
@@ -115,6 +126,58 @@ it("without network: says so, and takes an earlier copy", async () => {
   const reporter = recordedReporter();
   expect(await fetchFromHub("hf:owner/model", reporter)).toBe(path);
   expect(reporter.lines.join()).toMatch(/^Warning: .*the copy of an earlier download is used/);
+});
+
+it("weights in several files come with all that their index names", async () => {
+  const index = JSON.stringify({
+    weight_map: { "a.weight": "model-00001-of-00002.safetensors", b: "model-00002-of-00002.safetensors" },
+  });
+  const small = {
+    "model.safetensors.index.json": index,
+    "model-00001-of-00002.safetensors": "1",
+    "model-00002-of-00002.safetensors": "22",
+  };
+  const listed = Object.entries(small).map(([rfilename, text]) => ({ rfilename, size: text.length }));
+  await startHub({ files: listed, small });
+  const reporter = recordedReporter();
+  const path = await fetchFromHub("hf:owner/model", reporter);
+  expect(path).toBe(join(dirname(PLACE()), "model.safetensors.index.json"));
+  expect(reporter.lines.join()).toContain("Downloading 2 files of owner/model, 1 MB, to");
+  expect(readFileSync(join(dirname(path), "model-00002-of-00002.safetensors"), "utf8")).toBe("22");
+  await startHub({ files: listed.slice(0, 2), small });
+  vi.stubEnv("MASK_JEPA_CACHE", temporaryDirectory());
+  await expect(fetchFromHub("hf:owner/model")).rejects.toThrow(
+    /found model-00002-of-00002\.safetensors, which it does not/,
+  );
+});
+
+/** What Hugging Face's own tools leave of "owner/model" in a cache; gives the path of the weights. */
+function theirCache(home: string): string {
+  const repository = join(home, "hub", "models--owner--model");
+  const snapshot = join(repository, "snapshots", COMMIT);
+  mkdirSync(join(repository, "refs"), { recursive: true });
+  mkdirSync(snapshot, { recursive: true });
+  writeFileSync(join(repository, "refs", "main"), COMMIT);
+  writeFileSync(join(snapshot, "model.safetensors"), CONTENT);
+  writeFileSync(join(snapshot, "config.json"), "{}");
+  return join(snapshot, "model.safetensors");
+}
+
+it("what Hugging Face's own tools have downloaded serves, with and without network", async () => {
+  const home = temporaryDirectory();
+  const theirs = theirCache(home);
+  vi.stubEnv("HF_HOME", home);
+  const hub = await startHub();
+  expect(await fetchFromHub("hf:owner/model")).toBe(theirs);
+  expect(hub.ranges).toEqual([]);
+  await hub.stop();
+  expect(await fetchFromHub("hf:owner/model")).toBe(theirs);
+  expect(await fetchFromHub(`hf:owner/model@${COMMIT}`)).toBe(theirs);
+  await expect(fetchFromHub("hf:owner/model@other")).rejects.toThrow(/no network/);
+  expect(await locateWeights(join(home, "hub", "models--owner--model"))).toBe(theirs);
+  vi.stubEnv("HF_HUB_OFFLINE", "1");
+  expect(await fetchFromHub("hf:owner/model")).toBe(theirs);
+  await expect(fetchFromHub("hf:owner/other")).rejects.toThrow(/found none, and HF_HUB_OFFLINE is set/);
 });
 
 it("unknown repositories and files are named", async () => {

@@ -121,7 +121,7 @@ describe("refuses", () => {
       "expected a fine-tuned model, found backbone and pixel decoder under the names of Mask2Former, which predicts",
     ],
     ["another file", () => join(run, "config.yaml"), "expected a safetensors, PyTorch or pickle file"],
-    ["a folder of weights", () => folderWith("weights", "a.pth"), "found a folder of weights. Give one of the files"],
+    ["a folder of what is no weights", () => folderWith("weights", "a.pth"), "found an empty file"],
     [
       "settings of another model",
       () => copyOf("other", (copy) => edit(join(copy, "config.yaml"), "decoderFfn: 32", "decoderFfn: 64")),

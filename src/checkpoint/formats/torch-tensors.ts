@@ -105,9 +105,11 @@ const CALLS: Record<string, PickleGlobal["call"]> = {
   "torch.storage.UntypedStorage": undefined,
   "torch.storage.TypedStorage": undefined,
 };
-for (const name of Object.keys(STORAGE_TYPES)) {
-  CALLS[`torch.${name}`] = undefined;
-  CALLS[`torch.cuda.${name}`] = undefined;
+for (const storage of Object.keys(STORAGE_TYPES)) {
+  for (const name of [storage, storage.replace("Storage", "Tensor")]) {
+    CALLS[`torch.${name}`] = undefined;
+    CALLS[`torch.cuda.${name}`] = undefined;
+  }
 }
 for (const name of [...ELEMENT_TYPES.keys(), "complex64", "complex128"]) CALLS[`torch.${name}`] = undefined;
 
@@ -129,8 +131,12 @@ export function storageOf(id: unknown, bytesOf: (key: string) => StorageBytes): 
   const begin = isTuple(view) ? view.items[1] : 0;
   if (kind !== "storage" || !(type instanceof PickleGlobal) || typeof key !== "string") return undefined;
   if (![size, begin].every((n) => typeof n === "number" && Number.isSafeInteger(n) && n >= 0)) return undefined;
-  const element = ELEMENT_TYPES.get(STORAGE_TYPES[type.name.split(".").at(-1) ?? ""] ?? "");
-  return new TorchStorage(bytesOf(key), element, size as number, begin as number);
+  return new TorchStorage(bytesOf(key), elementOf(type), size as number, begin as number);
+}
+
+/** The elements of a storage by its class; undefined for untyped storages, and for what is not read. */
+export function elementOf({ name }: PickleGlobal): ElementType | undefined {
+  return ELEMENT_TYPES.get(STORAGE_TYPES[name.split(".").at(-1) ?? ""] ?? "");
 }
 
 /** `_metadata` of a state dict: the versions of modules, which the loading hooks of PyTorch ask for. */

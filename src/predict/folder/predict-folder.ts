@@ -27,6 +27,8 @@ const SCORE_THRESHOLD = 0.5;
 export interface PredictOptions {
   /** What `loadTrainedModel` takes. */
   readonly checkpoint: string;
+  /** Which of several models there. */
+  readonly part?: string;
   /** Files, folders and patterns. */
   readonly images: readonly string[];
   readonly out: string;
@@ -66,7 +68,7 @@ export interface FolderPrediction {
  */
 export async function predictFolder(options: PredictOptions): Promise<FolderPrediction> {
   const { checkpoint, images, out, overwrite = false, threshold, device, cores, reporter = SILENT } = options;
-  const model = adjusted(await loadTrainedModel(checkpoint, { reporter }), options);
+  const model = adjusted(await loadTrainedModel(checkpoint, { part: options.part, reporter }), options);
   const forms = new Set(options.forms ?? [model.task]);
   checkForms(forms, model.inference);
   const white = { value: options.whiteLevel ?? model.whiteLevel, setting: "--white-level" };
