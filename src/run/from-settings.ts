@@ -24,7 +24,7 @@ export const fromFields = {
     orNull(
       name(
         "a part",
-        "Which of several models there: a dictionary or the beginning of names, e.g. model_ema; null for the usual one.",
+        "Which of several models there: a dictionary or the start of names, e.g. model_ema; null for the usual one.",
       ),
     ),
     null,

@@ -1,5 +1,6 @@
 /**
- * @file What `torch.save` wrote before PyTorch 0.2: a tar archive of `storages` and `tensors`, each a row of pickles and
+ * @file What `torch.save` wrote before PyTorch 0.2: a tar archive of `storages` and `tensors`, each a row of pickles
+ * and
  * raw numbers, and of `pickle`, the object, which names tensors by their keys. Format: `legacy_load` in
  * torch/serialization.py
  */
