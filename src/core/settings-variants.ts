@@ -69,11 +69,11 @@ function chosenVariant(
   });
   const [variant] = fitting;
   const replaced = anyNames.map(([discriminator, names]) => {
-    const { meaning } = (variant.shape[discriminator] as z.ZodType).meta() ?? {};
+    const { meaning, fix } = (variant.shape[discriminator] as z.ZodType).meta() ?? {};
     const { usual } = literalOf(variant, discriminator);
     const description = `one of ${names.map((name) => `"${name}"`).join(", ")}`;
     const anyName = usual === undefined ? z.enum(names) : z.enum(names).default(usual);
-    return [discriminator, anyName.meta({ description, meaning })];
+    return [discriminator, anyName.meta({ description, meaning, fix })];
   });
   return z.strictObject({ ...variant.shape, ...Object.fromEntries(replaced) });
 }

@@ -103,9 +103,9 @@ const training: Training<MpFormerOptions> = {
   },
 };
 
-/** On COCO for so many epochs of the 50, with drops of the learning rate at these steps. */
+/** On COCO for so many epochs, usually 50, with drops of the learning rate at these steps. */
 const coco = (task: Recipe["task"], epochs: number, steps: number, drops: readonly number[]): Recipe => ({
-  name: `r50-coco-${task}-${epochs}ep`,
+  name: `r50-coco-${task}${epochs === 50 ? "" : `-${epochs}ep`}`,
   backbone: "resnet50",
   data: "coco",
   task,

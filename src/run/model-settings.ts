@@ -17,12 +17,12 @@ const backbone = <const B extends string>(name: B) =>
 const blocks = perStage(count({ max: 100 }), "Residual blocks of each stage of the backbone.");
 
 /** Runs of before there was a choice were of the first. */
-const family = (name: FamilyName) =>
+const family = (name: FamilyName, fix?: string) =>
   setting(
     z.literal(name).default(FAMILY_NAMES[0] as never),
     `"${name}"`,
     "The mask-classification architecture; it decides which other settings of the model there are.",
-  );
+  ).meta({ fix });
 
 const resnet = {
   backbone: backbone("resnet50"),
@@ -56,12 +56,12 @@ const swin = {
 };
 
 /** Family and backbone decide which settings a model has. */
-const variantsOf = (name: FamilyName) => {
+const variantsOf = (name: FamilyName, fix?: string) => {
   const { fields } = familyOf({ family: name }).settings;
   const decoders: Record<string, z.ZodType> = { ...fields };
   return z.discriminatedUnion("backbone", [
-    z.strictObject({ family: family(name), ...resnet, ...decoders }),
-    z.strictObject({ family: family(name), ...swin, ...decoders }),
+    z.strictObject({ family: family(name, fix), ...resnet, ...decoders }),
+    z.strictObject({ family: family(name, fix), ...swin, ...decoders }),
   ]);
 };
 
@@ -69,15 +69,19 @@ const variantsOf = (name: FamilyName) => {
 export type BackboneSettings = ValuesOf<typeof resnet> | ValuesOf<typeof swin>;
 export type ModelSettings = DecoderSettings & BackboneSettings;
 
-/** Settings of the models of some families. */
-function sectionOf([first, ...others]: readonly FamilyName[]): z.ZodType<ModelSettings> {
-  const section = z.discriminatedUnion("family", [variantsOf(first), ...others.map(variantsOf)]);
+/** Settings of the models of some families; `fix`: what to do about another one. */
+function sectionOf([first, ...others]: readonly FamilyName[], fix?: string): z.ZodType<ModelSettings> {
+  const variants = others.map((name) => variantsOf(name, fix));
+  const section = z.discriminatedUnion("family", [variantsOf(first, fix), ...variants]);
   return section as unknown as z.ZodType<ModelSettings>;
 }
 
 export const modelSection = sectionOf(FAMILY_NAMES);
 /** Of those that Mask-JEPA pretrains. */
-export const pretrainedModelSection = sectionOf(FAMILY_NAMES.filter((family) => familyOf({ family }).pretrains));
+export const pretrainedModelSection = sectionOf(
+  FAMILY_NAMES.filter((family) => familyOf({ family }).pretrains),
+  "Fine-tune other families from such a pretraining, with finetune --family.",
+);
 
 type ResNetSettings = Exclude<ModelSettings, { backbone: "swin" }>;
 

@@ -132,6 +132,13 @@ function withReplaced(layer: readonly Assignment[]): readonly Assignment[] {
 const givenOf = (assignments: readonly Assignment[], name: string) =>
   assignments.findLast(({ path }) => path.join(".") === name);
 
+/** The settings with the model of another family or backbone where one is assigned. */
+const withModelOf = <T extends { model: ModelSettings }>(settings: T, assignments: readonly Assignment[]): T =>
+  withModel(settings, {
+    family: givenOf(assignments, "model.family")?.value,
+    backbone: givenOf(assignments, "model.backbone")?.value,
+  });
+
 /** Who sets the batch alone gets micro-batches that divide it, the largest up to those of the base; `note` says so. */
 function withMicroBatch<T extends object>(base: T, assignments: readonly Assignment[]): { base: T; note?: string } {
   const { run } = base as unknown as { run: { microBatch: number } };
@@ -186,11 +193,7 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     const assignments = [file.filter((assignment) => !isPreset(assignment)), ...others].flatMap(withReplaced);
     const isDefault = asked === undefined && !inFile;
     const preset = adapt ? adapt(presets[name], { preset: name, isDefault, assignments, weights }) : presets[name];
-    const model = {
-      family: givenOf(assignments, "model.family")?.value,
-      backbone: givenOf(assignments, "model.backbone")?.value,
-    };
-    const { base, note } = withMicroBatch(withModel(preset as { model: ModelSettings }, model), assignments);
+    const { base, note } = withMicroBatch(withModelOf(preset as { model: ModelSettings }, assignments), assignments);
     return { name, isDefault, base, assignments, note };
   }
 
@@ -229,13 +232,14 @@ export function settingsResolution<S extends z.ZodObject>(kind: SettingsKind<S>)
     const assignments = layers(overrides)
       .flatMap(withReplaced)
       .filter((assignment) => !isPreset(assignment));
-    const settings = merged(stored as object, assignments);
+    const settings = merged(withModelOf(stored as { model: ModelSettings }, assignments), assignments);
+    const written = new Set(assignments.map(({ path }) => path.join(".")));
     const changed = changedSettings(schema, stored, settings).filter((name) => !resumable.includes(name));
     if (changed.length > 0) {
       throw new InputError({
         where: storedFile,
         expected: `the settings that the run began with; only these may change: ${resumable.join(", ")}`,
-        found: `changes of ${changed.join(", ")}`,
+        found: `changes of ${changed.filter((name) => written.has(name)).join(", ")}`,
         fix: `Leave them out, or begin a new run from its weights with --from ${dirname(storedFile)} --out NEW.`,
       });
     }

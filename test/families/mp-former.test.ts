@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Architecture, familyOf } from "../../src/families/families.js";
 import { type MpFormerOptions, mpFormer } from "../../src/families/mp-former.js";
@@ -5,13 +7,15 @@ import { NO_OBJECT, UNSUPERVISED } from "../../src/families/training.js";
 import { architectureOf } from "../../src/finetune/composition.js";
 import { PRESETS } from "../../src/finetune/presets.js";
 import { buildTraining } from "../../src/finetune/programs.js";
-import { resolveSettings } from "../../src/finetune/settings-resolution.js";
+import { resolveSettings, resumeSettings, toYaml } from "../../src/finetune/settings-resolution.js";
 import { asConstants } from "../../src/nn/scope.js";
 import { toOnnx } from "../../src/onnx/emit.js";
 import { IMAGE, inferenceGraph, inferenceWeights, LOGITS, MASKS } from "../../src/predict/model-graph.js";
+import { resolveSettings as resolvePretraining } from "../../src/pretrain/settings-resolution.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { freshWeights } from "../../src/weights/starting-weights.js";
+import { temporaryDirectory } from "../support/temporary-directory.js";
 import { smallestFinetuning, squares } from "../support/tiny-finetuning.js";
 import { randomImagesOf } from "../support/tiny-pretraining.js";
 
@@ -185,6 +189,14 @@ describe("settings", () => {
     ["model.labelNoize=0.5", `Did you mean "model.labelNoise"?`],
   ])("%s is refused", (set, message) => {
     expect(() => resolveSettings({ sets: [set] })).toThrow(message);
+  });
+
+  test("a run goes on with its family alone, and pretraining is Mask2Former's", () => {
+    const stored = join(temporaryDirectory(), "config.yaml");
+    writeFileSync(stored, toYaml(resolveSettings({ sets: ["model.family=mp-former"] })));
+    const flags = [{ path: ["model", "family"], value: "mask2former", where: "--family mask2former" }];
+    expect(() => resumeSettings(stored, { flags })).toThrow("found changes of model.family.");
+    expect(() => resolvePretraining({ sets: ["model.family=mp-former"] })).toThrow("with finetune --family");
   });
 
   test("as many groups as pilots at most", () => {
