@@ -66,6 +66,7 @@ export { Pretrainer } from "./pretrain/pretrainer.js";
 export { runPretraining } from "./pretrain/run.js";
 export type { PretrainSettings } from "./pretrain/settings.js";
 export { resolveSettings } from "./pretrain/settings-resolution.js";
+export { type ProbeRunOptions, runProbe } from "./probe/run.js";
 export type { Device, DeviceTensor, Program, Runtime } from "./runtime/contract.js";
 export { createRuntime } from "./runtime/create-runtime.js";
 export { writeSampleData } from "./sample-data/write-sample-data.js";

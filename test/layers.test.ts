@@ -43,6 +43,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "io",
   ],
   evaluate: ["predict", "weights", "run", "families", "runtime", "data", "checkpoint", "eval", "viz", "masks", "io"],
+  features: ["families", "train", "runtime", "onnx", "models", "nn", "graph", "data", "eval", "viz", "masks"],
   finetune: [
     "evaluate",
     "predict",
@@ -65,6 +66,7 @@ const ARROWS: Record<string, readonly string[]> = {
   ],
   quickstart: ["sample-data", "pretrain", "finetune", "evaluate", "predict", "run", "train", "data", "io", "viz"],
   pretrain: [
+    "features",
     "weights",
     "run",
     "families",
@@ -80,6 +82,23 @@ const ARROWS: Record<string, readonly string[]> = {
     "io",
     "viz",
   ],
+  probe: [
+    "visualize",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "features",
+    "predict",
+    "families",
+    "runtime",
+    "nn",
+    "data",
+    "checkpoint",
+    "eval",
+    "viz",
+    "masks",
+    "io",
+  ],
   visualize: [
     "pretrain",
     "finetune",
@@ -94,6 +113,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "io",
   ],
   index: [
+    "probe",
     "sample-data",
     "export",
     "weights",
@@ -119,6 +139,7 @@ const ARROWS: Record<string, readonly string[]> = {
     "viz",
   ],
   cli: [
+    "probe",
     "sample-data",
     "visualize",
     "export",
@@ -152,7 +173,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   "fast-png": ["io"],
   yaml: ["core", "data", "sample-data"], // settings; descriptions of data sets, read and written
   tinyglobby: ["data"],
-  "ml-matrix": ["pretrain", "viz"],
+  "ml-matrix": ["features", "viz"],
 };
 
 /**
@@ -182,6 +203,7 @@ const PURE = [
   "!predict/folder/",
   "!predict/trained-model.ts",
   "evaluate/evaluate.ts",
+  "features/",
   "pretrain/",
   "!pretrain/run.ts",
   "!pretrain/report.ts",

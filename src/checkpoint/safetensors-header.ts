@@ -46,7 +46,14 @@ export const STORED: ReadonlyMap<string, { bytes: number; type?: ElementType }> 
   ["F8_E5M2", { bytes: 1 }],
 ]);
 
-const STORED_AS: Record<DType, string> = { float32: "F32", int64: "I64", int32: "I32", bool: "BOOL", uint8: "U8" };
+const STORED_AS: Record<DType, string> = {
+  float32: "F32",
+  float64: "F64",
+  int64: "I64",
+  int32: "I32",
+  bool: "BOOL",
+  uint8: "U8",
+};
 
 export function damaged(path: string, found: string): InputError {
   return new InputError({

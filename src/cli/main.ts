@@ -13,6 +13,7 @@ import { explain } from "./faults.js";
 import { addFinetune } from "./finetune.js";
 import { addPredict } from "./predict.js";
 import { addPretrain } from "./pretrain.js";
+import { addProbe } from "./probe.js";
 import { addQuickstart } from "./quickstart.js";
 import { addSampleData } from "./sample-data.js";
 import { addSettings } from "./settings.js";
@@ -38,6 +39,7 @@ function createProgram(): Command {
     addSampleData,
     addSettings,
     addVisualize,
+    addProbe,
     addQuickstart,
     addConvert,
     addExport,

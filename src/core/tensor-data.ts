@@ -1,6 +1,6 @@
 /** @file Plain arrays with a shape: what travels between files, graphs and the runtime. */
 
-export type DType = "float32" | "int64" | "int32" | "bool" | "uint8";
+export type DType = "float32" | "float64" | "int64" | "int32" | "bool" | "uint8";
 /** Lengths of the axes, outermost first; none for a scalar. */
 export type Shape = readonly number[];
 /** Lengths of the last two axes of a map. */
@@ -8,6 +8,7 @@ export type Grid = readonly [height: number, width: number];
 
 export interface DataOf {
   float32: Float32Array;
+  float64: Float64Array;
   int64: BigInt64Array;
   int32: Int32Array;
   bool: Uint8Array;
@@ -24,7 +25,7 @@ export interface TensorData<T extends DType = DType> {
   readonly data: DataOf[T];
 }
 
-export const BYTES: Record<DType, number> = { float32: 4, int64: 8, int32: 4, bool: 1, uint8: 1 };
+export const BYTES: Record<DType, number> = { float32: 4, float64: 8, int64: 8, int32: 4, bool: 1, uint8: 1 };
 
 /** Number of elements of a shape; 1 for a scalar. */
 export function sizeOf(shape: Shape): number {
@@ -33,6 +34,7 @@ export function sizeOf(shape: Shape): number {
 
 const CONSTRUCTORS = {
   float32: Float32Array,
+  float64: Float64Array,
   int64: BigInt64Array,
   int32: Int32Array,
   bool: Uint8Array,

@@ -61,9 +61,9 @@ const PAPER_R50: PretrainSettings = {
     collapse: {
       featureStd: 0.05,
       effectiveRank: 4,
-      stdOfStart: 0.5,
-      rankOfStart: 0.25,
-      meanErrorOfStart: 0.35,
+      stdOfStart: 0.4,
+      rankOfStart: 0.3,
+      meanErrorOfStart: 0.17,
       unexplainedSteps: 5000,
     },
   },

@@ -1,6 +1,7 @@
 /** @file Pretraining step by step: the objective in a trainer, and the monitors of collapse. */
 
 import type { TensorData } from "../core/tensor-data.js";
+import { centredRank } from "../features/effective-rank.js";
 import type { Declaration } from "../nn/scope.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { StepWeights } from "../train/objective.js";
@@ -8,7 +9,7 @@ import { Trainer, type TrainerOptions } from "../train/trainer.js";
 import type { TrainingState } from "../train/training-state.js";
 import { MaskJepa, type PretrainBatch } from "./mask-jepa.js";
 import { averageDecay } from "./method.js";
-import { type CollapseMonitors, centredRank, collapseMonitors } from "./monitors.js";
+import { type CollapseMonitors, collapseMonitors } from "./monitors.js";
 import { COSINE, LAST_MOMENTS, MOMENTS, type StepOptions } from "./programs.js";
 
 export interface PretrainerOptions extends Omit<TrainerOptions, "microBatch"> {

@@ -105,19 +105,19 @@ const run = z.strictObject({
   collapse: z.strictObject({
     featureStd: nonNegative("The run warns of collapse below this deviation of the target features."),
     effectiveRank: nonNegative("The run warns of collapse below this effective rank of the target features (RankMe)."),
-    stdOfStart: added(unit("The same, as a share of the deviation at the start; 0 for never."), 0.5),
+    stdOfStart: added(unit("The same, as a share of the deviation at the start; 0 for never."), 0.4),
     rankOfStart: added(
       unit(
         "The same, as a share of the effective rank at the start, of the target features and of F_last; 0 for never.",
       ),
-      0.25,
+      0.3,
     ),
     meanErrorOfStart: added(
       unit(
         "The run warns of predictions that are good because the target shrank: below this share of the error of " +
           "predicting its mean at the start; 0 for never.",
       ),
-      0.35,
+      0.17,
     ),
     unexplainedSteps: added(
       count(

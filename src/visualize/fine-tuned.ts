@@ -23,8 +23,9 @@ import type { Runtime } from "../runtime/contract.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import { uploadTensors } from "../runtime/upload.js";
 import { featureCells, READING_FEATURES } from "../viz/feature-cells.js";
+import { cropFeatures } from "../viz/feature-map.js";
 import type { GalleryRow } from "../viz/report.js";
-import { addWindow, cropFeatures } from "./stitch.js";
+import { addWindow } from "./stitch.js";
 import type { Drawing, DrawingOptions } from "./visualization.js";
 
 export async function drawFineTuned(

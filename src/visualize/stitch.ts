@@ -3,18 +3,6 @@
 import type { FeatureMap, Size } from "../core/image.js";
 import type { Window } from "../predict/windows.js";
 
-/** Positions of a map that lie on the picture, not on its padding. */
-export function cropFeatures({ data, channels, width, height }: FeatureMap, kept: Size): FeatureMap {
-  const cropped = new Float32Array(channels * kept.height * kept.width);
-  for (let c = 0; c < channels; c++) {
-    for (let y = 0; y < kept.height; y++) {
-      const from = (c * height + y) * width;
-      cropped.set(data.subarray(from, from + kept.width), (c * kept.height + y) * kept.width);
-    }
-  }
-  return { data: cropped, channels, ...kept };
-}
-
 /** Writes the positions that are a window's own into the map of the whole image, of the size `image` in its pixels. */
 export function addWindow(whole: FeatureMap, part: FeatureMap, { x, y }: Window, image: Size): void {
   const axis = (span: Window["x"], positions: number, length: number, own: number) => {

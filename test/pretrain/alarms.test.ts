@@ -24,6 +24,83 @@ function logged(course: Course, steps: number): MetricRecord[] {
   });
 }
 
+/** What tiny decoders over a small supervised backbone logged: step, deviation, rank, error of the mean, rank of F_last, error. */
+type Row = readonly [step: number, std: number, rank: number, mean: number, last: number, error: number];
+const recorded = (rows: readonly Row[]): MetricRecord[] =>
+  rows.map(([step, std, rank, mean, last, error]) => ({
+    step,
+    "target-std": std,
+    "effective-rank": rank,
+    "mean-error": mean,
+    "last-rank": last,
+    reconstruction: error,
+    "explained-variance": 1 - error / mean,
+  }));
+
+/** The backbone frozen, denoising the noise, lr 1e-3: the target shrinks for 300 steps, and recovers. */
+const FROZEN = recorded([
+  [1, 0.78, 44, 0.624, 47.4, 1.25],
+  [25, 0.753, 42.2, 0.584, 36.9, 0.593],
+  [50, 0.74, 42, 0.563, 36.1, 0.567],
+  [75, 0.7, 40.8, 0.503, 37.3, 0.506],
+  [100, 0.625, 37.8, 0.404, 37.7, 0.371],
+  [125, 0.581, 36.4, 0.347, 38.2, 0.301],
+  [150, 0.544, 35, 0.304, 38.9, 0.259],
+  [175, 0.495, 32.8, 0.252, 39.3, 0.214],
+  [200, 0.5, 32.7, 0.258, 39.8, 0.212],
+  [225, 0.47, 31.6, 0.227, 40.7, 0.183],
+  [250, 0.455, 30.3, 0.214, 40.7, 0.167],
+  [275, 0.419, 28.4, 0.181, 41.3, 0.131],
+  [300, 0.409, 27.8, 0.174, 41, 0.127],
+  [325, 0.432, 27.4, 0.195, 41.8, 0.117],
+  [350, 0.423, 26.9, 0.187, 41.6, 0.123],
+  [375, 0.461, 28, 0.223, 42.5, 0.134],
+  [400, 0.452, 28.1, 0.214, 42.5, 0.137],
+  [425, 0.451, 28, 0.215, 42.5, 0.132],
+  [450, 0.448, 27.4, 0.212, 42.5, 0.117],
+  [475, 0.473, 28.1, 0.238, 42.7, 0.138],
+  [500, 0.472, 28.1, 0.236, 42.4, 0.132],
+  [750, 0.569, 28.3, 0.348, 43.3, 0.156],
+  [1000, 0.593, 29.5, 0.375, 43.8, 0.151],
+  [1250, 0.66, 30.6, 0.464, 43.7, 0.167],
+  [1500, 0.677, 29.5, 0.49, 44.2, 0.151],
+  [1750, 0.664, 28.9, 0.469, 44.3, 0.146],
+  [2000, 0.695, 31.3, 0.518, 44.3, 0.18],
+  [2250, 0.704, 29.9, 0.531, 44.5, 0.147],
+  [2500, 0.714, 30.4, 0.549, 44.9, 0.141],
+  [2750, 0.686, 30.3, 0.503, 44.8, 0.13],
+  [3000, 0.727, 30.4, 0.57, 44.8, 0.134],
+]);
+
+/** Nothing frozen, group norm, random weights, denoising the noise, lr 1e-3: a third of the target is left. */
+const UNFROZEN = recorded([
+  [1, 0.676, 37.9, 0.476, 45, 1.27],
+  [25, 0.664, 37, 0.458, 35.4, 0.527],
+  [50, 0.644, 36.5, 0.435, 32.8, 0.437],
+  [75, 0.587, 33.9, 0.361, 31.6, 0.354],
+  [100, 0.522, 30.9, 0.288, 30.9, 0.234],
+  [125, 0.468, 28.2, 0.23, 30.8, 0.186],
+  [150, 0.416, 25.7, 0.183, 30.9, 0.138],
+  [175, 0.384, 23.2, 0.155, 30.8, 0.112],
+  [200, 0.342, 20.9, 0.123, 31, 0.0864],
+  [225, 0.32, 19.7, 0.107, 31.1, 0.0742],
+  [250, 0.289, 17.5, 0.0882, 31, 0.0558],
+  [275, 0.274, 16.5, 0.0788, 31.1, 0.0519],
+  [300, 0.255, 15, 0.0694, 30.6, 0.0381],
+  [325, 0.247, 14.6, 0.0647, 30.4, 0.0357],
+  [350, 0.237, 13.7, 0.0602, 30.6, 0.0309],
+  [375, 0.231, 13.7, 0.0566, 30.2, 0.0322],
+  [400, 0.222, 13.6, 0.0516, 30.5, 0.0313],
+  [425, 0.222, 13.5, 0.0523, 30.3, 0.0304],
+  [450, 0.217, 13.2, 0.0498, 30.1, 0.0288],
+  [475, 0.22, 13.2, 0.0518, 30.3, 0.03],
+  [500, 0.217, 12.9, 0.05, 30.2, 0.0278],
+  [525, 0.224, 13.3, 0.0533, 29.8, 0.0354],
+  [550, 0.222, 13.1, 0.0529, 30.3, 0.0281],
+  [575, 0.247, 13.9, 0.0653, 30.2, 0.0356],
+  [600, 0.249, 13.8, 0.0668, 30.2, 0.0324],
+]);
+
 const alarmsOf = (records: readonly MetricRecord[], own: AlarmThresholds = thresholds) =>
   new CollapseWatch(own, records).alarms;
 const namesOf = (records: readonly MetricRecord[], own?: AlarmThresholds) =>
@@ -33,7 +110,8 @@ const HEALTHY: Course = { std: [0.65, 0.6], rank: [26, 11], mean: [0.43, 0.37], 
 const COLLAPSE: Course = { std: [0.71, 0.22], rank: [40, 14], mean: [0.51, 0.05], last: [39, 30], error: [0.45, 0.03] };
 
 describe("runs that were recorded", () => {
-  test("a frozen backbone: the rank falls to less than half, the deviation stays, nothing is wrong", () => {
+  test("a frozen backbone: the target shrinks to half and recovers, its rank falls to two thirds: nothing is wrong", () => {
+    expect(alarmsOf(FROZEN)).toEqual([]);
     expect(alarmsOf(logged(HEALTHY, 3000))).toEqual([]);
   });
 
@@ -41,23 +119,19 @@ describe("runs that were recorded", () => {
     const alarms = alarmsOf(logged({ ...HEALTHY, rank: [26, 8], last: [22, 2.2] }, 3000));
     expect(alarms).toHaveLength(1);
     expect(alarmText(alarms[0], 3000)).toMatch(
-      /^Since step \d+: the effective rank of F_last fell from 22 to 5\.\d, below 25 % .*denoising.*denoiseTarget=noise/,
+      /^Since step \d+: the effective rank of F_last fell from 22 to 6\.\d, below 30 % .*denoising.*denoiseTarget=noise/,
     );
   });
 
-  test("a partial collapse within 600 steps is told within 100 steps of the deviation's fall to half", () => {
-    const alarms = alarmsOf(logged(COLLAPSE, 600));
-    const half = (600 * (0.71 - 0.355)) / (0.71 - 0.22);
-    const [deviation] = alarms.filter(({ name }) => name === "falling deviation");
-    expect(deviation.from).toBeGreaterThan(half);
-    expect(deviation.from).toBeLessThan(half + 100);
-    expect(deviation.to).toBe(600);
+  test("a partial collapse: the deviation falls to a third within 400 steps, which is told before", () => {
+    const alarms = alarmsOf(UNFROZEN);
+    expect(alarms.map(({ name }) => name)).toEqual(["shrinking target", "falling deviation"]);
+    const [shrunk, deviation] = alarms;
+    expect(deviation).toMatchObject({ from: 325, to: 600 });
     expect(alarmText(deviation)).toMatch(
-      /^At step \d+: the deviation of the target features fell from 0\.71 to 0\.3\d, below 50 % of its start \(run\.collapse\.stdOfStart\)\. Usual cause: .*nothing is frozen.*\. Try pretrain\.targetNorm=positions/,
+      /^At step 325: the deviation of the target features fell from 0\.68 to 0\.2\d, below 40 % of its start \(run\.collapse\.stdOfStart\)\. Usual cause: .*nothing is frozen.*\. Try pretrain\.targetNorm=positions/,
     );
-    const [shrunk] = alarms.filter(({ name }) => name === "shrinking target");
-    expect(shrunk.seen).toMatch(/the error of predicting its mean fell from 0\.51 to 0\.1\d/);
-    expect(alarms).toHaveLength(2);
+    expect(shrunk.seen).toMatch(/the error of predicting its mean fell from 0\.48 to 0\.0\d/);
   });
 
   test("an alarm is told once, and again when it had been over", () => {
@@ -78,10 +152,10 @@ describe("each alarm", () => {
   test.each([
     { name: "deviation", course: { ...steady, std: [0.04, 0.04] as const } },
     { name: "rank", course: { ...steady, rank: [3, 3] as const } },
-    { name: "falling deviation", course: { ...steady, std: [0.7, 0.3] as const } },
+    { name: "falling deviation", course: { ...steady, std: [0.7, 0.2] as const } },
     { name: "falling rank", course: { ...steady, rank: [40, 9] as const } },
     { name: "falling rank of F_last", course: { ...steady, last: [40, 9] as const } },
-    { name: "shrinking target", course: { ...steady, mean: [0.5, 0.1] as const, error: [0.48, 0.06] as const } },
+    { name: "shrinking target", course: { ...steady, mean: [0.5, 0.06] as const, error: [0.48, 0.04] as const } },
     { name: "nothing predicted", course: { ...steady, error: [0.6, 0.55] as const } },
   ])("$name goes off alone, and not where its setting is 0", ({ name, course }) => {
     expect(namesOf(logged(course, 1000))).toEqual([name]);
@@ -90,7 +164,7 @@ describe("each alarm", () => {
   });
 
   test("a target that shrinks while the prediction explains more than that is no alarm", () => {
-    expect(namesOf(logged({ ...steady, mean: [0.5, 0.15], error: [0.48, 0.02] }, 1000))).toEqual([]);
+    expect(namesOf(logged({ ...steady, mean: [0.5, 0.08], error: [0.48, 0.01] }, 1000))).toEqual([]);
   });
 
   test("one batch out of line is no alarm", () => {

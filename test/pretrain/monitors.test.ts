@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { RandomStream } from "../../src/core/random.js";
-import { centredRank, collapseMonitors, type FeatureMoments } from "../../src/pretrain/monitors.js";
+import { centredRank, type FeatureMoments } from "../../src/features/effective-rank.js";
+import { collapseMonitors } from "../../src/pretrain/monitors.js";
 
 const CHANNELS = 32;
 const POSITIONS = 2000;

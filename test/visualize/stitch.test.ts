@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { FeatureMap } from "../../src/core/image.js";
 import { windowsOf } from "../../src/predict/windows.js";
-import { addWindow, cropFeatures } from "../../src/visualize/stitch.js";
+import { addWindow } from "../../src/visualize/stitch.js";
+import { cropFeatures } from "../../src/viz/feature-map.js";
 
 /** A map whose two channels are x and y of each position, in pixels of the image. */
 function coordinates(

@@ -26,7 +26,7 @@ function bitsOf(raw: Uint8Array): Uint16Array {
   return new Uint16Array(raw.buffer, raw.byteOffset, raw.length / 2);
 }
 
-/** float64 is rounded to float32: nothing here computes in more. */
+/** float64 is rounded to float32, in which weights are computed with. */
 const TYPES: readonly ElementType[] = [
   { name: "float32", bytes: 4, as: "float32" },
   { name: "float64", bytes: 8, as: "float32", convert: widening(Float64Array, 8) },

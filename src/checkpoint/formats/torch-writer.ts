@@ -17,12 +17,20 @@ export interface SavedModel {
 
 const STORAGES: Record<DType, string> = {
   float32: "FloatStorage",
+  float64: "DoubleStorage",
   int64: "LongStorage",
   int32: "IntStorage",
   uint8: "ByteStorage",
   bool: "BoolStorage",
 };
-const NUMPY_CODES: Record<DType, string> = { float32: "f4", int64: "i8", int32: "i4", uint8: "u1", bool: "b1" };
+const NUMPY_CODES: Record<DType, string> = {
+  float32: "f4",
+  float64: "f8",
+  int64: "i8",
+  int32: "i4",
+  uint8: "u1",
+  bool: "b1",
+};
 
 function rawBytes({ data }: TensorData): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

@@ -29,7 +29,7 @@ export class DataFault extends InputError {
 }
 
 /** What a report says of a fault: its file, what was found there, and what was not. */
-export function badFileOf({ problem: { where, expected, found } }: DataFault): BadFile {
+export function badFileOf({ problem: { where, expected, found } }: InputError): BadFile {
   return { file: where, reason: `${found} in place of ${expected}` };
 }
 

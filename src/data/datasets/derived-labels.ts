@@ -1,6 +1,7 @@
-/** @file Labels out of other labels: semantic maps and instances of a panoptic map, instances of a map of their ids. */
+/** @file Labels out of other labels: of panoptic maps, of objects, and objects of a map of their ids. */
 
-import { encodeSegments, maskArea } from "../../masks/run-lengths.js";
+import { shapeMask } from "../../masks/polygons.js";
+import { encodeSegments, maskArea, paintMask } from "../../masks/run-lengths.js";
 import {
   IGNORED,
   type Instance,
@@ -54,4 +55,16 @@ export function instancesOfIds({ width, height, ids }: LabelMap, label: number):
   const masks = [...encodeSegments(ids, width, height)].sort(([a], [b]) => a - b);
   const instances = masks.map(([id, shape]) => ({ id, label, area: maskArea(shape), crowd: false, shape }));
   return { width, height, instances };
+}
+
+/**
+ * The label of each pixel's object, of the smallest where several lie over each other; `background` where there is
+ * none.
+ */
+export function semanticOfInstances({ width, height, instances }: InstanceSet, background: number): SemanticMap {
+  const labels = new Uint16Array(width * height).fill(background);
+  for (const { shape, label } of [...instances].sort((a, b) => b.area - a.area)) {
+    paintMask(shapeMask(shape, width, height), labels, label);
+  }
+  return { width, height, labels };
 }

@@ -47,15 +47,17 @@ export function labelledSubsetOf(source: LabelledSplit, indices: readonly number
 }
 
 /**
- * A part of the labelled images that depends on the seed and the number of images alone, so that every arm of a
- * comparison sees the same; a smaller share lies within a larger one. The order of the source is kept.
+ * Which of `length` labelled images a share means, ascending: they depend on the seed and the number of images alone,
+ * so that every arm of a comparison sees the same; a smaller share lies within a larger one.
  */
+export function subsetIndices(length: number, share: LabelShare, seed: number): number[] {
+  const order = new RandomStream({ seed, purpose: "labels" }).permutation(length);
+  return Array.from(order.subarray(0, imagesOf(share, length))).sort((a, b) => a - b);
+}
+
+/** That part of the images of a source, in its order. */
 export function labelledSubset(source: LabelledSplit, share: LabelShare, seed: number): LabelledSplit {
-  const order = new RandomStream({ seed, purpose: "labels" }).permutation(source.length);
-  return labelledSubsetOf(
-    source,
-    Array.from(order.subarray(0, imagesOf(share, source.length))).sort((a, b) => a - b),
-  );
+  return labelledSubsetOf(source, subsetIndices(source.length, share, seed));
 }
 
 /**

@@ -22,6 +22,7 @@ function elementwise(f: (values: readonly number[], dtype: DType) => number): Ke
 
 const CASTS: Record<DType, (x: number) => number> = {
   float32: (x) => x,
+  float64: (x) => x,
   int64: Math.trunc,
   int32: Math.trunc,
   uint8: Math.trunc,

@@ -1,0 +1,196 @@
+/**
+ * @file How well labels follow from frozen features by a linear map: sums over training images, solved, scored on
+ * others.
+ */
+
+import { InputError } from "../core/errors.js";
+import type { FeatureMap } from "../core/image.js";
+import { floats, type TypedArray } from "../core/tensor-data.js";
+import { semanticIou } from "../eval/semantic-iou.js";
+import { resizeSemantic } from "../masks/resize.js";
+import type { SegmentationClass, SemanticMap } from "../masks/segmentation.js";
+import type { DeviceTensor, Runtime } from "../runtime/contract.js";
+import { cropFeatures } from "../viz/feature-map.js";
+import { denseLabels } from "./dense-labels.js";
+import { type MapName, type MapsOf, stridesOf } from "./encoder-maps.js";
+import { passImages, type Variant } from "./image-pass.js";
+import { labelSums } from "./label-sums.js";
+import * as graphs from "./map-graphs.js";
+import type { ProbeImage, ProbeImages } from "./probe-images.js";
+import { type LinearMap, RidgeSums } from "./ridge.js";
+
+/** For each variant and map: one entry a subset of the labels. */
+export type OfMaps<T> = readonly ReadonlyMap<MapName, readonly T[]>[];
+
+export type SemanticEvaluator = ReturnType<typeof semanticIou>;
+
+/** What there is of an image under one variant, for whoever looks closer. */
+export interface SeenImage {
+  readonly variant: number;
+  readonly image: ProbeImage;
+  /** Maps that are looked at. */
+  readonly names: readonly MapName[];
+  /** Without the cells on padding. */
+  readonly map: (name: MapName) => FeatureMap;
+  readonly prediction: (name: MapName, subset: number) => SemanticMap;
+}
+
+export interface ProbeSetup {
+  readonly maps: MapsOf;
+  readonly classes: readonly SegmentationClass[];
+  readonly variants: readonly Variant[];
+}
+
+/** Images, and who is told how many are done. */
+export interface ProbePass {
+  readonly images: ProbeImages;
+  readonly progress?: (done: number) => void;
+}
+
+/**
+ * The sums of `subsets` subsets of the images; `subsetsOf` tells which an image is in. No bit depends on the number of
+ * cores.
+ * @throws InputError for features that are not finite, and where a subset has no labelled pixel
+ */
+export async function gatherSums(
+  runtime: Runtime,
+  { maps, classes, variants }: ProbeSetup,
+  { images, progress }: ProbePass,
+  subsets: { readonly names: readonly string[]; readonly of: (index: number) => Iterable<number> },
+): Promise<OfMaps<RidgeSums>> {
+  const sums = variants.map(() => new Map<MapName, RidgeSums[]>());
+  const strides = stridesOf(maps.featureStride);
+  await passImages(runtime, {
+    images,
+    variants,
+    progress,
+    graph: (size, wanted) => graphs.momentsGraph({ ...maps, ...size, wanted }, classes.length),
+    inputs: (image) => sumsOf(image, Object.values(strides), classes.length),
+    outputs: (wanted) => wanted.flatMap((map) => [graphs.gramName(map), graphs.crossName(map)]),
+    take: ({ index, name }, variant, found) => {
+      for (const map of variants[variant].wanted) {
+        const [gram, cross] = [graphs.gramName(map), graphs.crossName(map)].map((key) => found.get(key) as TypedArray);
+        const channels = Math.sqrt(gram.length) - 1;
+        requireFinite(gram as Float64Array, channels, `${map} of ${name}`);
+        const own = sums[variant].get(map) ?? subsets.names.map(() => new RidgeSums(channels, classes.length));
+        sums[variant].set(map, own);
+        for (const subset of subsets.of(index)) own[subset].add(gram as Float64Array, cross as Float64Array);
+      }
+    },
+  });
+  for (const [i, name] of subsets.names.entries()) {
+    const [sum] = sums[0].values();
+    if (!(sum?.[i].weight > 0)) {
+      throw new InputError({ where: name, expected: "at least one labelled pixel to learn from", found: "none" });
+    }
+  }
+  return sums;
+}
+
+/** Scores classifiers, one a variant, map and subset. `look` is shown the images of `sampled`. */
+export async function scoreClassifiers(
+  runtime: Runtime,
+  { maps, classes, variants }: ProbeSetup,
+  { images, progress }: ProbePass,
+  classifiers: OfMaps<LinearMap>,
+  {
+    sampled,
+    look,
+  }: { readonly sampled: ReadonlySet<number>; readonly look: (seen: SeenImage) => Promise<void> | void },
+): Promise<OfMaps<SemanticEvaluator>> {
+  const evaluators = classifiers.map(
+    (own) => new Map([...own].map(([map, all]) => [map, all.map(() => semanticIou(classes))])),
+  );
+  const strides = stridesOf(maps.featureStride);
+  const k = classes.length;
+  const columns = k * Math.max(...classifiers.flatMap((own) => [...own.values()].map((all) => all.length)));
+  const uploaded = await Promise.all(classifiers.map((own) => upload(runtime, own, { columns, classes: k })));
+  try {
+    await passImages(runtime, {
+      images,
+      variants: variants.map(({ wanted, weights }, v) => ({ wanted, weights: new Map([...weights, ...uploaded[v]]) })),
+      progress,
+      graph: (size, wanted) => graphs.scoresGraph({ ...maps, ...size, wanted }, columns),
+      outputs: (wanted, { index }) => [
+        ...wanted.map(graphs.scoresName),
+        ...(sampled.has(index) ? wanted.map(graphs.mapOutput) : []),
+      ],
+      take: async (image, variant, found) => {
+        const prediction = (map: MapName, subset: number) => {
+          const scores = found.get(graphs.scoresName(map)) as Float32Array;
+          const grid = { scores, columns, first: subset * k, classes: k, stride: strides[map] };
+          return denseLabels(grid, image.input, image.truth);
+        };
+        for (const [map, own] of evaluators[variant]) {
+          for (const [subset, one] of own.entries()) one.add(image.truth, prediction(map, subset), image.name);
+        }
+        if (!sampled.has(image.index)) return;
+        const map = (name: MapName) =>
+          featuresOf(image, found.get(graphs.mapOutput(name)) as Float32Array, strides[name]);
+        await look({ variant, image, names: variants[variant].wanted, map, prediction });
+      },
+    });
+  } finally {
+    for (const own of uploaded) for (const tensor of own.values()) tensor.dispose();
+  }
+  return evaluators;
+}
+
+/** Sums of an image's labels for the cells of each stride, labels as the network's input would show them. */
+function sumsOf({ truth, input }: ProbeImage, strides: readonly number[], classes: number): Map<string, TypedArray> {
+  const { width, height } = input;
+  const seen = resizeSemantic(truth, { width, height });
+  return new Map(
+    [...new Set(strides)].flatMap((stride) => {
+      const { labels, pairs } = labelSums(seen, input, stride, classes);
+      return [
+        [graphs.labelsName(stride), labels],
+        [graphs.pairsName(stride), pairs],
+      ] as const;
+    }),
+  );
+}
+
+/** Of features that are not finite, the sums of their squares are not. */
+function requireFinite(gram: Float64Array, channels: number, where: string): void {
+  let finite = true;
+  for (let i = 0; i < channels; i++) finite &&= Number.isFinite(gram[i * (channels + 2)]);
+  if (finite) return;
+  const fix = "The weights have probably diverged: take an earlier checkpoint.";
+  throw new InputError({ where, expected: "finite features", found: "NaN or infinite ones", fix });
+}
+
+/** Classifiers side by side, subset after subset, as the scores' graph takes them. */
+async function upload(
+  runtime: Runtime,
+  classifiers: ReadonlyMap<MapName, readonly LinearMap[]>,
+  { columns, classes }: { columns: number; classes: number },
+): Promise<Map<string, DeviceTensor>> {
+  const tensors = new Map<string, DeviceTensor>();
+  const put = async (name: string, shape: readonly number[], data: Float32Array) => {
+    const tensor = runtime.allocate("float32", shape);
+    tensors.set(name, tensor);
+    await tensor.write(floats(shape, data));
+  };
+  for (const [map, all] of classifiers) {
+    const channels = all[0].weights.length / classes;
+    const weights = new Float32Array(channels * columns);
+    const bias = new Float32Array(columns);
+    for (const [subset, one] of all.entries()) {
+      bias.set(one.bias, subset * classes);
+      for (let c = 0; c < channels; c++) {
+        weights.set(one.weights.subarray(c * classes, (c + 1) * classes), c * columns + subset * classes);
+      }
+    }
+    await put(graphs.weightsName(map), [channels, columns], weights);
+    await put(graphs.biasName(map), [columns], bias);
+  }
+  return tensors;
+}
+
+function featuresOf({ input }: ProbeImage, data: Float32Array, stride: number): FeatureMap {
+  const [width, height] = [input.paddedWidth / stride, input.paddedHeight / stride];
+  const channels = data.length / (width * height);
+  const onImage = { width: Math.ceil(input.width / stride), height: Math.ceil(input.height / stride) };
+  return cropFeatures({ data, channels, width, height }, onImage);
+}
