@@ -29,6 +29,7 @@ import { type ProbedModel, probedModel, sameWeights } from "./probed-model.js";
 import { type ModelResult, modelResult, type ProbeResult, type WeightsName } from "./results.js";
 import { labelSubsets } from "./shares.js";
 
+/** What is probed, with which labels, and where the findings go. */
 export interface ProbeRunOptions {
   /** Runs or checkpoints. */
   readonly checkpoints: readonly string[];
