@@ -46,7 +46,7 @@ export function maskformerConfig(shapes: ReadonlyMap<string, Shape>, source: str
       cross_entropy_weight: criterion.weights.class,
       mask_weight: criterion.weights.mask,
       dice_weight: criterion.weights.dice,
-      use_auxiliary_loss: true,
+      // Not use_auxiliary_loss: with it transformers 5 predicts only when it is asked for all hidden states.
     }),
     ...labels(sizes.classes, source, facts),
   };
