@@ -6,6 +6,19 @@ import type { Shape } from "../core/tensor-data.js";
 import { maskformerSizes } from "../weights/maskformer.js";
 import { backboneConfig, GROUPS, labels, shapesOf } from "./huggingface-config.js";
 import type { ModelFacts } from "./model-facts.js";
+import type { Weights } from "./target.js";
+
+/** transformers builds no encoder in the pixel decoder. Throws InputError. */
+export function refuseEncoder(weights: Weights, source: string): void {
+  const [name] = [...weights.keys()].filter((name) => name.startsWith("sem_seg_head.pixel_decoder.transformer."));
+  if (name === undefined) return;
+  throw new InputError({
+    where: source,
+    expected: "a model that transformers can express: no encoder in the pixel decoder (model.encoderLayers 0)",
+    found: `one, with ${name}`,
+    fix: "Export it with --to detectron2 or canonical.",
+  });
+}
 
 /**
  * Read off the shapes of canonical tensors.
@@ -14,13 +27,9 @@ import type { ModelFacts } from "./model-facts.js";
 export function maskformerConfig(shapes: ReadonlyMap<string, Shape>, source: string, facts: ModelFacts): JsonObject {
   const sizes = maskformerSizes(shapesOf(shapes, source));
   const { heads = 8, normGroups = GROUPS, criterion, dropout } = facts;
-  if (sizes.encoderLayers > 0 || normGroups !== GROUPS) {
-    throw new InputError({
-      where: source,
-      expected: `a model that transformers can express: no encoder in the pixel decoder, norms in ${GROUPS} groups`,
-      found: `${sizes.encoderLayers} layers of an encoder, norms in ${normGroups} groups`,
-      fix: "Export it with --to detectron2 or canonical.",
-    });
+  if (normGroups !== GROUPS) {
+    const expected = `a model that transformers can express: norms in ${GROUPS} groups`;
+    throw new InputError({ where: source, expected, found: `${normGroups} groups` });
   }
   return {
     model_type: "maskformer",

@@ -7,7 +7,7 @@ import { FAMILY_NAMES, type FamilyName, familyOf, isFamily } from "../families/f
 import type { HuggingFaceClass } from "../families/family.js";
 import { derivedBuffers } from "./derived-buffers.js";
 import { backboneConfig, modelConfig, preprocessorConfig, settingsText } from "./huggingface-config.js";
-import { maskformerConfig } from "./huggingface-maskformer.js";
+import { maskformerConfig, refuseEncoder } from "./huggingface-maskformer.js";
 import type { ModelFacts } from "./model-facts.js";
 import { type Adapted, PRETRAINING_ONLY, type Target, type Weights } from "./target.js";
 
@@ -15,11 +15,17 @@ import { type Adapted, PRETRAINING_ONLY, type Target, type Weights } from "./tar
 interface Configured {
   readonly config: (shapes: ReadonlyMap<string, Shape>, source: string, facts: ModelFacts) => JsonObject;
   readonly processor: string;
+  /** Throws InputError for parts that its class does not build. */
+  readonly refuse?: (weights: Weights, source: string) => void;
 }
 
 const CONFIGURED: Readonly<Record<HuggingFaceClass, Configured>> = {
   Mask2FormerForUniversalSegmentation: { config: modelConfig, processor: "Mask2FormerImageProcessor" },
-  MaskFormerForInstanceSegmentation: { config: maskformerConfig, processor: "MaskFormerImageProcessor" },
+  MaskFormerForInstanceSegmentation: {
+    config: maskformerConfig,
+    processor: "MaskFormerImageProcessor",
+    refuse: refuseEncoder,
+  },
 };
 
 function familyAmong(weights: Weights): FamilyName | undefined {
@@ -34,9 +40,10 @@ const classOf = (weights: Weights): HuggingFaceClass =>
 const isWhole = (weights: Weights) => [...weights.keys()].some((name) => name.startsWith("sem_seg_head."));
 
 /** What its class for a family wants of a model of that family. */
-function adapt(weights: Weights): Adapted {
+function adapt(weights: Weights, source: string): Adapted {
   const family = familyAmong(weights);
   if (!family) return { weights };
+  CONFIGURED[classOf(weights)].refuse?.(weights, source);
   const { trainingOnly = [], names } = familyOf({ family });
   const { zeros: wanted = [], remark } = names.huggingface;
   const kept = [...weights].filter(([name]) => !trainingOnly.some((pattern) => pattern.test(name)));

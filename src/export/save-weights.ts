@@ -60,7 +60,7 @@ function renamed(tensors: Weights, moves: readonly Move[], source: string): Map<
 export async function saveWeights(path: string, weights: Weights, options: SaveOptions): Promise<SavedWeights> {
   const { source, leaveOut, facts = {}, metadata } = options;
   const target = targetNamed(options.to);
-  const { weights: tensors, remark } = target.adapt?.(weights) ?? { weights };
+  const { weights: tensors, remark } = target.adapt?.(weights, source) ?? { weights };
   const unused = [...weights.keys()].filter((name) => !tensors.has(name));
   const planned = planNames(tensors.keys(), target, { source, excused: leaveOut });
   const plan = { ...planned, leftOut: [...unused, ...planned.leftOut] };

@@ -34,8 +34,11 @@ export interface Target {
   readonly fileNames?: Partial<Readonly<Record<Form, string>>>;
   /** Names of tensors that stay behind in any case: it has no place for them. */
   readonly dropped: readonly RegExp[];
-  /** A model as the target builds it: without what it has no use for, with what it wants beside. */
-  adapt?(weights: Weights): Adapted;
+  /**
+   * A model as the target builds it: without what it has no use for, with what it wants beside. @throws InputError for
+   * one with parts that it does not build
+   */
+  adapt?(weights: Weights, source: string): Adapted;
   /** Buffers that its own files hold beside the weights. `facts`: what is known of the model. */
   buffers?(weights: Weights, facts: ModelFacts): Weights;
   /**

@@ -6,6 +6,7 @@
 import type { TensorData } from "../core/tensor-data.js";
 import type { Tensor } from "../graph/graph.js";
 import type { MaskComparison } from "../losses/mask-comparison.js";
+import type { LossWeights } from "../losses/matching-cost.js";
 import type { Task } from "../masks/segmentation.js";
 import type { BackboneOptions, Pyramid } from "../models/backbone.js";
 import type { PixelDecoderOutput } from "../models/pixel-decoder.js";
@@ -124,6 +125,8 @@ export interface Family<Settings extends CommonSettings, Encoder, Model extends 
   readonly training?: Training<Model>;
   /** How predicted masks are compared with objects in training. */
   readonly comparison: MaskComparison;
+  /** Of the losses and of the matching, as published. */
+  readonly lossWeights: LossWeights;
   /** Inputs, of one image, that ask for the answer to a task; absent where one answer serves all. */
   readonly condition?: (task: Task) => ReadonlyMap<string, TensorData>;
   readonly segments: SegmentRule;

@@ -169,6 +169,7 @@ export const mask2former: Family<Mask2FormerSettings, Mask2FormerEncoder, Mask2F
     return { groups: [{ name: "", objects: "matched", predictions }] };
   },
   comparison: POINTWISE_CROSS_ENTROPY,
+  lossWeights: { class: 2, mask: 5, dice: 5 },
   segments: { panoptic: "won-and-claimed" },
   backboneOf: ({ backbone }) => backbone,
   withBackbone: (options, backbone) => ({ ...options, backbone }),

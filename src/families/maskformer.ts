@@ -139,7 +139,6 @@ function recipe(
     data,
     task,
     settings: {
-      criterion: { classWeight: 1, maskWeight: 20, diceWeight: 1 },
       model: { ...ofBackbone, ...model },
       optim: { ...OF_RESNET, ...optim },
       ...settings,
@@ -245,6 +244,7 @@ export const maskformer: Family<MaskFormerSettings, MaskFormerEncoder, MaskForme
   },
   training,
   comparison: PIXELWISE_FOCAL,
+  lossWeights: { class: 1, mask: 20, dice: 1 },
   // The official code has no instances; transformers takes them as Mask2Former does.
   segments: { panoptic: "won" },
   backboneOf: ({ backbone }) => backbone,

@@ -137,12 +137,18 @@ function backboneOf({ backbone, data }: Recipe) {
   return usual.backbone === "resnet50" && data === "cityscapes" ? { ...usual, norm: "batch" as const } : usual;
 }
 
+/** The weights of a family's losses as settings. */
+export function lossWeightsOf(family: FamilyName): Differences<FinetuneSettings["criterion"]> {
+  const { class: classWeight, mask: maskWeight, dice: diceWeight } = familyOf({ family }).lossWeights;
+  return { classWeight, maskWeight, diceWeight };
+}
+
 /** A recipe of a family over those of Mask2Former for the same data. */
 function published(family: FamilyName, recipe: Recipe): FinetuneSettings {
   const { model: ofModel, ...settings } = recipe.settings;
   const model = { ...backboneOf(recipe), family, ...familyOf({ family }).settings.usual, ...ofModel } as ModelSettings;
-  const data = { ...settings.data, task: recipe.task };
-  return derive(model, DATA[recipe.data][recipe.task], { ...(settings as Differences<Sections>), data });
+  const own = { criterion: lossWeightsOf(family), data: { task: recipe.task } };
+  return derive(model, DATA[recipe.data][recipe.task], own, settings as Differences<Sections>);
 }
 
 const PUBLISHED: Readonly<Record<string, FinetuneSettings>> = Object.fromEntries(

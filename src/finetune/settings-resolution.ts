@@ -2,11 +2,12 @@
 
 import { resolve } from "node:path";
 import { isHubLocation } from "../checkpoint/hub-location.js";
+import { isFamily } from "../families/families.js";
 import { withParts } from "../run/model-presets.js";
 import { type AskedFor, settingsResolution } from "../run/settings-resolution.js";
 import { storedModelOf } from "../run/stored-run.js";
 import { withKnownWeights } from "../weights/known-settings.js";
-import { isPublished, PRESETS } from "./presets.js";
+import { isPublished, lossWeightsOf, PRESETS } from "./presets.js";
 import { checkAgreement, type FinetuneSettings, finetuneSchema, RESUMABLE_SETTINGS } from "./settings.js";
 
 /** Learning rate of the published recipes when they start from pretrained weights. */
@@ -25,11 +26,20 @@ function adaptToWeights(preset: FinetuneSettings, { preset: name, assignments, w
   return { ...preset, model: withParts(preset.model, parts), decoder: { ...preset.decoder, queries } };
 }
 
+/** A preset for a model of one family, with that of another one, has the weights of its losses. */
+function adaptToFamily(preset: FinetuneSettings, asked: AskedFor): FinetuneSettings {
+  const adapted = adaptToWeights(preset, asked);
+  const given = asked.assignments.findLast(({ path }) => path.join(".") === "model.family")?.value;
+  const family = isFamily(given) ? given : adapted.model.family;
+  if (family === preset.model.family) return adapted;
+  return { ...adapted, criterion: { ...adapted.criterion, ...lossWeightsOf(family) } };
+}
+
 const resolution = settingsResolution({
   schema: finetuneSchema,
   presets: PRESETS,
   defaultPreset: "small",
-  adapt: adaptToWeights,
+  adapt: adaptToFamily,
   check: checkAgreement,
   resolvePaths({ data, from }) {
     if (data.path !== null) data.path = resolve(data.path);

@@ -34,7 +34,10 @@ const decoder = z.strictObject({
 
 /** The criterion: Mask2Former's matcher.py and criterion.py. */
 const criterion = z.strictObject({
-  points: count({ max: 1_000_000 }, "Points at which a prediction and an object are compared."),
+  points: count(
+    { max: 1_000_000 },
+    "Points at which a prediction and an object are compared; MaskFormer does so at every pixel.",
+  ),
   oversampling: setting(
     z.number().min(1).max(100),
     "a number from 1 to 100",
@@ -148,7 +151,7 @@ export const RESUMABLE_SETTINGS = [...RESUMABLE_RUN_SETTINGS, "run.evaluateEvery
  */
 export function stepSizeOf({ model, run, data, decoder, criterion }: FinetuneSettings): StepSize {
   const [height, width] = data.crop;
-  const masks = 2 * (model.decoderLayers + 1) * decoder.queries * (height / 4) * (width / 4);
+  const masks = 2 * model.decoderLayers * decoder.queries * (height / 4) * (width / 4);
   const points = criterion.points * (2 + criterion.oversampling);
   return { model, run, size: data.crop, extra: run.microBatch * masks + points };
 }

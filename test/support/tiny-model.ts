@@ -55,7 +55,7 @@ export function tinyWeights(seed = 0, architecture = ARCHITECTURE): Map<string, 
     Array.from(declarations, ([name, declared]) => [name, initialValue(declared, seed)] as const),
   );
   for (const name of ["query_feat", "query_embed"]) {
-    const { data } = weights.get(`sem_seg_head.predictor.${name}.weight`)!;
+    const data = weights.get(`sem_seg_head.predictor.${name}.weight`)?.data ?? [];
     for (let i = 0; i < data.length; i++) data[i] *= 3;
   }
   weights.get("sem_seg_head.predictor.class_embed.bias")!.data.set([0.5, 0.5, 0.5, 0.5, -1]);
