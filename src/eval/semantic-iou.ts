@@ -23,6 +23,10 @@ export function confusionMatrix(classes: readonly SegmentationClass[]) {
         else if (label !== IGNORED) checkLabel(label, classes, where);
       }
     },
+    /** Counts pixels whose labels are known to be classes. */
+    count(label: number, predicted: number, count: number): void {
+      pixels[label * stride + predicted] += count;
+    },
     /** Pixels of one class predicted as another. */
     at: (label: number, predicted: number) => pixels[label * stride + predicted],
     /** Labelled pixels of a class, whatever was predicted. */
@@ -60,6 +64,9 @@ export function semanticIou(classes: readonly SegmentationClass[]) {
     add(truth: SemanticMap, prediction: SemanticMap, where = "semantic prediction"): void {
       matrix.add(truth, prediction, where);
     },
+
+    /** Counts pixels of one class that were predicted as another, both labels of classes. */
+    count: matrix.count,
 
     result(): Scores {
       const rows = classRows(classes, scoresOf);

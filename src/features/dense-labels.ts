@@ -2,7 +2,7 @@
 
 import type { Size } from "../core/image.js";
 import type { SemanticMap } from "../masks/segmentation.js";
-import { cellAxis } from "./cell-axis.js";
+import { type CellAxis, cellAxis } from "./cell-axis.js";
 import type { PlacedImage } from "./label-cells.js";
 
 /** Scores [positions, columns] of a map; those of one classifier are `classes` columns from `first` on. */
@@ -15,6 +15,33 @@ export interface ScoreGrid {
   readonly stride: number;
 }
 
+/** How the pixels of an image lie between the cells of a map: those between the same four cells are a block. */
+interface Blocks {
+  readonly vertical: CellAxis;
+  readonly horizontal: CellAxis;
+  /** First pixel of each row and column of blocks, and the end. */
+  readonly rows: readonly number[];
+  readonly columns: readonly number[];
+  /** Cells in a row of the map, and from a cell of the image to the one right of it and to the one below it. */
+  readonly across: number;
+  readonly toRight: number;
+  readonly toBelow: number;
+}
+
+function blocksOf(place: PlacedImage, { width, height }: Size, stride: number): Blocks {
+  const [vertical, horizontal] = [cellAxis(height, place.height, stride), cellAxis(width, place.width, stride)];
+  const across = place.paddedWidth / stride;
+  return {
+    vertical,
+    horizontal,
+    rows: runsOf(vertical.cell),
+    columns: runsOf(horizontal.cell),
+    across,
+    toRight: horizontal.cells > 1 ? 1 : 0,
+    toBelow: vertical.cells > 1 ? across : 0,
+  };
+}
+
 /** First pixel of each run of equal cells, and the end. */
 function runsOf(cell: Int32Array): number[] {
   const starts = [0];
@@ -22,36 +49,114 @@ function runsOf(cell: Int32Array): number[] {
   return [...starts, cell.length];
 }
 
+/** Whoever is told of the labels of an image: of whole blocks, and of the pixels x0 to x1 of a line of a block. */
+interface LabelTaker {
+  block(label: number, row: number, column: number): void;
+  /** `labels` [x1], good until the call returns. */
+  line(labels: Uint16Array, y: number, x0: number, x1: number): void;
+}
+
 /**
- * The best class of each pixel of an image of the size `of`, scores interpolated with half-pixel centres. Where the
- * four cells around agree on the best class it is the best of every pixel between them, and nothing is interpolated.
+ * The best class of each pixel of an image, scores interpolated with half-pixel centres. Where the four cells around
+ * agree on the best class it is the best of every pixel between them, and nothing is interpolated.
  */
-export function denseLabels(grid: ScoreGrid, place: PlacedImage, of: Size): SemanticMap {
-  const { width, height } = of;
-  const { columns, first, stride } = grid;
-  const labels = new Uint16Array(width * height);
-  const [vertical, horizontal] = [cellAxis(height, place.height, stride), cellAxis(width, place.width, stride)];
-  const across = place.paddedWidth / stride;
+function eachLabel(grid: ScoreGrid, blocks: Blocks, taker: LabelTaker): void {
+  const { vertical, horizontal, rows, columns, across, toRight, toBelow } = blocks;
   const best = bestOfCells(grid, across, vertical.cells, horizontal.cells);
   const square = new Square(grid);
-  const [rows, runs] = [runsOf(vertical.cell), runsOf(horizontal.cell)];
-  const toBelow = vertical.cells > 1 ? across : 0;
-  const toRight = horizontal.cells > 1 ? 1 : 0;
+  const labels = new Uint16Array(horizontal.cell.length);
   for (let r = 0; r + 1 < rows.length; r++) {
-    for (let c = 0; c + 1 < runs.length; c++) {
-      const corner = vertical.cell[rows[r]] * across + horizontal.cell[runs[c]];
-      const one = best[corner];
-      const agreed = [toRight, toBelow, toBelow + toRight].every((step) => best[corner + step] === one);
-      if (!agreed)
-        square.open([corner, corner + toRight, corner + toBelow, corner + toBelow + toRight], columns, first);
+    for (let c = 0; c + 1 < columns.length; c++) {
+      const cell = vertical.cell[rows[r]] * across + horizontal.cell[columns[c]];
+      const one = best[cell];
+      if (best[cell + toRight] === one && best[cell + toBelow] === one && best[cell + toBelow + toRight] === one) {
+        taker.block(one, r, c);
+        continue;
+      }
+      square.open(cell, toRight, toBelow);
       for (let y = rows[r]; y < rows[r + 1]; y++) {
-        const line = y * width;
-        if (agreed) labels.fill(one, line + runs[c], line + runs[c + 1]);
-        else square.label(labels, line, [runs[c], runs[c + 1]], vertical.weight[y], horizontal.weight);
+        square.label(labels, columns[c], columns[c + 1], vertical.weight[y], horizontal.weight);
+        taker.line(labels, y, columns[c], columns[c + 1]);
       }
     }
   }
-  return { width, height, labels };
+}
+
+/** The label of each pixel of an image of the size `of`. */
+export function denseLabels(grid: ScoreGrid, place: PlacedImage, of: Size): SemanticMap {
+  const { width, height } = of;
+  const dense = new Uint16Array(width * height);
+  const blocks = blocksOf(place, of, grid.stride);
+  const { rows, columns } = blocks;
+  eachLabel(grid, blocks, {
+    block(label, row, column) {
+      for (let y = rows[row]; y < rows[row + 1]; y++) {
+        dense.fill(label, y * width + columns[column], y * width + columns[column + 1]);
+      }
+    },
+    line(labels, y, x0, x1) {
+      dense.set(labels.subarray(x0, x1), y * width + x0);
+    },
+  });
+  return { width, height, labels: dense };
+}
+
+/**
+ * The labels of an image, counted block by block for each stride, so that many classifiers are compared with them fast.
+ */
+export class CountedTruth {
+  private readonly strides = new Map<number, { blocks: Blocks; counts: Uint32Array }>();
+
+  constructor(
+    private readonly truth: SemanticMap,
+    private readonly place: PlacedImage,
+    private readonly classes: number,
+  ) {}
+
+  /** Tells `count` how many pixels of which label the scores call what; a pair of labels may be told several times. */
+  compare(grid: ScoreGrid, count: (label: number, predicted: number, pixels: number) => void): void {
+    const { truth, classes } = this;
+    const { blocks, counts } = this.counted(grid.stride);
+    const found = new Uint32Array(classes * classes);
+    const across = blocks.columns.length - 1;
+    eachLabel(grid, blocks, {
+      block(predicted, row, column) {
+        const start = (row * across + column) * classes;
+        for (let k = 0; k < classes; k++) found[k * classes + predicted] += counts[start + k];
+      },
+      line(labels, y, x0, x1) {
+        for (let x = x0; x < x1; x++) {
+          const label = truth.labels[y * truth.width + x];
+          if (label < classes) found[label * classes + labels[x]]++;
+        }
+      },
+    });
+    found.forEach((pixels, i) => {
+      if (pixels > 0) count(Math.floor(i / classes), i % classes, pixels);
+    });
+  }
+
+  private counted(stride: number) {
+    const known = this.strides.get(stride);
+    if (known) return known;
+    const { truth, place, classes } = this;
+    const blocks = blocksOf(place, truth, stride);
+    const { rows, columns } = blocks;
+    const counts = new Uint32Array((rows.length - 1) * (columns.length - 1) * classes);
+    for (let r = 0, start = 0; r + 1 < rows.length; r++) {
+      for (let c = 0; c + 1 < columns.length; c++, start += classes) {
+        for (let y = rows[r]; y < rows[r + 1]; y++) {
+          for (let x = columns[c]; x < columns[c + 1]; x++) {
+            const label = truth.labels[y * truth.width + x];
+            if (label < classes) counts[start + label]++;
+          }
+        }
+      }
+    }
+    const found = { blocks, counts };
+    this.strides.set(stride, found);
+    return found;
+  }
 }
 
 /** Pixels between four cells, of which the best class is sought among those that may be the best of one. */
@@ -71,9 +176,13 @@ class Square {
     this.change = new Float64Array(classes);
   }
 
-  open(cells: readonly [number, number, number, number], columns: number, first: number): void {
-    const { scores, classes } = this.grid;
-    const [a, b, c, d] = cells.map((cell) => cell * columns + first);
+  /** `cell`: the upper left one. */
+  open(cell: number, toRight: number, toBelow: number): void {
+    const { scores, classes, columns, first } = this.grid;
+    const a = cell * columns + first;
+    const b = a + toRight * columns;
+    const c = a + toBelow * columns;
+    const d = b + toBelow * columns;
     // A class whose best corner is below the worst corner of another is never the best.
     let bar = Number.NEGATIVE_INFINITY;
     for (let k = 0; k < classes; k++) {
@@ -91,14 +200,8 @@ class Square {
     }
   }
 
-  /** Labels the pixels `from` to `to` of the line that starts at `line`, `below` of the way to the lower cells. */
-  label(
-    labels: Uint16Array,
-    line: number,
-    [from, to]: readonly [number, number],
-    below: number,
-    weights: Float64Array,
-  ): void {
+  /** Labels the pixels `from` to `to` of a line, which lies `below` of the way to the lower cells. */
+  label(labels: Uint16Array, from: number, to: number, below: number, weights: Float64Array): void {
     const { candidates, count, left, change } = this;
     const [a, b, c, d] = this.corners;
     for (let i = 0; i < count; i++) {
@@ -116,7 +219,7 @@ class Square {
           chosen = i;
         }
       }
-      labels[line + x] = candidates[chosen];
+      labels[x] = candidates[chosen];
     }
   }
 }

@@ -1,4 +1,4 @@
-/** @file RankMe (Garrido et al. 2023): how many directions features use. */
+/** @file How many directions features use, in two ways. */
 
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 
@@ -11,23 +11,34 @@ export interface FeatureMoments {
 }
 
 /**
- * exp of the entropy of the normalised singular values of features whose second moments are `gram` [C, C], from 1 to C:
- * their singular values are the roots of its eigenvalues. NaN if they diverged.
+ * RankMe (Garrido et al. 2023) of features whose second moments are `gram` [C, C]: exp of the entropy of the normalised
+ * singular values, from 1 to C. Weak directions count nearly as much as strong ones. NaN if the features diverged.
  */
-export function effectiveRank(gram: FeatureMoments["gram"], channels: number): number {
-  if (!gram.every(Number.isFinite)) return Number.NaN;
-  const matrix = Matrix.from1DArray(channels, channels, gram);
-  const { realEigenvalues } = new EigenvalueDecomposition(matrix, { assumeSymmetric: true });
-  const singular = realEigenvalues.map((value) => Math.sqrt(Math.max(0, value)));
-  const total = singular.reduce((a, b) => a + b, 0);
-  if (!(total > 0)) return 1;
-  const entropy = singular.reduce((sum, s) => (s > 0 ? sum - (s / total) * Math.log(s / total) : sum), 0);
-  return Math.exp(entropy);
+export function rankMe(gram: FeatureMoments["gram"], channels: number): number {
+  return exponentialEntropy(eigenvalues(gram, channels).map(Math.sqrt));
 }
 
-/** The same about the mean, for features that are not normalised: the directions in which they vary. */
-export function centredRank({ mean, gram }: FeatureMoments): number {
+/**
+ * Effective rank of the covariance (Roy and Vetterli 2007): exp of the entropy of the shares of the variance along the
+ * principal components, from 1 to C. The directions that hold the variance count. NaN if the features diverged.
+ */
+export function varianceRank({ mean, gram }: FeatureMoments): number {
   const channels = mean.length;
-  const about = gram.map((value, i) => value - mean[Math.floor(i / channels)] * mean[i % channels]);
-  return effectiveRank(about, channels);
+  const covariance = gram.map((value, i) => value - mean[Math.floor(i / channels)] * mean[i % channels]);
+  return exponentialEntropy(eigenvalues(covariance, channels));
+}
+
+/** Of a symmetric matrix without negative ones but for rounding. */
+function eigenvalues(matrix: FeatureMoments["gram"], channels: number): number[] {
+  if (!matrix.every(Number.isFinite)) return [Number.NaN];
+  const whole = Matrix.from1DArray(channels, channels, matrix);
+  const { realEigenvalues } = new EigenvalueDecomposition(whole, { assumeSymmetric: true });
+  return realEigenvalues.map((value) => Math.max(0, value));
+}
+
+/** 1 where all values are 0. */
+function exponentialEntropy(values: readonly number[]): number {
+  const total = values.reduce((a, b) => a + b, 0);
+  if (total === 0) return 1;
+  return Math.exp(values.reduce((sum, v) => (v === 0 ? sum : sum - (v / total) * Math.log(v / total)), 0));
 }

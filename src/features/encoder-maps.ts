@@ -1,8 +1,8 @@
 /** @file The maps of an encoder that can be looked at, by the names that the paper gives them. */
 
 import { type EncoderArchitecture, familyOf } from "../families/families.js";
-import type { Tensor } from "../graph/graph.js";
-import { Graph } from "../graph/graph.js";
+import { Graph, type Tensor } from "../graph/graph.js";
+import type { Pyramid } from "../models/pyramid.js";
 import { asInputs, type Declaration, Parameters, type Scope } from "../nn/scope.js";
 
 /**
@@ -25,22 +25,21 @@ export function stridesOf(featureStride: number): Readonly<Record<MapName, numbe
 }
 
 /**
- * The maps `wanted`, [1,C,H/s,W/s] each, of one image [1,3,H,W]; those that the architecture lacks are left out. `p` is
- * the root scope.
+ * The maps `wanted`, [1,C,H/s,W/s] each, of the backbone's maps of one image; those that the architecture lacks are
+ * left out. `p` is the root scope.
  */
 export function encoderMaps(
   p: Scope,
-  image: Tensor,
+  pyramid: Pyramid,
   { encoder, featureStride }: MapsOf,
   wanted: readonly MapName[] = MAP_NAMES,
 ): ReadonlyMap<MapName, Tensor> {
   const family = familyOf(encoder);
-  const pyramid = family.backbone(p, image, encoder);
   const maps = new Map<MapName, Tensor>(pyramid.map((map, i) => [MAP_NAMES[i], map]));
   if (wanted.includes("F_i1") || wanted.includes("F_last")) {
     const { multiScale, maskFeatures } = family.pixelDecoder(p, pyramid, encoder);
-    const height = image.shape[2] / featureStride;
-    const predicted = multiScale.find(({ shape }) => shape[2] === height);
+    const [{ shape: finest }] = pyramid; // at stride 4
+    const predicted = multiScale.find(({ shape }) => shape[2] * featureStride === finest[2] * 4);
     if (predicted) maps.set("F_i1", predicted);
     maps.set("F_last", maskFeatures);
   }
@@ -54,7 +53,9 @@ export function describeMaps(maps: MapsOf): {
 } {
   const graph = new Graph("maps");
   const parameters = new Parameters(asInputs(graph));
-  const found = encoderMaps(parameters.root, graph.input("image", "float32", [1, 3, 64, 64]), maps);
+  const image = graph.input("image", "float32", [1, 3, 64, 64]);
+  const pyramid = familyOf(maps.encoder).backbone(parameters.root, image, maps.encoder);
+  const found = encoderMaps(parameters.root, pyramid, maps);
   const channels = new Map([...found].map(([name, { shape }]) => [name, shape[1]]));
   return { channels, weights: parameters.declarations };
 }

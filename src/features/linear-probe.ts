@@ -11,12 +11,12 @@ import { resizeSemantic } from "../masks/resize.js";
 import type { SegmentationClass, SemanticMap } from "../masks/segmentation.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 import { cropFeatures } from "../viz/feature-map.js";
-import { denseLabels } from "./dense-labels.js";
+import { CountedTruth, denseLabels, type ScoreGrid } from "./dense-labels.js";
 import { type MapName, type MapsOf, stridesOf } from "./encoder-maps.js";
 import { passImages, type Variant } from "./image-pass.js";
 import { labelSums } from "./label-sums.js";
 import * as graphs from "./map-graphs.js";
-import type { ProbeImage, ProbeImages } from "./probe-images.js";
+import type { ProbeImage, ProbeImages, SizeGroup } from "./probe-images.js";
 import { type LinearMap, RidgeSums } from "./ridge.js";
 
 /** For each variant and map: one entry a subset of the labels. */
@@ -39,6 +39,8 @@ export interface ProbeSetup {
   readonly maps: MapsOf;
   readonly classes: readonly SegmentationClass[];
   readonly variants: readonly Variant[];
+  /** Whether all variants have the same backbone, so that its maps need be computed once; default false. */
+  readonly sharedBackbone?: boolean;
 }
 
 /** Images, and who is told how many are done. */
@@ -54,27 +56,31 @@ export interface ProbePass {
  */
 export async function gatherSums(
   runtime: Runtime,
-  { maps, classes, variants }: ProbeSetup,
+  setup: ProbeSetup,
   { images, progress }: ProbePass,
   subsets: { readonly names: readonly string[]; readonly of: (index: number) => Iterable<number> },
 ): Promise<OfMaps<RidgeSums>> {
+  const { maps, classes, variants } = setup;
   const sums = variants.map(() => new Map<MapName, RidgeSums[]>());
   const strides = stridesOf(maps.featureStride);
+  const places = placesOf(variants);
   await passImages(runtime, {
     images,
     variants,
     progress,
-    graph: (size, wanted) => graphs.momentsGraph({ ...maps, ...size, wanted }, classes.length),
+    graph: (size) => graphs.momentsGraph(graphOptions(setup, size), classes.length),
     inputs: (image) => sumsOf(image, Object.values(strides), classes.length),
-    outputs: (wanted) => wanted.flatMap((map) => [graphs.gramName(map), graphs.crossName(map)]),
-    take: ({ index, name }, variant, found) => {
-      for (const map of variants[variant].wanted) {
-        const [gram, cross] = [graphs.gramName(map), graphs.crossName(map)].map((key) => found.get(key) as TypedArray);
+    outputs: () =>
+      places.flatMap(({ variant, map }) => [graphs.gramName(variant, map), graphs.crossName(variant, map)]),
+    take: ({ index, name }, found) => {
+      for (const { variant, map } of places) {
+        const gram = found.get(graphs.gramName(variant, map)) as Float64Array;
+        const cross = found.get(graphs.crossName(variant, map)) as Float64Array;
         const channels = Math.sqrt(gram.length) - 1;
-        requireFinite(gram as Float64Array, channels, `${map} of ${name}`);
+        requireFinite(gram, channels, `${map} of ${name}`);
         const own = sums[variant].get(map) ?? subsets.names.map(() => new RidgeSums(channels, classes.length));
         sums[variant].set(map, own);
-        for (const subset of subsets.of(index)) own[subset].add(gram as Float64Array, cross as Float64Array);
+        for (const subset of subsets.of(index)) own[subset].add(gram, cross);
       }
     },
   });
@@ -87,10 +93,12 @@ export async function gatherSums(
   return sums;
 }
 
-/** Scores classifiers, one a variant, map and subset. `look` is shown the images of `sampled`. */
+/**
+ * Scores classifiers, one a variant, map and subset. `look` is shown the images of `sampled`, variant after variant.
+ */
 export async function scoreClassifiers(
   runtime: Runtime,
-  { maps, classes, variants }: ProbeSetup,
+  setup: ProbeSetup,
   { images, progress }: ProbePass,
   classifiers: OfMaps<LinearMap>,
   {
@@ -98,42 +106,59 @@ export async function scoreClassifiers(
     look,
   }: { readonly sampled: ReadonlySet<number>; readonly look: (seen: SeenImage) => Promise<void> | void },
 ): Promise<OfMaps<SemanticEvaluator>> {
+  const { maps, classes, variants } = setup;
   const evaluators = classifiers.map(
     (own) => new Map([...own].map(([map, all]) => [map, all.map(() => semanticIou(classes))])),
   );
   const strides = stridesOf(maps.featureStride);
+  const places = placesOf(variants);
   const k = classes.length;
   const columns = k * Math.max(...classifiers.flatMap((own) => [...own.values()].map((all) => all.length)));
-  const uploaded = await Promise.all(classifiers.map((own) => upload(runtime, own, { columns, classes: k })));
+  const uploaded = await upload(runtime, classifiers, { columns, classes: k });
   try {
     await passImages(runtime, {
       images,
-      variants: variants.map(({ wanted, weights }, v) => ({ wanted, weights: new Map([...weights, ...uploaded[v]]) })),
+      variants,
+      classifiers: uploaded,
       progress,
-      graph: (size, wanted) => graphs.scoresGraph({ ...maps, ...size, wanted }, columns),
-      outputs: (wanted, { index }) => [
-        ...wanted.map(graphs.scoresName),
-        ...(sampled.has(index) ? wanted.map(graphs.mapOutput) : []),
+      graph: (size) => graphs.scoresGraph(graphOptions(setup, size), columns),
+      outputs: ({ index }) => [
+        ...places.map(({ variant, map }) => graphs.scoresName(variant, map)),
+        ...(sampled.has(index) ? places.map(({ variant, map }) => graphs.mapOutput(variant, map)) : []),
       ],
-      take: async (image, variant, found) => {
-        const prediction = (map: MapName, subset: number) => {
-          const scores = found.get(graphs.scoresName(map)) as Float32Array;
-          const grid = { scores, columns, first: subset * k, classes: k, stride: strides[map] };
-          return denseLabels(grid, image.input, image.truth);
+      take: async (image, found) => {
+        const gridOf = (variant: number, map: MapName, subset: number): ScoreGrid => {
+          const scores = found.get(graphs.scoresName(variant, map)) as Float32Array;
+          return { scores, columns, first: subset * k, classes: k, stride: strides[map] };
         };
-        for (const [map, own] of evaluators[variant]) {
-          for (const [subset, one] of own.entries()) one.add(image.truth, prediction(map, subset), image.name);
+        const truth = new CountedTruth(image.truth, image.input, k);
+        for (const { variant, map } of places) {
+          for (const [subset, one] of evaluators[variant].get(map)?.entries() ?? []) {
+            truth.compare(gridOf(variant, map, subset), one.count);
+          }
         }
-        if (!sampled.has(image.index)) return;
-        const map = (name: MapName) =>
-          featuresOf(image, found.get(graphs.mapOutput(name)) as Float32Array, strides[name]);
-        await look({ variant, image, names: variants[variant].wanted, map, prediction });
+        for (const variant of sampled.has(image.index) ? variants.keys() : []) {
+          await look({
+            variant,
+            image,
+            names: variants[variant].wanted,
+            map: (name) => featuresOf(image, found.get(graphs.mapOutput(variant, name)) as Float32Array, strides[name]),
+            prediction: (map, subset) => denseLabels(gridOf(variant, map, subset), image.input, image.truth),
+          });
+        }
       },
     });
   } finally {
-    for (const own of uploaded) for (const tensor of own.values()) tensor.dispose();
+    for (const tensor of uploaded.values()) tensor.dispose();
   }
   return evaluators;
+}
+
+const placesOf = (variants: readonly Variant[]) =>
+  variants.flatMap(({ wanted }, variant) => wanted.map((map) => ({ variant, map })));
+
+function graphOptions({ maps, variants, sharedBackbone = false }: ProbeSetup, size: SizeGroup) {
+  return { ...maps, ...size, wanted: variants.map(({ wanted }) => wanted), sharedBackbone };
 }
 
 /** Sums of an image's labels for the cells of each stride, labels as the network's input would show them. */
@@ -163,7 +188,7 @@ function requireFinite(gram: Float64Array, channels: number, where: string): voi
 /** Classifiers side by side, subset after subset, as the scores' graph takes them. */
 async function upload(
   runtime: Runtime,
-  classifiers: ReadonlyMap<MapName, readonly LinearMap[]>,
+  classifiers: OfMaps<LinearMap>,
   { columns, classes }: { columns: number; classes: number },
 ): Promise<Map<string, DeviceTensor>> {
   const tensors = new Map<string, DeviceTensor>();
@@ -172,18 +197,20 @@ async function upload(
     tensors.set(name, tensor);
     await tensor.write(floats(shape, data));
   };
-  for (const [map, all] of classifiers) {
-    const channels = all[0].weights.length / classes;
-    const weights = new Float32Array(channels * columns);
-    const bias = new Float32Array(columns);
-    for (const [subset, one] of all.entries()) {
-      bias.set(one.bias, subset * classes);
-      for (let c = 0; c < channels; c++) {
-        weights.set(one.weights.subarray(c * classes, (c + 1) * classes), c * columns + subset * classes);
+  for (const [variant, own] of classifiers.entries()) {
+    for (const [map, all] of own) {
+      const channels = all[0].weights.length / classes;
+      const weights = new Float32Array(channels * columns);
+      const bias = new Float32Array(columns);
+      for (const [subset, one] of all.entries()) {
+        bias.set(one.bias, subset * classes);
+        for (let c = 0; c < channels; c++) {
+          weights.set(one.weights.subarray(c * classes, (c + 1) * classes), c * columns + subset * classes);
+        }
       }
+      await put(graphs.weightsName(variant, map), [channels, columns], weights);
+      await put(graphs.biasName(variant, map), [columns], bias);
     }
-    await put(graphs.weightsName(map), [channels, columns], weights);
-    await put(graphs.biasName(map), [columns], bias);
   }
   return tensors;
 }

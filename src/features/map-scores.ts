@@ -7,7 +7,7 @@ import { resizeSemantic } from "../masks/resize.js";
 import type { Runtime } from "../runtime/contract.js";
 import { kMeans } from "../viz/k-means.js";
 import { featureEdges } from "./edges.js";
-import { centredRank } from "./effective-rank.js";
+import { varianceRank } from "./effective-rank.js";
 import { type MapName, stridesOf } from "./encoder-maps.js";
 import { labelCells } from "./label-cells.js";
 import { gatherSums, type ProbePass, type ProbeSetup, type SeenImage, scoreClassifiers } from "./linear-probe.js";
@@ -25,7 +25,7 @@ export interface MapScores {
   readonly variant: number;
   readonly channels: number;
   readonly stride: number;
-  /** RankMe about the mean, over the training images; null for maps of more than `RANKED_CHANNELS` channels. */
+  /** Of the covariance over the training images; null for maps of more than `RANKED_CHANNELS` channels. */
   readonly effectiveRank: number | null;
   /** Of the classifier of each subset: IoU and accuracy as `semanticIou` gives them. */
   readonly subsets: readonly Scores[];
@@ -91,7 +91,7 @@ export async function measureMaps(runtime: Runtime, setup: ProbeSetup, options: 
         variant,
         channels: sum.channels,
         stride: strides[map],
-        effectiveRank: sum.channels > RANKED_CHANNELS ? null : centredRank(sum.moments()),
+        effectiveRank: sum.channels > RANKED_CHANNELS ? null : varianceRank(sum.moments()),
         subsets: (evaluators[variant].get(map) ?? []).map((one) => one.result()),
         purity: purity.purity,
         boundary,

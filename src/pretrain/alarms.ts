@@ -13,7 +13,7 @@ export interface FeatureState {
   readonly targetStd: number;
   readonly effectiveRank: number;
   readonly meanError: number;
-  /** RankMe of F_last about its mean. */
+  /** Effective rank of the covariance of F_last. */
   readonly lastRank?: number;
   /** Error of the predicted features, and 1 - that / meanError. */
   readonly reconstruction?: number;

@@ -1,6 +1,6 @@
 /** @file What tells a collapse: spread and effective rank of the target and of F_last, and how much is predicted. */
 
-import { effectiveRank, type FeatureMoments } from "../features/effective-rank.js";
+import { type FeatureMoments, rankMe } from "../features/effective-rank.js";
 
 /** Of target features. */
 export interface CollapseMonitors {
@@ -18,7 +18,7 @@ export function collapseMonitors({ mean, gram }: FeatureMoments): CollapseMonito
   const average = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / channels;
   return {
     targetStd: average(variances.map(Math.sqrt)),
-    effectiveRank: effectiveRank(gram, channels),
+    effectiveRank: rankMe(gram, channels),
     meanError: average(variances),
   };
 }

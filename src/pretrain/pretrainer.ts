@@ -1,7 +1,7 @@
 /** @file Pretraining step by step: the objective in a trainer, and the monitors of collapse. */
 
 import type { TensorData } from "../core/tensor-data.js";
-import { centredRank } from "../features/effective-rank.js";
+import { varianceRank } from "../features/effective-rank.js";
 import type { Declaration } from "../nn/scope.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { StepWeights } from "../train/objective.js";
@@ -28,7 +28,7 @@ export interface StepReport {
   cosine: number;
   /** On monitored steps. */
   monitors?: CollapseMonitors & {
-    /** Effective rank of F_last about its mean. */
+    /** Effective rank of the covariance of F_last. */
     lastRank: number;
     explainedVariance?: number;
   };
@@ -76,7 +76,7 @@ export class Pretrainer {
     if (monitored) {
       const moments = ([mean, gram]: readonly [string, string]) => ({ mean: value(mean), gram: value(gram) });
       const monitors = collapseMonitors(moments(MOMENTS));
-      const lastRank = centredRank(moments(LAST_MOMENTS));
+      const lastRank = varianceRank(moments(LAST_MOMENTS));
       const { reconstruction } = losses;
       const explainedVariance = reconstruction === undefined ? undefined : 1 - reconstruction / monitors.meanError;
       report.monitors = { ...monitors, lastRank, explainedVariance };

@@ -55,7 +55,7 @@ export function chartSections({ run }: PretrainSettings, metrics: readonly StepR
     stepChart(
       {
         title: "Effective rank of F_last",
-        description: "Of the map that masks are predicted from, about its mean.",
+        description: "Directions that hold the variance of the map that masks are predicted from.",
         threshold: alarm(lastRank, rankOfStart),
       },
       [lastRank],

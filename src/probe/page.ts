@@ -11,7 +11,7 @@ import { spreadText } from "./table.js";
 const READING = [
   "A linear classifier is fitted to frozen features in closed form: ridge regression of the labels on the standardised",
   "features, which are interpolated between the cells of a map. Scores in percent; of several subsets of the labels",
-  "mean ± standard deviation. Rank: the effective number of directions of the features.",
+  "mean ± standard deviation. Rank: the number of directions that hold the features' variance.",
 ].join(" ");
 
 const readingPurity = (single: string) =>
@@ -86,7 +86,7 @@ function scoreTable({ maps }: ModelResult, caption?: string): Table {
     { name: "Map" },
     { name: "Stride", digits: 0 },
     { name: "Channels", digits: 0 },
-    { name: "Rank", meaning: "RankMe about the mean, over the training images" },
+    { name: "Rank", meaning: "effective rank of the covariance, over the training images" },
     ...maps[0].shares.map(({ labels, images }) => ({ name: `mIoU, ${labels}`, meaning: plural(images, "image") })),
     { name: "Pixel accuracy" },
     { name: "Purity" },

@@ -200,7 +200,7 @@ async function probeOne(runtime: Runtime, model: ProbedModel, work: ProbeWork): 
   try {
     const measured = await measureMaps(
       runtime,
-      { maps: model.maps, classes: images.train.classes, variants },
+      { maps: model.maps, classes: images.train.classes, variants, sharedBackbone: unchanged },
       {
         train: { images: images.train, progress: learning.update },
         test: { images: images.test, progress: scoring.update },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { RandomStream } from "../../src/core/random.js";
 import { cellAxis } from "../../src/features/cell-axis.js";
-import { denseLabels } from "../../src/features/dense-labels.js";
+import { CountedTruth, denseLabels } from "../../src/features/dense-labels.js";
 import { labelCells } from "../../src/features/label-cells.js";
 import { labelSums, PAIR_STEPS } from "../../src/features/label-sums.js";
 import { purityScore } from "../../src/features/purity.js";
@@ -84,6 +84,16 @@ describe.each([4, 8, 16, 32])("labels in cells of %i pixels", (stride) => {
       return values.indexOf(Math.max(...values));
     });
     expect(found).toEqual({ ...of, labels: expected });
+
+    const labelled = randomLabels(of.width, of.height);
+    const counted = new Array<number>(CLASSES * CLASSES).fill(0);
+    new CountedTruth(labelled, PLACE, CLASSES).compare(grid, (label, predicted, pixels) => {
+      counted[label * CLASSES + predicted] += pixels;
+    });
+    const pairs = counted.map(
+      (_, i) => expected.filter((predicted, p) => labelled.labels[p] * CLASSES + predicted === i).length,
+    );
+    expect(counted).toEqual(pairs);
   });
 
   test("each labelled pixel lies in one cell", () => {

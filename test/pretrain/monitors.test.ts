@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { RandomStream } from "../../src/core/random.js";
-import { centredRank, type FeatureMoments } from "../../src/features/effective-rank.js";
+import { type FeatureMoments, varianceRank } from "../../src/features/effective-rank.js";
 import { collapseMonitors } from "../../src/pretrain/monitors.js";
 
 const CHANNELS = 32;
@@ -61,10 +61,14 @@ describe("collapse monitors", () => {
     });
   });
 
-  test("about the mean, a shift of all features does not count", () => {
+  test("of the variance, neither a shift of all features nor weak directions count", () => {
     const far = momentsOf(() => draw().map((value) => 30 + value));
     expect(collapseMonitors(far).effectiveRank).toBeLessThan(10);
-    expect(centredRank(far)).toBeGreaterThan(0.95 * CHANNELS);
+    expect(varianceRank(far)).toBeGreaterThan(0.95 * CHANNELS);
+    const two = momentsOf(() => draw().map((value, c) => (c < 2 ? value : 0.05 * value)));
+    expect(varianceRank(two)).toBeGreaterThan(2);
+    expect(varianceRank(two)).toBeLessThan(3);
+    expect(collapseMonitors(two).effectiveRank).toBeGreaterThan(9);
   });
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY])("features with %f have no rank", (bad) => {

@@ -86,8 +86,8 @@ describe("what the metrics say", () => {
       limits({ step: 1, "target-std": 0.6, "effective-rank": 40, "last-rank": 20 }, { step: 25, "target-std": 0.4 }),
     ).toEqual([
       ["Deviation of the target features", 0.3],
-      ["Effective rank of the target features", 10],
-      ["Effective rank of F_last", 5],
+      ["Effective rank of the target features", 12],
+      ["Effective rank of F_last", 6],
     ]);
   });
 
