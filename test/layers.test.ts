@@ -210,6 +210,7 @@ const PURE = [
   "!pretrain/report-facts.ts",
   "!pretrain/composition.ts",
   "!pretrain/dry-run.ts",
+  "!pretrain/probe-data.ts",
   "!pretrain/settings-resolution.ts",
   "!pretrain/starting-weights.ts",
   "finetune/",

@@ -23,12 +23,15 @@ const FLAGS = {
     backbone: "backbone.weights",
     weights: "backbone.weights",
     part: "from.part",
+    probe: "probe.data",
+    probeRoot: "probe.root",
   },
 };
 
 const EXAMPLES = `
 Examples:
   mask-jepa pretrain --images photos --preset r50 --out runs/a
+  mask-jepa pretrain --images photos --probe camvid.yaml --out runs/a
   mask-jepa pretrain --resume runs/a
   mask-jepa pretrain --from runs/a --steps 2000 --out runs/b
   mask-jepa pretrain --images photos --preset paper-r50 --backbone resnet50.pth --dry-run
@@ -80,6 +83,11 @@ export function addPretrain(program: Command): void {
     .command("pretrain")
     .description("pretrain a mask-classification model on a folder of images with Mask-JEPA")
     .option("--images <dir>", "folder of images, searched with its subfolders (repeatable)", append)
+    .option(
+      "--probe <data>",
+      "labelled data that features are probed with every probe.every steps; keeps the best checkpoint",
+    )
+    .option("--probe-root <dir>", "its folder, in place of the one that the YAML file names")
     .option("--dry-run", "print settings, parameters, and estimates of memory and time, and stop")
     .option("--size <pixels>", "side of the square crops, a multiple of 32")
     .addOption(

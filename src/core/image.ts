@@ -31,3 +31,28 @@ export interface FeatureMap extends Size {
 
 /** A colour, 0 to 255. */
 export type Rgb = readonly [red: number, green: number, blue: number];
+
+/** What pixels hold. */
+export type PixelValues = Uint8Array | Uint16Array | Uint32Array | Float32Array;
+
+/** Zeros of the type of `values`; bytes for what is made of bytes in its own way, as what a decoder hands out. */
+export function zerosLike<T extends PixelValues>(values: T, length: number): T {
+  const types = [Uint16Array, Uint32Array, Float32Array];
+  const Type = types.find((type) => values instanceof type) ?? Uint8Array;
+  return new Type(length) as PixelValues as T;
+}
+
+/** The values of a region; a pixel has `channels` of them, interleaved. */
+export function regionOf<T extends PixelValues>(
+  values: T,
+  from: Size,
+  { left, top, width, height }: Region,
+  channels = 1,
+): T {
+  const kept = zerosLike(values, channels * width * height);
+  for (let row = 0; row < height; row++) {
+    const start = channels * ((top + row) * from.width + left);
+    kept.set(values.subarray(start, start + channels * width), channels * row * width);
+  }
+  return kept;
+}

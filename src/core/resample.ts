@@ -4,7 +4,7 @@
  * cannot do: graphs, which are differentiated (`nn/layers.ts`, `nn/sampling.ts`), and the decoder, which resizes
  * pretraining's crops as it decodes them, several times as fast.
  */
-import type { Image, Size } from "./image.js";
+import { type Image, type PixelValues, type Size, zerosLike } from "./image.js";
 
 /**
  * Which source pixels the output's pixels of one axis come from: source -> mirrored -> resized -> cut out -> mirrored.
@@ -147,13 +147,8 @@ export function resizeImage(image: Image, { width, height }: Size): Image {
 }
 
 /** Row-major values at another size by Pillow's NEAREST: for what must not be mixed. A pixel has `channels` values. */
-export function resizeNearest<T extends Uint8Array | Uint16Array | Uint32Array>(
-  values: T,
-  from: Size,
-  { width, height }: Size,
-  channels = 1,
-): T {
-  const resized = new (values.constructor as new (length: number) => T)(channels * width * height);
+export function resizeNearest<T extends PixelValues>(values: T, from: Size, { width, height }: Size, channels = 1): T {
+  const resized = zerosLike(values, channels * width * height);
   const rows = nearestPixels(wholeAxis(from.height, height));
   const columns = nearestPixels(wholeAxis(from.width, width));
   let to = 0;

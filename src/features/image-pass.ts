@@ -14,8 +14,43 @@ export interface Variant {
   readonly weights: LiveWeights;
 }
 
+/** Where compiled graphs come from, and what becomes of them when the images of their size are through. */
+export interface GraphStore {
+  open(size: SizeGroup, build: () => MapGraph): Promise<OpenGraph>;
+  close(graph: OpenGraph): void;
+}
+
+/** Graphs that are given back at once. */
+const passing = (runtime: Runtime): GraphStore => ({
+  open: (_, build) => OpenGraph.compile(runtime, build()),
+  close: (graph) => graph.dispose(),
+});
+
+/** Graphs that stay compiled, for passes over the same images again and again. */
+export class KeptGraphs implements GraphStore {
+  private readonly graphs = new Map<string, Promise<OpenGraph>>();
+
+  constructor(private readonly runtime: Runtime) {}
+
+  open({ paddedWidth, paddedHeight }: SizeGroup, build: () => MapGraph): Promise<OpenGraph> {
+    const key = `${paddedWidth}x${paddedHeight}`;
+    const graph = this.graphs.get(key) ?? OpenGraph.compile(this.runtime, build());
+    this.graphs.set(key, graph);
+    return graph;
+  }
+
+  close(): void {}
+
+  async dispose(): Promise<void> {
+    for (const graph of this.graphs.values()) (await graph).dispose();
+    this.graphs.clear();
+  }
+}
+
 export interface ImagePass {
   readonly images: ProbeImages;
+  /** By default a graph is compiled for each size of images, and given back before the next size. */
+  readonly graphs?: GraphStore;
   readonly variants: readonly Variant[];
   /** Further weights, by the names that the graph gives them. */
   readonly classifiers?: LiveWeights;
@@ -30,16 +65,15 @@ export interface ImagePass {
   readonly progress?: (done: number) => void;
 }
 
-/** A graph is compiled once for each size of images and given back before the next size. */
 export async function passImages(runtime: Runtime, pass: ImagePass): Promise<void> {
-  const { images, variants, classifiers = new Map() } = pass;
+  const { images, variants, classifiers = new Map(), graphs = passing(runtime) } = pass;
   const encoders = variants.flatMap(({ weights }, v) =>
     [...weights].map(([name, tensor]) => [variantPrefix(v) + name, tensor] as const),
   );
   const weights: LiveWeights = new Map([...encoders, ...classifiers]);
   let done = 0;
   for (const size of images.groups) {
-    const graph = await OpenGraph.compile(runtime, pass.graph(size));
+    const graph = await graphs.open(size, () => pass.graph(size));
     try {
       const results = inOrder(size.indices, runtime.cores + 1, async (index) => {
         const image = await images.load(index);
@@ -55,7 +89,7 @@ export async function passImages(runtime: Runtime, pass: ImagePass): Promise<voi
         pass.progress?.(++done);
       }
     } finally {
-      graph.dispose();
+      graphs.close(graph);
     }
   }
 }

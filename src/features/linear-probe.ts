@@ -13,7 +13,7 @@ import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 import { cropFeatures } from "../viz/feature-map.js";
 import { CountedTruth, denseLabels, type ScoreGrid } from "./dense-labels.js";
 import { type MapName, type MapsOf, stridesOf } from "./encoder-maps.js";
-import { passImages, type Variant } from "./image-pass.js";
+import { type GraphStore, passImages, type Variant } from "./image-pass.js";
 import { labelSums } from "./label-sums.js";
 import * as graphs from "./map-graphs.js";
 import type { ProbeImage, ProbeImages, SizeGroup } from "./probe-images.js";
@@ -35,6 +35,12 @@ export interface SeenImage {
   readonly prediction: (name: MapName, subset: number) => SemanticMap;
 }
 
+/** Images that are looked at closer, and by whom. */
+export interface Look {
+  readonly sampled: ReadonlySet<number>;
+  readonly look: (seen: SeenImage) => Promise<void> | void;
+}
+
 export interface ProbeSetup {
   readonly maps: MapsOf;
   readonly classes: readonly SegmentationClass[];
@@ -46,6 +52,8 @@ export interface ProbeSetup {
 /** Images, and who is told how many are done. */
 export interface ProbePass {
   readonly images: ProbeImages;
+  /** Of this pass alone. */
+  readonly graphs?: GraphStore;
   readonly progress?: (done: number) => void;
 }
 
@@ -57,7 +65,7 @@ export interface ProbePass {
 export async function gatherSums(
   runtime: Runtime,
   setup: ProbeSetup,
-  { images, progress }: ProbePass,
+  { images, graphs: store, progress }: ProbePass,
   subsets: { readonly names: readonly string[]; readonly of: (index: number) => Iterable<number> },
 ): Promise<OfMaps<RidgeSums>> {
   const { maps, classes, variants } = setup;
@@ -66,6 +74,7 @@ export async function gatherSums(
   const places = placesOf(variants);
   await passImages(runtime, {
     images,
+    graphs: store,
     variants,
     progress,
     graph: (size) => graphs.momentsGraph(graphOptions(setup, size), classes.length),
@@ -93,18 +102,13 @@ export async function gatherSums(
   return sums;
 }
 
-/**
- * Scores classifiers, one a variant, map and subset. `look` is shown the images of `sampled`, variant after variant.
- */
+/** Scores classifiers, one a variant, map and subset. `look` is shown its images variant after variant. */
 export async function scoreClassifiers(
   runtime: Runtime,
   setup: ProbeSetup,
-  { images, progress }: ProbePass,
+  { images, graphs: store, progress }: ProbePass,
   classifiers: OfMaps<LinearMap>,
-  {
-    sampled,
-    look,
-  }: { readonly sampled: ReadonlySet<number>; readonly look: (seen: SeenImage) => Promise<void> | void },
+  { sampled, look }: Look = { sampled: new Set(), look: () => {} },
 ): Promise<OfMaps<SemanticEvaluator>> {
   const { maps, classes, variants } = setup;
   const evaluators = classifiers.map(
@@ -118,6 +122,7 @@ export async function scoreClassifiers(
   try {
     await passImages(runtime, {
       images,
+      graphs: store,
       variants,
       classifiers: uploaded,
       progress,

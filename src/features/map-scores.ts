@@ -1,6 +1,6 @@
 /** @file All that is measured of an encoder's maps on a labelled data set, under one or several weights. */
 
-import type { FeatureMap, Size } from "../core/image.js";
+import { type FeatureMap, regionOf } from "../core/image.js";
 import { type BoundaryScores, boundaryScore, type EdgeMap } from "../eval/boundary.js";
 import type { Score, Scores } from "../eval/scores.js";
 import { resizeSemantic } from "../masks/resize.js";
@@ -125,17 +125,10 @@ function closerScores(scale: ChannelScale, stride: number, classes: number) {
       purity.add(labels, labelCells(truth, { ...input, ...grid }, stride, classes));
       // Edges and boundaries are compared at the size that the network sees.
       const size = { width: input.width, height: input.height };
-      boundary.add(resizeSemantic(truth, size), cropped(edges(map), size), name);
+      const whole = edges(map);
+      const strength = regionOf(whole.strength, whole, { ...size, left: 0, top: 0 });
+      boundary.add(resizeSemantic(truth, size), { ...size, strength }, name);
     },
     result: () => ({ purity: purity.result(), boundary: boundary.result() }),
   };
-}
-
-/** The part of edges that lies on the image. */
-function cropped({ width, strength }: EdgeMap, size: Size): EdgeMap {
-  const kept = new Float32Array(size.width * size.height);
-  for (let y = 0; y < size.height; y++) {
-    kept.set(strength.subarray(y * width, y * width + size.width), y * size.width);
-  }
-  return { ...size, strength: kept };
 }

@@ -3,7 +3,7 @@
  */
 
 import { InputError } from "../core/errors.js";
-import type { Image } from "../core/image.js";
+import { type Image, regionOf } from "../core/image.js";
 import { badFileOf } from "../data/datasets/data-fault.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { type BadFile, decodeImage } from "../data/source.js";
@@ -71,14 +71,33 @@ export async function probeImages(
   };
 }
 
-/** Images that are kept in memory, read once. */
-export async function keptImages(images: ProbeImages): Promise<ProbeImages> {
+/**
+ * The first `count` of the images `indices` that can be used, kept in memory: their largest centre squares, which the
+ * network sees with a side of `side` pixels, a multiple of 32.
+ */
+export async function keptSquares(
+  split: LabelledSplit,
+  indices: readonly number[],
+  { side, count }: { readonly side: number; readonly count: number },
+): Promise<ProbeImages> {
+  const seen = { width: side, height: side, paddedWidth: side, paddedHeight: side };
   const kept = new Map<number, ProbeImage>();
-  for (const { indices } of images.groups) {
-    for (const index of indices) {
-      const image = await images.load(index);
-      if (image) kept.set(index, image);
+  const faults: BadFile[] = [];
+  for (const index of indices) {
+    if (kept.size === count) break;
+    try {
+      const [whole, all] = await Promise.all([decodeImage(split, index), split.semantic(index)]);
+      const length = Math.min(whole.width, whole.height);
+      const square = { width: length, height: length };
+      const region = { ...square, left: (whole.width - length) >> 1, top: (whole.height - length) >> 1 };
+      const image = { ...square, data: regionOf(whole.data, whole, region, 3) };
+      const truth = { ...square, labels: regionOf(all.labels, all, region) };
+      kept.set(index, { index, name: split.name(index), image, input: testInput(image, seen), truth });
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      faults.push(badFileOf(error));
     }
   }
-  return { ...images, load: async (index) => kept.get(index) };
+  const groups = kept.size > 0 ? [{ ...seen, indices: [...kept.keys()] }] : [];
+  return { classes: split.classes, groups, faults, load: async (index) => kept.get(index) };
 }

@@ -6,6 +6,9 @@
 
 import { CholeskyDecomposition, Matrix } from "ml-matrix";
 
+/** Weight of the ridge unless another one is asked for. */
+export const LAMBDA = 1e-3;
+
 /** Sums over pixels: of x x^T and of x y^T, where x [C + 1] is the pixel's features and a 1, and y [K] its label. */
 export class RidgeSums {
   readonly gram: Float64Array;

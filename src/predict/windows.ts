@@ -4,7 +4,7 @@
  */
 
 import { InputError } from "../core/errors.js";
-import type { Image, Region, Size } from "../core/image.js";
+import { type Image, type Region, regionOf, type Size } from "../core/image.js";
 import { paddedSize, type TestEdges, type TestSize, testSize } from "../data/test-input.js";
 import { embedMask } from "../masks/mask-algebra.js";
 import { boundingBox, maskArea } from "../masks/run-lengths.js";
@@ -69,12 +69,7 @@ export function windowsOf(image: Size, { window, ...edges }: SeenAs): Window[] {
 export function cutOut(image: Image, { x, y }: Window): Image {
   const region: Region = { left: x.start, top: y.start, width: x.length, height: y.length };
   if (region.width === image.width && region.height === image.height) return image;
-  const data = new Uint8Array(3 * region.width * region.height);
-  for (let row = 0; row < region.height; row++) {
-    const start = 3 * ((region.top + row) * image.width + region.left);
-    data.set(image.data.subarray(start, start + 3 * region.width), 3 * row * region.width);
-  }
-  return { width: region.width, height: region.height, data };
+  return { width: region.width, height: region.height, data: regionOf(image.data, image, region, 3) };
 }
 
 /** What a window's own objects are in the whole image; empty masks, which have no centre, belong to none. */

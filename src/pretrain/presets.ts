@@ -67,6 +67,7 @@ const PAPER_R50: PretrainSettings = {
       unexplainedSteps: 5000,
     },
   },
+  probe: { data: null, root: null, every: 1000, images: 64 },
 };
 
 /** The paper's model at sizes that a CPU can train, from random initialisation: the mask grid keeps its 8x8 patches. */
@@ -82,6 +83,7 @@ const ON_A_CPU: Differences<Sections> = {
     monitorEvery: 10,
     collapse: { unexplainedSteps: 500 },
   },
+  probe: { every: 100, images: 32 },
 };
 
 const TINY: Differences<Sections> = {
@@ -99,11 +101,12 @@ const TINY: Differences<Sections> = {
     monitorEvery: 20,
     collapse: { unexplainedSteps: 300 },
   },
+  probe: { every: 100, images: 32 },
 };
 
 /** A model, and the paper's settings with one section's differences over each. */
 function derive(model: PretrainSettings["model"], differences: Differences<Sections>): PretrainSettings {
-  const { pretrain, backbone, data, optim, run } = differences;
+  const { pretrain, backbone, data, optim, run, probe } = differences;
   const base = PAPER_R50;
   return {
     model,
@@ -113,6 +116,7 @@ function derive(model: PretrainSettings["model"], differences: Differences<Secti
     data: { ...base.data, ...data },
     optim: { ...base.optim, ...optim },
     run: { ...base.run, ...run, collapse: { ...base.run.collapse, ...run?.collapse } },
+    probe: { ...base.probe, ...probe },
   };
 }
 

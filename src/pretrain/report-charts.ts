@@ -3,6 +3,7 @@
 import type { Series } from "../viz/chart.js";
 import { metricCurve, type StepRecord, stepChart } from "../viz/metric-curves.js";
 import type { Section } from "../viz/report.js";
+import { PROBE_METRICS } from "./probe-monitor.js";
 import type { PretrainSettings } from "./settings.js";
 
 /** Lowest share of explained variance that is drawn. */
@@ -66,6 +67,7 @@ export function chartSections({ run }: PretrainSettings, metrics: readonly StepR
     ]),
     stepChart({ title: "Cosine of online and target features" }, [of("cosine")]),
   ];
+  const probes = PROBE_METRICS.map(({ map, metric }) => of(metric, map));
   const optimiser = [
     stepChart({ title: "Gradient norm", description: "Of the whole gradient, before clipping.", logY: true }, [
       of("gradient-norm", "norm"),
@@ -81,6 +83,12 @@ export function chartSections({ run }: PretrainSettings, metrics: readonly StepR
         "How well the features of masked patches are predicted; on held-out images always with the same crops, " +
         "masks, noise and queries.",
       charts: quality,
+    },
+    {
+      title: "Linear probe",
+      description:
+        "How well labels of a few images follow from the features by a linear classifier: what the losses do not say.",
+      charts: [stepChart({ title: "mIoU in percent", wide: true }, probes)],
     },
     {
       title: "Collapse monitors",

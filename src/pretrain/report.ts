@@ -19,6 +19,7 @@ import { drawImages, READING_PICTURES } from "./feature-pictures.js";
 import type { HeldOut } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
 import type { Pretrainer } from "./pretrainer.js";
+import { bestProbe } from "./probe-monitor.js";
 import { chartSections } from "./report-charts.js";
 import { factsOf, percent } from "./report-facts.js";
 import type { PretrainSettings } from "./settings.js";
@@ -52,7 +53,7 @@ export async function writeRunReport(run: FinishedRun): Promise<Report> {
     title: "Mask-JEPA pretraining",
     summary: verdict(metrics),
     warnings: warningsOf(settings, metrics),
-    facts: factsOf(settings, metrics, { images: source.length, held: held.length }),
+    facts: [...factsOf(settings, metrics, { images: source.length, held: held.length }), ...probeFacts(metrics)],
     sections: [
       ...chartSections(settings, metrics),
       {
@@ -93,6 +94,11 @@ function verdict(metrics: readonly MetricRecord[]): string | undefined {
         "that of predicting the mean feature."
     : `On images that training never saw, the error of masked prediction is ${error}, no better than that of ` +
         "predicting the mean feature.";
+}
+
+function probeFacts(metrics: readonly MetricRecord[]): Report["facts"] {
+  const best = bestProbe(metrics);
+  return best ? [["Best by the probe", `step ${best.step}, mIoU ${best.miou.toFixed(1)} on ${best.map}`]] : [];
 }
 
 function warningsOf({ run }: PretrainSettings, metrics: readonly MetricRecord[]): string[] {

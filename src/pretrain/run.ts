@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { checkpointBytes } from "../checkpoint/checkpoint.js";
-import { saveCheckpoint } from "../checkpoint/run-state.js";
+import { bestCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { range } from "../core/range.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
@@ -27,15 +27,20 @@ import {
   runTrainingLoop,
   type Score,
 } from "../run/training-loop.js";
+import type { Runtime } from "../runtime/contract.js";
 import { createRuntime } from "../runtime/create-runtime.js";
+import type { StepRecord } from "../viz/metric-curves.js";
 import type { Report } from "../viz/report.js";
 import { alarmText, CollapseWatch } from "./alarms.js";
-import { createPretrainer, dryRunOptions, heldOutOptions } from "./composition.js";
+import { createPretrainer, dryRunOptions, heldOutOptions, stepOptions } from "./composition.js";
 import { planPretraining } from "./dry-run.js";
 import { HeldOut, type HeldOutQuality, heldOutIndices } from "./held-out.js";
 import { usableCrops } from "./image-crops.js";
 import { averageDecay } from "./method.js";
-import type { StepReport } from "./pretrainer.js";
+import type { Pretrainer, StepReport } from "./pretrainer.js";
+import { openProbeData, type ProbeData } from "./probe-data.js";
+import { bestProbe, ProbeMonitor } from "./probe-monitor.js";
+import { Probing } from "./probing.js";
 import { writeRunReport } from "./report.js";
 import { type PretrainSettings, stepSizeOf, whiteOf } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
@@ -117,6 +122,8 @@ async function train(training: Training): Promise<PretrainOutcome> {
   };
   const options = { out, command: "pretrain", before, steps, others: [decay], reporter };
   const settings = continued(training.settings, options);
+  const probeData = await probeDataOf(settings);
+  for (const { file, reason } of probeData?.faults ?? []) reporter.say(`Skipped ${file}: ${reason}`);
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
   announcePreparation(runtime, reporter);
   const pretrainer = await createPretrainer(runtime, settings, { steps, state: before?.state, reporter });
@@ -138,7 +145,9 @@ async function train(training: Training): Promise<PretrainOutcome> {
   const view = randomResizedCrop({ scale: data.cropScale, flip: data.flip });
   const evaluated = (finished: number) => finished % run.monitorEvery === 0 || finished === 1 || finished === steps;
   const monitored = (finished: number) => evaluated(finished) || finished % WATCH_EVERY === 0;
-  const watch = new CollapseWatch(run.collapse, loggedMetrics(out, before?.step ?? 0));
+  const logged = loggedMetrics(out, before?.step ?? 0);
+  const watch = new CollapseWatch(run.collapse, logged);
+  const probing = probeData && createProbing(runtime, settings, pretrainer, { ...probeData, steps, logged });
   const outcome = await runTrainingLoop({
     out,
     command: "pretrain",
@@ -153,25 +162,56 @@ async function train(training: Training): Promise<PretrainOutcome> {
       return { losses: report.losses, metrics: metricsOf(report), report };
     },
     measure: async (step, { report, metrics }) => {
-      if (!report.monitors) return undefined;
+      const probed = probing?.isDue(step) ? await probing.measure(step) : undefined;
+      if (!report.monitors) return probed;
       const heldOut = evaluated(step) ? await evaluation?.evaluate(crops, pretrainer.weights) : undefined;
       if (step === steps && heldOut) requireFinite(heldOut, step, out);
       const warnings = watch.add({ step, ...metrics }).map((alarm) => alarmText(alarm));
-      return { metrics: heldOutMetrics(heldOut), warnings, ...scoreOf(heldOut) };
+      const found = { warnings, ...(!probing && scoreOf(heldOut)), ...probed };
+      return { ...found, metrics: { ...heldOutMetrics(heldOut), ...probed?.metrics } };
     },
     save,
-    evaluates: evaluation !== undefined,
+    evaluates: evaluation !== undefined || probing !== undefined,
     reporter,
   });
   if (!outcome.interrupted) reporter.say("Writing the report");
   const report = outcome.interrupted
     ? undefined
     : await writeRunReport({ out, settings, runtime, source: all, held, pretrainer, evaluation });
+  if (probing) await announceBest(out, reporter);
+  await probing?.dispose();
   evaluation?.dispose();
   pretrainer.dispose();
   runtime.dispose();
   announceEnd(outcome, { command: "pretrain", out, reporter });
   return { ...outcome, ...(report && { report }) };
+}
+
+/** Undefined where the run is not to be probed. @throws InputError */
+async function probeDataOf({ probe, data: { size } }: PretrainSettings): Promise<ProbeData | undefined> {
+  const { data, root, images } = probe;
+  return data === null ? undefined : openProbeData({ data, root: root ?? undefined, images, side: size });
+}
+
+function createProbing(
+  runtime: Runtime,
+  { probe, ...settings }: PretrainSettings,
+  pretrainer: Pretrainer,
+  { train, test, steps, logged }: ProbeData & { readonly steps: number; readonly logged: readonly StepRecord[] },
+): Probing {
+  const { encoder, method } = stepOptions({ probe, ...settings });
+  const maps = { encoder, featureStride: method.featureStride };
+  const monitor = new ProbeMonitor(runtime, { maps, train, test }, pretrainer.weights.online);
+  const images = { train: train.groups[0].indices.length, test: test.groups[0].indices.length };
+  return new Probing(monitor, { steps, logged, images, every: probe.every });
+}
+
+/** Says where the checkpoint lies that the probe scored best. */
+async function announceBest(out: string, reporter: Reporter): Promise<void> {
+  const best = bestProbe(loggedMetrics(out));
+  const path = await bestCheckpoint(out);
+  if (!best || !path) return;
+  reporter.say(`Best by the probe: step ${best.step}, mIoU ${best.miou.toFixed(1)} on ${best.map}: ${path}`);
 }
 
 /** Metrics of a step by their names in the log. */

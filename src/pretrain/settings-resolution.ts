@@ -38,6 +38,9 @@ const resolution = settingsResolution({
   check: checkAgreement,
   resolvePaths(settings) {
     settings.data.images = settings.data.images.map((folder) => resolve(folder));
+    const { data, root } = settings.probe;
+    if (data !== null) settings.probe.data = resolve(data);
+    if (root !== null) settings.probe.root = resolve(root);
     const { weights } = settings.backbone;
     if (weights !== null && !isHubLocation(weights)) settings.backbone.weights = resolve(weights);
     const { run } = settings.from;

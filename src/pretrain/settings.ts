@@ -13,6 +13,7 @@ import {
   nonNegative,
   onOff,
   orNull,
+  path,
   period,
   positive,
   setting,
@@ -129,6 +130,24 @@ const run = z.strictObject({
   }),
 });
 
+const probe = z.strictObject({
+  data: added(
+    orNull(
+      path("Labelled data that features are probed with: a folder, or a YAML file that describes it; null for none."),
+    ),
+    null,
+  ),
+  root: added(orNull(path("The data's folder, in place of the one that the YAML file names.")), null),
+  every: added(period("Steps between probes; the best checkpoint is the one that the probe scores best."), 500),
+  images: added(
+    count(
+      { max: 1000 },
+      "Images of the training split that a probe learns from, and of the validation split to score on.",
+    ),
+    32,
+  ),
+});
+
 const from = z.strictObject(fromFields);
 
 export const pretrainSchema = z.strictObject({
@@ -139,6 +158,7 @@ export const pretrainSchema = z.strictObject({
   data,
   optim: optimSection,
   run,
+  probe,
 });
 
 /** All settings of a pretraining run; `mask-jepa settings pretrain` prints them with their meaning. */
@@ -148,6 +168,10 @@ export type PretrainSettings = z.output<typeof pretrainSchema>;
 export const RESUMABLE_SETTINGS = [
   ...RESUMABLE_RUN_SETTINGS,
   "run.monitorEvery",
+  "probe.data",
+  "probe.root",
+  "probe.every",
+  "probe.images",
   "run.collapse.featureStd",
   "run.collapse.effectiveRank",
   "run.collapse.stdOfStart",

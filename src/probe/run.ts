@@ -4,11 +4,9 @@ import { availableParallelism } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { badFileOf } from "../data/datasets/data-fault.js";
-import { type DataSet, USUAL_SPLITS } from "../data/datasets/data-set.js";
+import { USUAL_SPLITS } from "../data/datasets/data-set.js";
 import { openDataSet } from "../data/datasets/open-data.js";
-import { openSemanticSplit } from "../data/datasets/semantic-split.js";
-import type { LabelledSplit } from "../data/datasets/split.js";
-import { requireSameClasses } from "../data/datasets/training-splits.js";
+import { openProbeSplits } from "../data/datasets/semantic-split.js";
 import type { BadFile } from "../data/source.js";
 import { runFolder } from "../evaluate/output.js";
 import { evenlySpaced } from "../evaluate/selection.js";
@@ -16,6 +14,7 @@ import { isOfBackbone } from "../features/encoder-maps.js";
 import type { Variant } from "../features/image-pass.js";
 import { type LabelSubset, type MapScores, type Measured, measureMaps } from "../features/map-scores.js";
 import { type ProbeImages, probeImages } from "../features/probe-images.js";
+import { LAMBDA } from "../features/ridge.js";
 import { writeFileAtomic } from "../io/atomic-file.js";
 import { makeFolder } from "../io/folder.js";
 import { manifest } from "../io/manifest.js";
@@ -69,11 +68,12 @@ export interface ProbeFiles {
   readonly page: string;
 }
 
+/** Splits to score on, the preferred first: validation images may have been looked at before. */
+const SCORED = ["test", USUAL_SPLITS.val];
 const LEAST_EDGE = 192;
 /** The longer side may be so many times the shorter one. */
 const LONGEST = 2;
 const SAMPLED = 16;
-export const LAMBDA = 1e-3;
 
 /**
  * Probes models and writes `probe.json` and `probe.html`.
@@ -84,7 +84,11 @@ export async function runProbe(options: ProbeRunOptions): Promise<{ result: Prob
   const models: ProbedModel[] = [];
   for (const checkpoint of checkpoints) models.push(await probedModel(checkpoint, reporter));
   const dataSet = await openDataSet(data, { root });
-  const { train, test, trainSplit, testSplit } = await openSplits(dataSet, options);
+  const { train, test, names } = await openProbeSplits(dataSet, {
+    train: options.trainSplit,
+    test: options.testSplit,
+    scored: SCORED,
+  });
   const shortEdge = options.shortEdge ?? Math.max(LEAST_EDGE, ...models.map((model) => model.shortEdge));
   const edges = { shortEdge, longEdge: LONGEST * shortEdge };
   const { shares, subsets } = labelSubsets(
@@ -126,8 +130,8 @@ export async function runProbe(options: ProbeRunOptions): Promise<{ result: Prob
     version: manifest().version,
     data: {
       path: data,
-      train: { split: trainSplit, images: learned.length },
-      test: { split: testSplit, images: scored.length },
+      train: { split: names.train, images: learned.length },
+      test: { split: names.test, images: scored.length },
       classes: train.classes.map(({ id, name }) => ({ id, name })),
     },
     shortEdge,
@@ -140,23 +144,6 @@ export async function runProbe(options: ProbeRunOptions): Promise<{ result: Prob
   await writeFileAtomic(files.json, `${JSON.stringify(result, null, 2)}\n`);
   await writeFileAtomic(files.page, await renderReport(probeReport(result, train.classes, pictures.sections())));
   return { result, files };
-}
-
-interface Splits {
-  readonly train: LabelledSplit;
-  readonly test: LabelledSplit;
-  readonly trainSplit: string;
-  readonly testSplit: string;
-}
-
-async function openSplits(dataSet: DataSet, options: ProbeRunOptions): Promise<Splits> {
-  const trainSplit = options.trainSplit ?? USUAL_SPLITS.train;
-  const hasLabels = (split: string) => dataSet.splits.includes(split) && dataSet.tasks(split).length > 0;
-  const testSplit = options.testSplit ?? (hasLabels("test") ? "test" : USUAL_SPLITS.val);
-  const train = await openSemanticSplit(dataSet, trainSplit);
-  const test = await openSemanticSplit(dataSet, testSplit);
-  requireSameClasses(dataSet, train.classes, test.classes, testSplit);
-  return { train, test, trainSplit, testSplit };
 }
 
 interface ProbeWork {

@@ -114,7 +114,13 @@ describe("runs that were recorded", () => {
     expect(alarmsOf(logged(HEALTHY, 3000))).toEqual([]);
   });
 
-  test("denoising towards the image leaves F_last two directions: one alarm, about that", () => {
+  test("denoising towards the image leaves F_last a few directions within 20 steps: one alarm, about that", () => {
+    const ranks = [30.9, 3.49, 3.22, 3.56, 3.11, 3.65];
+    const rows = ranks.map((last, i) => ({ ...FROZEN[i], "last-rank": last }));
+    expect(namesOf(rows)).toEqual(["falling rank of F_last"]);
+    // The same towards the noise.
+    const noise = [30.9, 19.1, 19.6, 20.8, 20.6, 20.8];
+    expect(namesOf(noise.map((last, i) => ({ ...FROZEN[i], "last-rank": last })))).toEqual([]);
     const alarms = alarmsOf(logged({ ...HEALTHY, rank: [26, 8], last: [22, 2.2] }, 3000));
     expect(alarms).toHaveLength(1);
     expect(alarmText(alarms[0], 3000)).toMatch(
