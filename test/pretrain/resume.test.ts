@@ -143,7 +143,7 @@ describe("another length", () => {
 
   test("a new run from what is no pretraining, or with two sources of weights, is refused", async () => {
     expect((await pretrain("--from", images)).err).toContain(
-      `${images}: expected a run, a file of weights, or a folder with model.safetensors or`,
+      `${images}: expected a run, a file of weights, or a folder with model.safetensors, `,
     );
     const both = await pretrain("--from", long, "--set", "backbone.weights=a.pth");
     expect(both.err).toContain("either from.run or backbone.weights");

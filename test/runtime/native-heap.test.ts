@@ -6,8 +6,8 @@ import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { releaseFreedMemory } from "../../src/runtime/native-heap.js";
 
 vi.mock("../../src/runtime/native-heap.js", async (original) => {
-  const { releaseFreedMemory: actual } = await original<typeof import("../../src/runtime/native-heap.js")>();
-  return { releaseFreedMemory: vi.fn(actual) };
+  const actual = await original<typeof import("../../src/runtime/native-heap.js")>();
+  return { ...actual, releaseFreedMemory: vi.fn(actual.releaseFreedMemory) };
 });
 
 test("a program that goes gives its pages back", async () => {
