@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { FAMILY_NAMES } from "../../src/families/families.js";
+import type { FinetuneSettings } from "../../src/finetune/settings.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { DEVICES, missingDevices } from "../support/devices.js";
 import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
-import { createFinetuner, randomBatch, smallestFinetuning, squares } from "../support/tiny-finetuning.js";
+import { createFinetuner, randomBatch, smallestOf, squares } from "../support/tiny-finetuning.js";
 import { TOLERANCES } from "../support/tolerances.js";
 
-const settings = smallestFinetuning("model.norm=frozen", "model.decoderLayers=1", "run.batch=1", "run.microBatch=1");
 const missing = await missingDevices();
 
-async function train(runtime: Runtime) {
+async function train(runtime: Runtime, settings: FinetuneSettings) {
   const finetuner = await createFinetuner(runtime, settings);
   const report = await finetuner.step(0, randomBatch(settings, 0), [squares(settings, 3)]);
   const { optimizer } = await finetuner.state();
@@ -26,9 +27,16 @@ describe.each(DEVICES.filter((device) => device !== "cpu"))("a fine-tuning step 
   });
   afterAll(() => runtime?.dispose());
 
-  test("goes as on the CPU: losses, gradient norm and moments", async () => {
-    const cpu = await train(await createRuntime({ device: "cpu", cores: 1 }));
-    const found = await train(runtime);
+  test.each(FAMILY_NAMES)("goes as on the CPU: losses, gradient norm and moments of a %s", async (family) => {
+    const settings = smallestOf(
+      family,
+      "model.norm=frozen",
+      "model.decoderLayers=1",
+      "run.batch=1",
+      "run.microBatch=1",
+    );
+    const cpu = await train(await createRuntime({ device: "cpu", cores: 1 }), settings);
+    const found = await train(runtime, settings);
     const numbers = ({ report: { losses, gradientNorm } }: typeof cpu) => [...Object.values(losses), gradientNorm];
     const values = numbers(cpu);
     const compared = [compareTensors(numbers(found), { name: "report", shape: [values.length], values })];
