@@ -9,7 +9,7 @@ import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { loadCase } from "../golden/case.js";
 import { drawsOf, type Scene, targetsOf } from "../golden/criterion-case.js";
-import { DEVICES, missingDevices, SOFTWARE_GPU } from "../support/devices.js";
+import { DEVICES, isTooSlow, missingDevices, TOO_SLOW } from "../support/devices.js";
 import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
 import { TOLERANCES } from "../support/tolerances.js";
 
@@ -39,7 +39,7 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
 
   test.for(CASES)("%s", async (name, { skip }) => {
     const another = name.startsWith("12_maskformer") && name !== "12_maskformer_criterion_odd";
-    skip(device === "webgpu" && SOFTWARE_GPU && another, "one of MaskFormer's is enough for a software adapter");
+    skip(isTooSlow(device) && another, TOO_SLOW);
     const golden = await loadCase(name);
     const scene = golden.explicit<Scene>("targets");
     const targets = targetsOf(scene);

@@ -3,7 +3,7 @@ import { FAMILY_NAMES } from "../../src/families/families.js";
 import type { FinetuneSettings } from "../../src/finetune/settings.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
-import { DEVICES, missingDevices } from "../support/devices.js";
+import { DEVICES, isTooSlow, missingDevices, TOO_SLOW } from "../support/devices.js";
 import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
 import { createFinetuner, randomBatch, smallestOf, squares } from "../support/tiny-finetuning.js";
 import { TOLERANCES } from "../support/tolerances.js";
@@ -27,7 +27,8 @@ describe.each(DEVICES.filter((device) => device !== "cpu"))("a fine-tuning step 
   });
   afterAll(() => runtime?.dispose());
 
-  test.each(FAMILY_NAMES)("goes as on the CPU: losses, gradient norm and moments of a %s", async (family) => {
+  test.for(FAMILY_NAMES)("goes as on the CPU: losses, gradient norm and moments of a %s", async (family, { skip }) => {
+    skip(isTooSlow(device) && family !== FAMILY_NAMES[0], TOO_SLOW);
     const settings = smallestOf(
       family,
       "model.norm=frozen",

@@ -201,7 +201,7 @@ export const MODELS: readonly GoldenModel[] = [
   {
     name: "04_pixel_decoder_r50",
     build: pixelDecoderOf,
-    variants: [PLAIN, LAYERS, ROWS, LAYERS_AND_ROWS],
+    variants: [PLAIN, LAYERS_AND_ROWS],
     large: true,
   },
   { name: "04_pixel_decoder_small", build: pixelDecoderOf, variants: [PLAIN, LAYERS_AND_ROWS, PIECES] },

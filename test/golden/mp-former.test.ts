@@ -15,7 +15,7 @@ import { type Binding, Parameters } from "../../src/nn/scope.js";
 import { toOnnx } from "../../src/onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
-import { DEVICES, missingDevices, SOFTWARE_GPU } from "../support/devices.js";
+import { DEVICES, isTooSlow, missingDevices, TOO_SLOW } from "../support/devices.js";
 import { reportDifferences } from "../support/tensor-comparison.js";
 import { TOLERANCES } from "../support/tolerances.js";
 import { type GoldenCase, loadCase } from "./case.js";
@@ -227,8 +227,7 @@ describe.each(DEVICES)("MP-Former's decoder, pilots and criterion on %s", (devic
   afterAll(() => runtime?.dispose());
 
   test.for(CASES)("%s", async (name, { skip }) => {
-    const slow = device === "webgpu" && SOFTWARE_GPU && name !== SHORT;
-    skip(slow, "a software adapter takes minutes");
+    skip(isTooSlow(device) && name !== SHORT, TOO_SLOW);
     const golden = await loadCase(name);
     const found = await compute(runtime, golden);
     // Without pilots the official code reports their losses as zeros.

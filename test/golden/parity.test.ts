@@ -6,7 +6,7 @@ import { sinePositions } from "../../src/models/position-embedding.js";
 import { toOnnx } from "../../src/onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
-import { DEVICES, missingDevices, SOFTWARE_GPU } from "../support/devices.js";
+import { DEVICES, isTooSlow, missingDevices, TOO_SLOW } from "../support/devices.js";
 import { reportDifferences } from "../support/tensor-comparison.js";
 import { TOLERANCES } from "../support/tolerances.js";
 import { type GoldenCase, loadCase, type Result } from "./case.js";
@@ -62,8 +62,7 @@ describe.each(DEVICES)("golden numbers on %s", (device) => {
   afterAll(() => runtime?.dispose());
 
   describe.each(MODELS)("$name", (model) => {
-    const slow = device === "webgpu" && SOFTWARE_GPU && model.large === true;
-    beforeEach(({ skip }) => skip(slow, "a software adapter takes minutes"));
+    beforeEach(({ skip }) => skip(isTooSlow(device) && model.large === true, TOO_SLOW));
     let golden: GoldenCase;
     const feeds: Tensors = {};
     beforeAll(async () => {
@@ -73,7 +72,8 @@ describe.each(DEVICES)("golden numbers on %s", (device) => {
       for (const tensor of Object.values(feeds)) tensor.dispose();
     });
 
-    test.for(model.variants)("$name", async (variant, { annotate }) => {
+    test.for(model.variants)("$name", async (variant, { annotate, skip }) => {
+      skip(isTooSlow(device) && variant !== PLAIN, TOO_SLOW);
       const graph = goldenGraph(golden, model, variant);
       verify(graph);
       const inputs = graph.inputs.map(inputName).filter((name) => !name.startsWith("loss_weight/"));

@@ -4,7 +4,7 @@ import type { PretrainSettings } from "../../src/pretrain/settings.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import type { TrainingState } from "../../src/train/training-state.js";
-import { DEVICES, missingDevices } from "../support/devices.js";
+import { DEVICES, isTooSlow, missingDevices, TOO_SLOW } from "../support/devices.js";
 import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
 import { createPretrainer, randomImages, smallestSettings, smallestSwinSettings } from "../support/tiny-pretraining.js";
 import { TOLERANCES } from "../support/tolerances.js";
@@ -48,7 +48,9 @@ describe.each(DEVICES.filter((device) => device !== "cpu"))("a short pretraining
   });
   afterAll(() => runtime?.dispose());
 
-  test.each(Object.entries(BACKBONES))("%s goes as on the CPU: reports, moments and averages", async (_, settings) => {
+  test.for(Object.entries(BACKBONES))("%s goes as on the CPU: reports, moments and averages", async (one, { skip }) => {
+    const [backbone, settings] = one;
+    skip(isTooSlow(device) && backbone === "ResNet", TOO_SLOW); // fine-tuning has one there
     const cpu = await train(await createRuntime({ device: "cpu", cores: 2 }), settings);
     const found = await train(runtime, settings);
     const compared = found.reports.map((report, step) => {

@@ -16,4 +16,11 @@ export async function missingDevices(): Promise<ReadonlyMap<Device, string>> {
 }
 
 /** Whether WebGPU is a software adapter here, on which compiling takes seconds a graph. */
-export const SOFTWARE_GPU = /swiftshader|lvp/.test(process.env.VK_DRIVER_FILES ?? "");
+const SOFTWARE_GPU = /swiftshader|lvp/.test(process.env.VK_DRIVER_FILES ?? "");
+
+/** Asks for the tests that take a software adapter minutes, too: SLOW_TESTS=1 npx vitest run test/golden/parity.test.ts */
+const SLOW_TESTS = process.env.SLOW_TESTS === "1";
+
+/** Whether a test that would take minutes is to be skipped on this device; the reason is for the reader of the list. */
+export const isTooSlow = (device: Device) => device === "webgpu" && SOFTWARE_GPU && !SLOW_TESTS;
+export const TOO_SLOW = "a software adapter takes minutes (SLOW_TESTS=1 runs it)";
