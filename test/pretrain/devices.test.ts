@@ -42,8 +42,10 @@ const numbersOf = ({ losses, gradientNorm, cosine, monitors }: StepReport) => [
 
 describe.each(DEVICES.filter((device) => device !== "cpu"))("a short pretraining on %s", (device) => {
   let runtime: Runtime;
-  beforeEach(({ skip }) => skip(missing.has(device), missing.get(device)));
-  beforeEach(({ skip }) => skip(isTooSlow(device), TOO_SLOW)); // a step of fine-tuning has the same operators
+  beforeEach(({ skip }) => {
+    skip(missing.has(device), missing.get(device));
+    skip(isTooSlow(device), TOO_SLOW); // a step of fine-tuning has the same operators
+  });
   beforeAll(async () => {
     if (!missing.has(device) && !isTooSlow(device)) runtime = await createRuntime({ device, cores: 1 });
   });
