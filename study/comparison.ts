@@ -1,0 +1,90 @@
+/** @file A study as runs: which pretrainings it needs, which fine-tunings begin with them, and which of these are one and the same. */
+
+import { join } from "node:path";
+import { MODEL_PARTS } from "../src/families/family.js";
+import type { Run } from "./runs.js";
+import type { Arm, Base, Pretraining, Study } from "./studies.js";
+
+/** What all arms have in common: the regime in which the paper's question is asked. */
+export interface Regime extends Base {
+  /** Arguments of every pretraining and of every fine-tuning, as for the command line. */
+  readonly pretrain: readonly string[];
+  readonly finetune: readonly string[];
+  readonly seeds: readonly number[];
+  /** Where the study does not vary them. */
+  readonly labels: readonly string[];
+  readonly out: string;
+}
+
+/** A cell of the table: one arm with one share of the labels and one seed. */
+export interface Cell {
+  readonly arm: Arm;
+  readonly labels: string;
+  readonly seed: number;
+  readonly pretraining?: Run;
+  readonly finetuning: Run;
+}
+
+const sets = (settings: readonly string[]): string[] => settings.flatMap((setting) => ["--set", setting]);
+
+/** "base-seed-0"; studies with other settings of their own have folders of their own, all others share theirs. */
+function folderOf({ name }: Pretraining, study: Study, seed: number): string {
+  const own = study.sets?.map((set) => set.replace(/^\w+\./, "")).join(",");
+  return [name, own, `seed-${seed}`].filter((part) => part !== undefined).join("-");
+}
+
+function pretrainingRun(pretraining: Pretraining, study: Study, regime: Regime, seed: number): Run {
+  const { length = 1, images = 0 } = pretraining;
+  const { run } = regime.settings;
+  const longer =
+    run.steps !== null ? ["--steps", String(run.steps * length)] : ["--epochs", String(run.epochs! * length)];
+  return {
+    command: "pretrain",
+    out: join(regime.out, "pretrain", folderOf(pretraining, study, seed)),
+    arguments: [
+      ...["--images", regime.images[images]],
+      ...regime.pretrain,
+      ...sets([...(study.sets ?? []), ...pretraining.sets]),
+      ...["--seed", String(seed)],
+      ...(length === 1 ? [] : longer),
+    ],
+  };
+}
+
+/** Without a pretraining whose model goes over, the settings of the model itself. */
+const modelSettings = ({ model }: Base["settings"]): string[] =>
+  sets(Object.entries(model).map(([name, value]) => `model.${name}=${JSON.stringify(value)}`));
+
+function cellOf(arm: Arm, study: Study, regime: Regime, labels: string, seed: number): Cell {
+  const pretraining = arm.pretraining && pretrainingRun(arm.pretraining, study, regime, seed);
+  const parts = arm.parts.length === MODEL_PARTS.length ? "all" : arm.parts.join("+") || "random";
+  const start = pretraining
+    ? ["--from", pretraining.out, "--from-parts", arm.parts.join(",")]
+    : modelSettings(regime.settings);
+  const name = arm.pretraining
+    ? folderOf(arm.pretraining, study, seed)
+    : folderOf({ name: "none", sets: [] }, study, seed);
+  return {
+    arm,
+    labels,
+    seed,
+    pretraining,
+    finetuning: {
+      command: "finetune",
+      out: join(regime.out, "finetune", `${name}-${parts}-${labels.replace("%", "-percent")}`),
+      arguments: [
+        ...regime.finetune,
+        ...start,
+        ...["--labels", labels, "--seed", String(seed), "--set", `data.labelsSeed=${seed}`],
+      ],
+    },
+  };
+}
+
+/** Every cell of a study's table, seed by seed, so that the first repeat is whole before the second begins. */
+export function cellsOf(study: Study, regime: Regime): Cell[] {
+  const shares = study.labels ?? regime.labels;
+  return regime.seeds.flatMap((seed) =>
+    shares.flatMap((labels) => study.arms.map((arm) => cellOf(arm, study, regime, labels, seed))),
+  );
+}

@@ -1,0 +1,151 @@
+/** @file `npm run study`: a table of the Mask-JEPA paper at the scale of the machine, run by run, with repeats. */
+
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import { Argument, Command, InvalidArgumentError } from "commander";
+import pLimit from "p-limit";
+import { append, wholeNumber } from "../src/cli/arguments.js";
+import { explain } from "../src/cli/faults.js";
+import { openTerminal } from "../src/cli/terminal.js";
+import { InputError } from "../src/core/errors.js";
+import { writeFileAtomic } from "../src/io/atomic-file.js";
+import { resolveSettings } from "../src/pretrain/settings-resolution.js";
+import { type Cell, cellsOf, type Regime } from "./comparison.js";
+import { rowsOf } from "./readings.js";
+import { studyNumbers, studyPage, studyText } from "./report.js";
+import { commandLine, type Run, takeRun } from "./runs.js";
+import { STUDY_NAMES, type StudyName, studyNamed } from "./studies.js";
+
+interface Options {
+  images: string[];
+  data: string;
+  dataRoot?: string;
+  backbone?: string;
+  pretrainPreset: string;
+  pretrainConfig?: string;
+  finetunePreset: string;
+  finetuneConfig?: string;
+  seeds: number[];
+  labels: string[];
+  jobs: number;
+  cores: number;
+  out: string;
+  dryRun?: boolean;
+}
+
+const list = (text: string) => text.split(",").filter((item) => item !== "");
+
+function numbers(text: string): number[] {
+  const values = list(text).map(Number);
+  if (values.length === 0 || values.some((value) => !Number.isSafeInteger(value) || value < 0)) {
+    throw new InvalidArgumentError("Expected whole numbers, with commas between them.");
+  }
+  return values;
+}
+
+const EXAMPLES = `
+Examples:
+  npm run study -- table7 --images photographs --backbone backbone.pth --data recipes/data-camvid.yaml --data-root camvid \\
+    --pretrain-config recipes/study-pretrain.yaml --finetune-config recipes/study-finetune.yaml --labels 10%
+  The paper's own scale:
+  npm run study -- table4 --images imagenet/train --backbone hf:microsoft/resnet-50 --data ADEChallengeData2016 \\
+    --pretrain-preset paper-r50 --finetune-preset mask2former-r50-ade20k-panoptic`;
+
+function readOptions(): { name: StudyName; options: Options } {
+  const program = new Command("study")
+    .description(
+      "Runs a table of the Mask-JEPA paper: pretraining and fine-tuning of every arm, seeds as repeats. Runs that have ended are " +
+        "not run again, those that were cut off go on.",
+    )
+    .addArgument(new Argument("<table>", "which table").choices(STUDY_NAMES))
+    .requiredOption("--images <dir>", "images to pretrain on (repeatable: table K compares them)", append)
+    .requiredOption("--data <path>", "labelled data to fine-tune on, as for finetune")
+    .option("--data-root <dir>", "the data's folder, in place of the one that a YAML file names")
+    .option("--backbone <file|hf:owner/name>", "supervised weights of the backbone, which pretraining keeps frozen")
+    .option("--pretrain-preset <name>", "preset of pretraining", "tiny")
+    .option("--pretrain-config <file>", "settings of pretraining over it")
+    .option("--finetune-preset <name>", "preset of fine-tuning", "camvid")
+    .option("--finetune-config <file>", "settings of fine-tuning over it")
+    .option("--seeds <list>", "repeats; a seed draws weights, labels and order", numbers, [0, 1, 2])
+    .option("--labels <list>", "shares of the labels, where the table does not vary them", list, ["100%"])
+    .option("--jobs <n>", "runs at once", wholeNumber(1), availableParallelism())
+    .option("--cores <n>", "cores of a run", wholeNumber(1), 1)
+    .option("--out <dir>", "folder of all runs; studies with the same settings share one", "runs/study")
+    .option("--dry-run", "print the commands and stop")
+    .addHelpText("after", EXAMPLES)
+    .parse();
+  return { name: program.args[0] as StudyName, options: program.opts<Options>() };
+}
+
+function regimeOf(options: Options): Regime {
+  const { images, backbone, pretrainPreset, pretrainConfig, finetunePreset, finetuneConfig, data, dataRoot } = options;
+  const frozen = backbone ? ["--backbone", backbone, "--set", "backbone.frozen=true"] : [];
+  const sets = backbone ? [`backbone.weights=${backbone}`, "backbone.frozen=true"] : [];
+  return {
+    settings: resolveSettings({ preset: pretrainPreset, file: pretrainConfig, sets, flags: [] }),
+    images,
+    pretrain: ["--preset", pretrainPreset, ...(pretrainConfig ? ["--config", pretrainConfig] : []), ...frozen],
+    finetune: [
+      ...["--data", data, ...(dataRoot ? ["--data-root", dataRoot] : [])],
+      ...["--preset", finetunePreset, ...(finetuneConfig ? ["--config", finetuneConfig] : [])],
+    ],
+    seeds: options.seeds,
+    labels: options.labels,
+    out: options.out,
+  };
+}
+
+/** The runs of some cells, each once. */
+function distinct(runs: readonly (Run | undefined)[]): Run[] {
+  return [...new Map(runs.flatMap((run) => (run ? [[run.out, run] as const] : []))).values()];
+}
+
+async function take(cells: readonly Cell[], { jobs, cores }: Options): Promise<void> {
+  const terminal = openTerminal();
+  const limit = pLimit(jobs);
+  const ended = new Map<string, Promise<void>>();
+  const begin = (run: Run) => {
+    const known = ended.get(run.out);
+    if (known) return known;
+    const taken = limit(async () => {
+      const began = performance.now();
+      await takeRun(run, cores);
+      const minutes = (performance.now() - began) / 60_000;
+      if (minutes > 0.05) terminal.say(`${minutes.toFixed(1)} min  ${commandLine(run)}`);
+    });
+    ended.set(run.out, taken);
+    return taken;
+  };
+  await Promise.all(
+    cells.map(async ({ pretraining, finetuning }) => {
+      if (pretraining) await begin(pretraining);
+      await begin(finetuning);
+    }),
+  );
+}
+
+async function main(): Promise<void> {
+  const { name, options } = readOptions();
+  for (const folder of options.images) {
+    if (!existsSync(folder)) throw new InputError({ where: "--images", expected: "a folder", found: resolve(folder) });
+  }
+  const regime = regimeOf(options);
+  const study = studyNamed(name, regime);
+  const cells = cellsOf(study, regime);
+  const commands = distinct(cells.flatMap(({ pretraining, finetuning }) => [pretraining, finetuning])).map(commandLine);
+  if (options.dryRun) return console.log(commands.join("\n"));
+  await take(cells, options);
+  const rows = rowsOf(study, cells, options.seeds);
+  const result = studyNumbers(study, rows, options.seeds);
+  const file = (suffix: string) => join(options.out, `${name}.${suffix}`);
+  await writeFileAtomic(file("json"), `${JSON.stringify({ ...result, commands }, null, 2)}\n`);
+  await writeFileAtomic(file("html"), await studyPage(study, result, rows, commands));
+  console.log(`\n${studyText(study, result)}\n\n${file("html")}`);
+}
+
+main().catch((error: unknown) => {
+  const fault = explain(error);
+  console.error(fault ? `error: ${fault.message}` : error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,58 @@
+/** @file What was measured in the runs of a study. */
+
+import { existsSync } from "node:fs";
+import { loggedMetrics } from "../src/run/run-log.js";
+import type { Cell } from "./comparison.js";
+import type { Arm, Study } from "./studies.js";
+
+/** The scores that decide, of the tasks that have one; the first that a run logged is its own. */
+const METRICS = ["val-pq", "val-ap", "val-miou"] as const;
+
+/** A score in percent after a number of steps. */
+export interface Scored {
+  readonly step: number;
+  readonly value: number;
+}
+
+export interface Reading {
+  readonly metric: string;
+  readonly curve: readonly Scored[];
+}
+
+/** The scores of a fine-tuning; undefined for one that has none yet. */
+export function readingOf({ finetuning: { out } }: Cell): Reading | undefined {
+  if (!existsSync(out)) return undefined;
+  const records = loggedMetrics(out);
+  const metric = METRICS.find((name) => records.some((record) => name in record));
+  if (!metric) return undefined;
+  const curve = records.flatMap(({ step, [metric]: value }) => (typeof value === "number" ? [{ step, value }] : []));
+  return { metric: metric.replace("val-", ""), curve };
+}
+
+/** One row of numbers: an arm with a share of the labels, a place for every seed. */
+export interface Row {
+  readonly arm: Arm;
+  readonly labels: string;
+  readonly readings: readonly (Reading | undefined)[];
+}
+
+export function rowsOf(study: Study, cells: readonly Cell[], seeds: readonly number[]): Row[] {
+  const shares = [...new Set(cells.map(({ labels }) => labels))];
+  return shares.flatMap((labels) =>
+    study.arms.map((arm) => ({
+      arm,
+      labels,
+      readings: seeds.map((seed) => {
+        const cell = cells.find((one) => one.arm === arm && one.labels === labels && one.seed === seed);
+        return cell && readingOf(cell);
+      }),
+    })),
+  );
+}
+
+/** The score at the end of a run. */
+export const lastScore = (reading: Reading | undefined): number | undefined => reading?.curve.at(-1)?.value;
+
+/** The score after `step` steps. */
+export const scoreAt = (reading: Reading | undefined, step: number): number | undefined =>
+  reading?.curve.find((one) => one.step === step)?.value;

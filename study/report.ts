@@ -1,0 +1,144 @@
+/** @file A study's numbers for people: a table with spread, differences of pairs, and the curves, as text, JSON and a page. */
+
+import { textTable } from "../src/core/text-table.js";
+import type { Chart } from "../src/viz/chart.js";
+import { renderReport } from "../src/viz/report.js";
+import { lastScore, type Reading, type Row, scoreAt } from "./readings.js";
+import { mean, paired, standardError, withError } from "./statistics.js";
+import type { Study } from "./studies.js";
+
+const metricOf = (rows: readonly Row[]) =>
+  rows.flatMap(({ readings }) => readings).find((one) => one)?.metric ?? "score";
+
+/** The rows with one share of the labels, the baseline first. */
+function groupsOf(rows: readonly Row[]): { labels: string; baseline: Row; rows: readonly Row[] }[] {
+  const shares = [...new Set(rows.map(({ labels }) => labels))];
+  return shares.map((labels) => {
+    const group = rows.filter((row) => row.labels === labels);
+    return { labels, baseline: group[0], rows: group };
+  });
+}
+
+const known = <T>(values: readonly (T | undefined)[]): T[] => values.filter((value) => value !== undefined);
+
+/** One row's numbers: every seed, their mean, and the differences from the baseline with the same seed. */
+function numbersOf(row: Row, baseline: Row) {
+  const scores = row.readings.map(lastScore);
+  const differences = row === baseline ? [] : paired(scores, baseline.readings.map(lastScore));
+  return { arm: row.arm.name, labels: row.labels, scores, differences };
+}
+
+export interface StudyNumbers {
+  readonly title: string;
+  readonly metric: string;
+  readonly seeds: readonly number[];
+  readonly rows: readonly ReturnType<typeof numbersOf>[];
+}
+
+export const studyNumbers = (study: Study, rows: readonly Row[], seeds: readonly number[]): StudyNumbers => ({
+  title: study.title,
+  metric: metricOf(rows),
+  seeds,
+  rows: groupsOf(rows).flatMap(({ baseline, rows: group }) => group.map((row) => numbersOf(row, baseline))),
+});
+
+/** Of each row: the name, the labels, every seed's score, mean and standard error, and those of the differences. */
+function cellsOf({ seeds, rows }: StudyNumbers): string[][] {
+  const head = ["", "labels", ...seeds.map((seed) => `seed ${seed}`), "mean", "difference"];
+  return [
+    head,
+    ...rows.map(({ arm, labels, scores, differences }) => [
+      arm,
+      labels,
+      ...scores.map((score) => score?.toFixed(1) ?? "-"),
+      withError(known(scores)),
+      withError(differences, { signed: true }),
+    ]),
+  ];
+}
+
+/** Whether a difference is one: at least two standard errors from zero. */
+function verdicts({ rows }: StudyNumbers): string[] {
+  return rows.flatMap(({ arm, labels, differences }) => {
+    const ratio = Math.abs(mean(differences)) / standardError(differences);
+    if (Number.isNaN(ratio)) return [];
+    const said = ratio >= 2 ? "a difference" : "no difference that these repeats can tell";
+    return [`${arm}, ${labels} of the labels: ${said} (${ratio.toFixed(1)} standard errors)`];
+  });
+}
+
+export function studyText(study: Study, numbers: StudyNumbers): string {
+  return [
+    `${study.title} (${numbers.metric.toUpperCase()} in percent; mean and standard error; differences by seed from the first arm)`,
+    ...textTable(cellsOf(numbers)).map((line) => `  ${line}`),
+    ...verdicts(numbers).map((line) => `  ${line}`),
+    ...(study.paper ? [`  The paper: ${study.paper}`] : []),
+  ].join("\n");
+}
+
+/** Steps at which every reading of these rows has a score. */
+function commonSteps(readings: readonly Reading[]): number[] {
+  const [first, ...others] = readings;
+  return (first?.curve ?? [])
+    .map(({ step }) => step)
+    .filter((step) => others.every((one) => scoreAt(one, step) !== undefined));
+}
+
+/** Mean scores over the steps of fine-tuning, and the mean differences from the baseline: early help is not help in the end. */
+function charts(rows: readonly Row[]): Chart[] {
+  const metric = metricOf(rows).toUpperCase();
+  return groupsOf(rows).flatMap(({ labels, baseline, rows: group }) => {
+    const steps = commonSteps(group.flatMap(({ readings }) => known(readings)));
+    if (steps.length < 2) return [];
+    const curve = (name: string, valuesAt: (step: number) => readonly number[]) => ({
+      name,
+      x: steps,
+      y: steps.map((step) => mean(valuesAt(step))),
+    });
+    const at = ({ readings }: Row, step: number) => readings.map((reading) => scoreAt(reading, step));
+    return [
+      {
+        title: `${metric}, ${labels} of the labels`,
+        xLabel: "steps of fine-tuning",
+        yLabel: metric,
+        series: group.map((row) => curve(row.arm.name, (step) => known(at(row, step)))),
+      },
+      {
+        title: `Difference from ${baseline.arm.name}, ${labels} of the labels`,
+        xLabel: "steps of fine-tuning",
+        yLabel: "points",
+        series: group
+          .filter((row) => row !== baseline)
+          .map((row) => curve(row.arm.name, (step) => paired(at(row, step), at(baseline, step)))),
+      },
+    ];
+  });
+}
+
+export function studyPage(
+  study: Study,
+  numbers: StudyNumbers,
+  rows: readonly Row[],
+  commands: readonly string[],
+): Promise<string> {
+  const [head, ...body] = cellsOf(numbers);
+  return renderReport({
+    title: study.title,
+    summary: `${numbers.metric.toUpperCase()} in percent, mean and standard error over ${numbers.seeds.length} seeds; differences by seed from the first arm.`,
+    facts: study.paper ? [["The paper", study.paper]] : [],
+    sections: [
+      {
+        title: "Scores",
+        tables: [
+          {
+            fixed: true,
+            columns: head.map((name, i) => ({ name, text: i === 0 })),
+            rows: body.map((cells) => ({ cells })),
+          },
+        ],
+        charts: charts(rows),
+      },
+    ],
+    notes: [...verdicts(numbers), ...commands],
+  });
+}

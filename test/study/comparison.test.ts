@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { PRESETS } from "../../src/pretrain/presets.js";
+import { resolveSettings } from "../../src/pretrain/settings-resolution.js";
+import { cellsOf, type Regime } from "../../study/comparison.js";
+import { STUDY_NAMES, studyNamed } from "../../study/studies.js";
+
+const regime: Regime = {
+  settings: PRESETS.tiny,
+  images: ["photographs", "frames"],
+  pretrain: ["--preset", "tiny"],
+  finetune: ["--data", "data"],
+  seeds: [0, 1],
+  labels: ["10%", "100%"],
+  out: "out",
+};
+
+const cells = (name: (typeof STUDY_NAMES)[number]) => cellsOf(studyNamed(name, regime), regime);
+
+test("arms of one pretraining share its run, and no two fine-tunings share a folder", () => {
+  for (const name of STUDY_NAMES) {
+    const all = cells(name);
+    expect(new Set(all.map(({ finetuning }) => finetuning.out)).size, name).toBe(all.length);
+    const runs = new Map<string, string>();
+    for (const { pretraining } of all) {
+      if (!pretraining) continue;
+      const words = pretraining.arguments.join(" ");
+      expect(runs.get(pretraining.out) ?? words, name).toBe(words);
+      runs.set(pretraining.out, words);
+    }
+  }
+  expect(new Set(cells("table7").map(({ pretraining }) => pretraining?.out)).size).toBe(regime.seeds.length);
+});
+
+test("all arms of a seed see the same labels", () => {
+  for (const { finetuning, seed, labels } of cells("table4")) {
+    expect(finetuning.arguments).toEqual(expect.arrayContaining(["--labels", labels, `data.labelsSeed=${seed}`]));
+  }
+  expect([...new Set(cells("table4").map(({ labels }) => labels))]).toEqual(["1%", "2%", "5%", "10%"]);
+});
+
+test("the settings that arms differ in are settings of pretraining", () => {
+  const sets = STUDY_NAMES.flatMap((name) => {
+    const study = studyNamed(name, regime);
+    return study.arms.flatMap(({ pretraining }) => (pretraining ? [[...(study.sets ?? []), ...pretraining.sets]] : []));
+  });
+  for (const some of sets) expect(() => resolveSettings({ preset: "tiny", sets: some })).not.toThrow();
+});
+
+test("without a pretraining the model is the one that is pretrained elsewhere in the table", () => {
+  const [random] = cells("tableJ");
+  expect(random.pretraining).toBeUndefined();
+  expect(random.finetuning.arguments).toContain(`model.backbone=${JSON.stringify(PRESETS.tiny.model.backbone)}`);
+});
