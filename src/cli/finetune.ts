@@ -31,6 +31,7 @@ const FLAGS = {
     fromParts: "from.parts",
     part: "from.part",
     classes: "from.classes",
+    freeze: "optim.freeze",
   },
 };
 
@@ -94,6 +95,7 @@ export function addFinetune(program: Command): void {
         "weights of classes that are not the same there: fresh, or row by row those of the same names",
       ).choices([...CLASS_RULES]),
     )
+    .option("--freeze <list>", "parts of the model that stay as they are, e.g. backbone", (text) => text.split(","))
     .option("--labels <share>", "labelled images to use: 10% or a number; the same ones for a seed (data.labelsSeed)")
     .option("--dry-run", "print settings, parameters, and estimates of memory and time, and stop; reads the data alone")
     .addHelpText("after", EXAMPLES)

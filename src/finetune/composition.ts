@@ -3,11 +3,15 @@
  * object.
  */
 
+import { groupNames } from "../checkpoint/names/group-names.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
+import { plural, someOf } from "../core/text.js";
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
 import { type Architecture, familyOf } from "../families/families.js";
+import { partOf } from "../families/family.js";
 import type { ClassFacts } from "../families/training.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
+import { backboneForInference } from "../models/backbone.js";
 import type { Declaration } from "../nn/scope.js";
 import { modelArchitecture } from "../run/architecture.js";
 import { optimOptions } from "../run/optim-options.js";
@@ -45,10 +49,19 @@ export function criterionOptions({ criterion }: FinetuneSettings): CriterionOpti
   return { points, oversampling, importance, noObject, weights };
 }
 
+/** A backbone that stays as it is has no batch statistics, drops nothing and needs nothing again. */
+function withFrozenBackbone(model: Architecture): Architecture {
+  const family = familyOf(model);
+  return family.withBackbone(model, backboneForInference(family.backboneOf(model)));
+}
+
 /** The segmentation that a run trains. */
 export function segmentationOptions(settings: FinetuneSettings, classes: number): SegmentationOptions {
+  const { freeze: frozen } = settings.optim;
+  const model = architectureOf(settings, classes);
   return {
-    architecture: architectureOf(settings, classes),
+    architecture: frozen.includes("backbone") ? withFrozenBackbone(model) : model,
+    frozen,
     criterion: criterionOptions(settings),
     microBatch: settings.run.microBatch,
     size: settings.data.crop,
@@ -72,7 +85,8 @@ export function finetunerOptions(
   steps: number,
 ): FinetunerOptions {
   const { model, run } = settings;
-  const optim = optimOptions(settings.optim, familyOf(model).prefixes);
+  const { freeze, ...learning } = settings.optim;
+  const optim = optimOptions(learning, familyOf(model).prefixes);
   const segmentation = segmentationOptions(settings, classes.length);
   return { ...segmentation, classes, optim, steps, seed: run.seed, batch: run.batch };
 }
@@ -93,6 +107,18 @@ export async function startingWeights(
   const reading = { step: step ?? undefined, part: part ?? undefined, reporter };
   const names = classes?.map(({ name }) => name);
   return weightsFrom({ location, ...reading, parts, family: model.family, classes: names, classRule, seed }, declared);
+}
+
+/** Sentences on parts that neither come from anywhere nor train. */
+function frozenAndRandom({ fresh }: StartingWeights, { model, optim }: FinetuneSettings): string[] {
+  const { prefixes } = familyOf(model);
+  return optim.freeze.flatMap((part) => {
+    const random = fresh.filter((name) => partOf(prefixes, name) === part);
+    if (random.length === 0) return [];
+    const some = groupNames(random.map((name) => name.slice(prefixes[part].length)));
+    const what = `${plural(random.length, "weight")} of it (${someOf(some, 3)})`;
+    return `The ${part} is frozen, and ${what} were not loaded: they stay random. Start from weights with --from.`;
+  });
 }
 
 export interface FinetunerPlan {
@@ -121,6 +147,7 @@ export function createFinetuner(
     if (state) return state;
     const start = await startingWeights(settings, declared, { classes, reporter });
     reporter.say(describeStart(start, settings.model.family));
+    for (const warning of frozenAndRandom(start, settings)) reporter.warn(warning);
     onStart?.(start);
     return { model: start.weights, target: new Map(), optimizer: new Map() };
   });

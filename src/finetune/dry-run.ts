@@ -13,8 +13,8 @@ const TYPICAL_OBJECTS = 10;
 
 /** `batch`: images of a step. The choice of points, about a tenth of a step's time, is not in the plan. */
 export function planFinetuning(options: SegmentationOptions, optim: AdamWOptions, batch: number): StepPlan {
-  const { architecture, criterion, microBatch: images, size } = options;
-  const graphs = buildTraining(architecture, images, size);
+  const { architecture, criterion, microBatch: images, size, frozen } = options;
+  const graphs = buildTraining(architecture, images, size, frozen);
   const { forward, backward, weights, outputs } = graphs;
   const queries = outputs.map((output) => output.queries);
   const { matching, maskLoss, classLoss } = criterionGraphs(criterionFrame(options, graphs), queries, criterion);

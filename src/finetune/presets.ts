@@ -64,6 +64,7 @@ const BASE: Sections = {
     milestones: [],
     gamma: 0.1,
     backboneLrFactor: 0.1,
+    freeze: [],
     pixelDecoderLrFactor: 1,
     transformerDecoderLrFactor: 1,
   },

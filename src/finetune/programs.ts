@@ -6,7 +6,7 @@
 import type { Grid } from "../core/tensor-data.js";
 import { KEEP, withDropPath } from "../families/drop-path.js";
 import { type Architecture, familyOf } from "../families/families.js";
-import { answerOf, type OwnLoss, type PredictionGroup, segment } from "../families/family.js";
+import { answerOf, type ModelPart, type OwnLoss, type PredictionGroup, partOf, segment } from "../families/family.js";
 import type { OwnInput } from "../families/training.js";
 import * as g from "../graph/build.js";
 import { vectorJacobian } from "../graph/differentiate.js";
@@ -69,8 +69,16 @@ function namesOf({ name: group, objects, predictions }: PredictionGroup): Predic
   });
 }
 
-/** The graphs of a micro-batch of `images` images of `size`; weights' gradients are outputs GRADIENT_PREFIX + name. */
-export function buildTraining(model: Architecture, images: number, size: Grid): TrainingGraphs {
+/**
+ * The graphs of a micro-batch of `images` images of `size`; weights' gradients are outputs GRADIENT_PREFIX + name, but
+ * for those of `frozen` parts, which have none.
+ */
+export function buildTraining(
+  model: Architecture,
+  images: number,
+  size: Grid,
+  frozen: readonly ModelPart[] = [],
+): TrainingGraphs {
   const graph = new Graph("finetune");
   const parameters = new Parameters(asInputs(graph));
   const input = graph.input(IMAGES, "float32", [images, 3, ...size]);
@@ -100,7 +108,8 @@ export function buildTraining(model: Architecture, images: number, size: Grid): 
   });
   const active = ancestors(outputs);
   const tensorOf = (name: string) => parameters.tensors.get(name) as Tensor;
-  const trained = parameters.trainable.filter((name) => active.has(tensorOf(name)));
+  const isFrozen = (name: string) => frozen.some((part) => partOf(family.prefixes, name) === part);
+  const trained = parameters.trainable.filter((name) => active.has(tensorOf(name)) && !isFrozen(name));
   vectorJacobian(outputs, seeds, trained.map(tensorOf)).forEach((gradient, i) => {
     graph.output(GRADIENT_PREFIX + trained[i], gradient);
   });

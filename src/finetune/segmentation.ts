@@ -5,6 +5,7 @@
 import type { Grid } from "../core/tensor-data.js";
 import { dropPathOf, KEEP } from "../families/drop-path.js";
 import { type Architecture, familyOf, sizesOf } from "../families/families.js";
+import type { ModelPart } from "../families/family.js";
 import type { DrawnBatch } from "../families/training.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { Program, Runtime } from "../runtime/contract.js";
@@ -22,6 +23,8 @@ export interface SegmentationOptions {
   readonly microBatch: number;
   /** Network input, multiples of 32. */
   readonly size: Grid;
+  /** Parts of the model that do not train; a backbone among them is to have the form that inference has. */
+  readonly frozen?: readonly ModelPart[];
 }
 
 export interface LabelledBatchOnDevice {
@@ -66,8 +69,8 @@ export class Segmentation implements Objective<LabelledBatchOnDevice> {
   }
 
   static async create(runtime: Runtime, options: SegmentationOptions): Promise<Segmentation> {
-    const { architecture, criterion, microBatch, size } = options;
-    const graphs = buildTraining(architecture, microBatch, size);
+    const { architecture, criterion, microBatch, size, frozen } = options;
+    const graphs = buildTraining(architecture, microBatch, size, frozen);
     const frame = criterionFrame(options, graphs);
     const queries = graphs.outputs.map((output) => output.queries);
     const programs: Programs = {

@@ -129,13 +129,17 @@ const run = z.strictObject({
   ),
 });
 
+const optim = optimSection.extend({
+  freeze: added(listOf(MODEL_PARTS, "Parts of the model that stay as they are."), []),
+});
+
 export const finetuneSchema = z.strictObject({
   model: modelSection,
   decoder,
   criterion,
   data,
   from,
-  optim: optimSection,
+  optim,
   inference,
   run,
 });
@@ -157,7 +161,7 @@ export function stepSizeOf({ model, run, data, decoder, criterion }: FinetuneSet
 }
 
 function* dataConflicts(settings: FinetuneSettings): Generator<Conflict> {
-  const { data, from, inference } = settings;
+  const { data, from, optim, inference } = settings;
   yield* sizeConflicts(stepSizeOf(settings), "data.crop");
   const [low, high] = data.jitter;
   if (low > high) {
@@ -166,6 +170,10 @@ function* dataConflicts(settings: FinetuneSettings): Generator<Conflict> {
   if (from.step !== null && from.run === null) {
     const expected = "from.run, the run whose checkpoint from.step means";
     yield { names: ["from.step", "from.run"], expected, found: `from.step ${from.step} and no run` };
+  }
+  if (MODEL_PARTS.every((part) => optim.freeze.includes(part))) {
+    const expected = "a part of the model that trains";
+    yield { names: ["optim.freeze"], expected, found: "all of them in optim.freeze" };
   }
   if (inference.window > 0 && data.task !== "instance") {
     const task = data.task === null ? "that the data decides" : data.task;
