@@ -122,8 +122,9 @@ class SegmentationLane implements Lane<LabelledBatchOnDevice> {
       suffix,
       logits: this.buffers.get(logits),
       masks: this.buffers.get(masks),
-      logitsGradient: this.buffers.get(logitsGradient),
-      masksGradient: this.buffers.get(masksGradient),
+      // The gradient of what only frozen parts made is read by nobody.
+      logitsGradient: this.buffers.orLike(logitsGradient, logits),
+      masksGradient: this.buffers.orLike(masksGradient, masks),
     }));
     this.criterion = new Criterion(runtime, programs.criterion, frame, supervised, options.criterion);
   }

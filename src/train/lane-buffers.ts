@@ -15,13 +15,17 @@ export function laneTensors(graphs: readonly Graph[], elsewhere: (name: string) 
 }
 
 export class LaneBuffers {
-  private readonly tensors: ReadonlyMap<string, DeviceTensor>;
+  private readonly tensors: Map<string, DeviceTensor>;
 
   /**
    * One buffer for each name among the inputs and outputs of `graphs`: an output of one is the input of that name of
    * the next. `elsewhere` tells the names of weights and gradients.
    */
-  constructor(runtime: Runtime, graphs: readonly Graph[], elsewhere: (name: string) => boolean) {
+  constructor(
+    private readonly runtime: Runtime,
+    graphs: readonly Graph[],
+    elsewhere: (name: string) => boolean,
+  ) {
     const needed = [...laneTensors(graphs, elsewhere)];
     this.tensors = new Map(needed.map(([name, { dtype, shape }]) => [name, runtime.allocate(dtype, shape)]));
   }
@@ -35,6 +39,12 @@ export class LaneBuffers {
     const tensor = this.tensors.get(name);
     if (!tensor) throw new RangeError(`lane: no buffer named ${name}`);
     return tensor as DeviceTensor<"float32">;
+  }
+
+  /** The buffer `name`; where no graph reads it, one as large as that of `like`, for what is written all the same. */
+  orLike(name: string, like: string): DeviceTensor<"float32"> {
+    if (!this.has(name)) this.tensors.set(name, this.runtime.allocate("float32", this.get(like).shape));
+    return this.get(name);
   }
 
   async write(name: string, data: TensorData["data"]): Promise<void> {

@@ -9,6 +9,7 @@ import type { ClassRule } from "../../src/finetune/class-rows.js";
 import { architectureOf, segmentationOptions } from "../../src/finetune/composition.js";
 import { buildTraining } from "../../src/finetune/programs.js";
 import { runFinetuning } from "../../src/finetune/run.js";
+import { resolveSettings } from "../../src/finetune/settings-resolution.js";
 import { weightsFrom } from "../../src/finetune/starting-weights.js";
 import { describeStart } from "../../src/weights/starting-weights.js";
 import { bitsOf } from "../support/bits.js";
@@ -107,7 +108,7 @@ describe("frozen parts", () => {
     }
     const query = "sem_seg_head.predictor.query_feat.weight";
     expect(of(tensors.model, query)).not.toEqual(of(stored, query));
-    expect(reporter.lines.join("\n")).not.toContain("frozen");
+    expect(reporter.lines.join("\n")).not.toContain("is frozen");
   });
 
   test("that are random are warned of, whole or in part", async () => {
@@ -128,7 +129,9 @@ describe("frozen parts", () => {
   });
 
   test("of a Swin Transformer drop nothing", () => {
-    const settings = settingsOf(null, "optim.freeze=[backbone]", "model.backbone=swin");
-    expect(segmentationOptions(settings, 3).architecture.backbone).toMatchObject({ kind: "swin", dropPath: 0 });
+    const preset = "mask2former-swin-t-coco-panoptic";
+    expect(segmentationOptions(resolveSettings({ preset }), 3).architecture.backbone).toMatchObject({ dropPath: 0.3 });
+    const frozen = resolveSettings({ preset, sets: ["optim.freeze=[backbone]"] });
+    expect(segmentationOptions(frozen, 3).architecture.backbone).toMatchObject({ kind: "swin", dropPath: 0 });
   });
 });
