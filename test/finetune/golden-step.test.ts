@@ -27,7 +27,7 @@ const { mask2formerR50, mask2formerSwin, maskformer, maskformerCoco } = WHOLE_MO
 
 describe.each([
   { ...mask2formerR50, runs: [ONE_BY_ONE, TOGETHER_ONCE] },
-  { ...mask2formerSwin, runs: [ONE_BY_ONE, TOGETHER_ONCE] },
+  { ...mask2formerSwin, runs: [ONE_BY_ONE] },
   { ...maskformer, runs: [ONE_BY_ONE] },
   { ...maskformerCoco, runs: [TOGETHER] },
 ])("the first steps of a whole official model: $name", ({ name, backbone, size, runs }) => {
