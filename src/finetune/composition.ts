@@ -4,7 +4,9 @@
  */
 
 import { groupNames } from "../checkpoint/names/group-names.js";
+import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
+import { show } from "../core/show.js";
 import { plural, someOf } from "../core/text.js";
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
 import { type Architecture, familyOf } from "../families/families.js";
@@ -135,13 +137,17 @@ export interface FinetunerPlan {
 
 /**
  * A fine-tuner of the model that the settings describe.
- * @throws InputError when weights are to be taken over and do not fit
+ * @throws InputError when there are no classes, or weights are to be taken over and do not fit
  */
 export function createFinetuner(
   runtime: Runtime,
   settings: FinetuneSettings,
   { classes, steps, state, onStart, reporter = SILENT }: FinetunerPlan,
 ): Promise<Finetuner> {
+  if (!Array.isArray(classes)) {
+    const expected = "the classes of the data, as a labelled source has them";
+    throw new InputError({ where: "createFinetuner classes", expected, found: show(classes) });
+  }
   const options = finetunerOptions(settings, classes, steps);
   return Finetuner.create(runtime, options, async (declared) => {
     if (state) return state;
