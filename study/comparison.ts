@@ -1,6 +1,6 @@
 /** @file A study as runs: which pretrainings it needs, which fine-tunings begin with them, and which of these are one and the same. */
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { MODEL_PARTS } from "../src/families/family.js";
 import type { Run } from "./runs.js";
 import type { Arm, Base, Pretraining, Study } from "./studies.js";
@@ -10,6 +10,8 @@ export interface Regime extends Base {
   /** Arguments of every pretraining and of every fine-tuning, as for the command line. */
   readonly pretrain: readonly string[];
   readonly finetune: readonly string[];
+  /** Of every probe of a pretraining, but for what it probes. */
+  readonly probe: readonly string[];
   readonly seeds: readonly number[];
   /** Where the study does not vary them. */
   readonly labels: readonly string[];
@@ -22,6 +24,8 @@ export interface Cell {
   readonly labels: string;
   readonly seed: number;
   readonly pretraining?: Run;
+  /** What the frozen features know after it, and before. */
+  readonly probing?: Run;
   readonly finetuning: Run;
 }
 
@@ -51,6 +55,12 @@ function pretrainingRun(pretraining: Pretraining, study: Study, regime: Regime, 
   };
 }
 
+const probingRun = ({ out }: Run, regime: Regime): Run => ({
+  command: "probe",
+  out: join(regime.out, "probe", basename(out)),
+  arguments: ["--checkpoint", out, ...regime.probe],
+});
+
 /** Without a pretraining whose model goes over, the settings of the model itself. */
 const modelSettings = ({ model }: Base["settings"]): string[] =>
   sets(Object.entries(model).map(([name, value]) => `model.${name}=${JSON.stringify(value)}`));
@@ -69,6 +79,7 @@ function cellOf(arm: Arm, study: Study, regime: Regime, labels: string, seed: nu
     labels,
     seed,
     pretraining,
+    probing: pretraining && probingRun(pretraining, regime),
     finetuning: {
       command: "finetune",
       out: join(regime.out, "finetune", `${name}-${parts}-${labels.replace("%", "-percent")}`),

@@ -12,6 +12,7 @@ import { InputError } from "../src/core/errors.js";
 import { writeFileAtomic } from "../src/io/atomic-file.js";
 import { resolveSettings } from "../src/pretrain/settings-resolution.js";
 import { type Cell, cellsOf, type Regime } from "./comparison.js";
+import { probeRowsOf } from "./probe-readings.js";
 import { rowsOf } from "./readings.js";
 import { studyNumbers, studyPage, studyText } from "./report.js";
 import { commandLine, type Run, takeRun } from "./runs.js";
@@ -55,8 +56,8 @@ Examples:
 function readOptions(): { name: StudyName; options: Options } {
   const program = new Command("study")
     .description(
-      "Runs a table of the Mask-JEPA paper: pretraining and fine-tuning of every arm, seeds as repeats. Runs that have ended are " +
-        "not run again, those that were cut off go on.",
+      "Runs a table of the Mask-JEPA paper: every arm's pretraining, a probe of its features, and fine-tuning, seeds as " +
+        "repeats. Runs that have ended are not run again, those that were cut off go on.",
     )
     .addArgument(new Argument("<table>", "which table").choices(STUDY_NAMES))
     .requiredOption("--images <dir>", "images to pretrain on (repeatable: table K compares them)", append)
@@ -80,16 +81,15 @@ function readOptions(): { name: StudyName; options: Options } {
 
 function regimeOf(options: Options): Regime {
   const { images, backbone, pretrainPreset, pretrainConfig, finetunePreset, finetuneConfig, data, dataRoot } = options;
+  const labelled = ["--data", data, ...(dataRoot ? ["--data-root", dataRoot] : [])];
   const frozen = backbone ? ["--backbone", backbone, "--set", "backbone.frozen=true"] : [];
   const sets = backbone ? [`backbone.weights=${backbone}`, "backbone.frozen=true"] : [];
   return {
     settings: resolveSettings({ preset: pretrainPreset, file: pretrainConfig, sets, flags: [] }),
     images,
     pretrain: ["--preset", pretrainPreset, ...(pretrainConfig ? ["--config", pretrainConfig] : []), ...frozen],
-    finetune: [
-      ...["--data", data, ...(dataRoot ? ["--data-root", dataRoot] : [])],
-      ...["--preset", finetunePreset, ...(finetuneConfig ? ["--config", finetuneConfig] : [])],
-    ],
+    finetune: [...labelled, "--preset", finetunePreset, ...(finetuneConfig ? ["--config", finetuneConfig] : [])],
+    probe: labelled,
     seeds: options.seeds,
     labels: options.labels,
     out: options.out,
@@ -118,9 +118,9 @@ async function take(cells: readonly Cell[], { jobs, cores }: Options): Promise<v
     return taken;
   };
   await Promise.all(
-    cells.map(async ({ pretraining, finetuning }) => {
+    cells.map(async ({ pretraining, probing, finetuning }) => {
       if (pretraining) await begin(pretraining);
-      await begin(finetuning);
+      await Promise.all([...(probing ? [begin(probing)] : []), begin(finetuning)]);
     }),
   );
 }
@@ -133,11 +133,13 @@ async function main(): Promise<void> {
   const regime = regimeOf(options);
   const study = studyNamed(name, regime);
   const cells = cellsOf(study, regime);
-  const commands = distinct(cells.flatMap(({ pretraining, finetuning }) => [pretraining, finetuning])).map(commandLine);
+  const commands = distinct(
+    cells.flatMap(({ pretraining, probing, finetuning }) => [pretraining, probing, finetuning]),
+  ).map(commandLine);
   if (options.dryRun) return console.log(commands.join("\n"));
   await take(cells, options);
   const rows = rowsOf(study, cells, options.seeds);
-  const result = studyNumbers(study, rows, options.seeds);
+  const result = studyNumbers(study, rows, { seeds: options.seeds, probes: await probeRowsOf(cells, options.seeds) });
   const file = (suffix: string) => join(options.out, `${name}.${suffix}`);
   await writeFileAtomic(file("json"), `${JSON.stringify({ ...result, commands }, null, 2)}\n`);
   await writeFileAtomic(file("html"), await studyPage(study, result, rows, commands));

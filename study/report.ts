@@ -3,9 +3,12 @@
 import { textTable } from "../src/core/text-table.js";
 import type { Chart } from "../src/viz/chart.js";
 import { renderReport } from "../src/viz/report.js";
+import type { ProbeRow } from "./probe-readings.js";
 import { lastScore, type Reading, type Row, scoreAt } from "./readings.js";
 import { mean, paired, standardError, withError } from "./statistics.js";
 import type { Study } from "./studies.js";
+
+const PROBE_TITLE = "Linear classifiers on frozen features, before and after pretraining";
 
 const metricOf = (rows: readonly Row[]) =>
   rows.flatMap(({ readings }) => readings).find((one) => one)?.metric ?? "score";
@@ -33,12 +36,18 @@ export interface StudyNumbers {
   readonly metric: string;
   readonly seeds: readonly number[];
   readonly rows: readonly ReturnType<typeof numbersOf>[];
+  readonly probes: readonly ProbeRow[];
 }
 
-export const studyNumbers = (study: Study, rows: readonly Row[], seeds: readonly number[]): StudyNumbers => ({
+export const studyNumbers = (
+  study: Study,
+  rows: readonly Row[],
+  { seeds, probes }: Pick<StudyNumbers, "seeds" | "probes">,
+): StudyNumbers => ({
   title: study.title,
   metric: metricOf(rows),
   seeds,
+  probes,
   rows: groupsOf(rows).flatMap(({ baseline, rows: group }) => group.map((row) => numbersOf(row, baseline))),
 });
 
@@ -53,6 +62,17 @@ function cellsOf({ seeds, rows }: StudyNumbers): string[][] {
       ...scores.map((score) => score?.toFixed(1) ?? "-"),
       withError(known(scores)),
       withError(differences, { signed: true }),
+    ]),
+  ];
+}
+
+/** Of each map of each pretraining: what a linear classifier knows from it before and after, and the difference by seed. */
+function probeCellsOf({ probes }: StudyNumbers): string[][] {
+  return [
+    ["pretraining", "map", "before", "after", "difference"],
+    ...probes.map(({ pretraining, map, start, trained }) => [
+      ...[pretraining, map, withError(known(start)), withError(known(trained))],
+      withError(paired(trained, start), { signed: true }),
     ]),
   ];
 }
@@ -73,6 +93,9 @@ export function studyText(study: Study, numbers: StudyNumbers): string {
     ...textTable(cellsOf(numbers)).map((line) => `  ${line}`),
     ...verdicts(numbers).map((line) => `  ${line}`),
     ...(study.paper ? [`  The paper: ${study.paper}`] : []),
+    ...(numbers.probes.length > 0
+      ? [`${PROBE_TITLE} (mIoU in percent)`, ...textTable(probeCellsOf(numbers)).map((line) => `  ${line}`)]
+      : []),
   ].join("\n");
 }
 
@@ -121,7 +144,11 @@ export function studyPage(
   rows: readonly Row[],
   commands: readonly string[],
 ): Promise<string> {
-  const [head, ...body] = cellsOf(numbers);
+  const table = ([head, ...body]: readonly string[][], names: number) => ({
+    fixed: true,
+    columns: head.map((name, i) => ({ name, text: i < names })),
+    rows: body.map((cells) => ({ cells })),
+  });
   return renderReport({
     title: study.title,
     summary: `${numbers.metric.toUpperCase()} in percent, mean and standard error over ${numbers.seeds.length} seeds; differences by seed from the first arm.`,
@@ -129,15 +156,10 @@ export function studyPage(
     sections: [
       {
         title: "Scores",
-        tables: [
-          {
-            fixed: true,
-            columns: head.map((name, i) => ({ name, text: i === 0 })),
-            rows: body.map((cells) => ({ cells })),
-          },
-        ],
+        tables: [table(cellsOf(numbers), 1)],
         charts: charts(rows),
       },
+      ...(numbers.probes.length > 0 ? [{ title: PROBE_TITLE, tables: [table(probeCellsOf(numbers), 2)] }] : []),
     ],
     notes: [...verdicts(numbers), ...commands],
   });

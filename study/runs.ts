@@ -12,7 +12,7 @@ import { RUN_FILES } from "../src/run/run-files.js";
 const PROGRAM = fileURLToPath(new URL("../../bin/mask-jepa.js", import.meta.url));
 
 export interface Run {
-  readonly command: "pretrain" | "finetune";
+  readonly command: "pretrain" | "finetune" | "probe";
   /** Its folder. */
   readonly out: string;
   /** Everything but --out and --cores. */
@@ -23,14 +23,14 @@ export interface Run {
 export const commandLine = ({ command, out, arguments: rest }: Run): string =>
   ["npx mask-jepa", command, ...rest, "--out", out].map((word) => (/[\s%*]/.test(word) ? `'${word}'` : word)).join(" ");
 
-/** Says of a run that its last step was taken and scored; beside the run's folder, which is the product's. */
+/** Says of a run that it came to its end; beside the run's folder, which is the product's. */
 const mark = ({ out }: Run) => `${out}.ended`;
 
 /** Takes a run to its end. @throws InputError with the end of what it printed when it fails */
 export async function takeRun(run: Run, cores: number): Promise<void> {
   if (existsSync(mark(run))) return;
   await mkdir(dirname(run.out), { recursive: true });
-  const begun = existsSync(join(run.out, RUN_FILES.settings));
+  const begun = run.command !== "probe" && existsSync(join(run.out, RUN_FILES.settings));
   const which = begun ? ["--resume", run.out] : [...run.arguments, "--out", run.out];
   const { code, output } = await outcome([run.command, ...which, "--cores", String(cores)]);
   if (code !== 0) {

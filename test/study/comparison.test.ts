@@ -9,6 +9,7 @@ const regime: Regime = {
   images: ["photographs", "frames"],
   pretrain: ["--preset", "tiny"],
   finetune: ["--data", "data"],
+  probe: ["--data", "data"],
   seeds: [0, 1],
   labels: ["10%", "100%"],
   out: "out",
@@ -28,7 +29,9 @@ test("arms of one pretraining share its run, and no two fine-tunings share a fol
       runs.set(pretraining.out, words);
     }
   }
-  expect(new Set(cells("table7").map(({ pretraining }) => pretraining?.out)).size).toBe(regime.seeds.length);
+  for (const run of ["pretraining", "probing"] as const) {
+    expect(new Set(cells("table7").map((cell) => cell[run]?.out)).size).toBe(regime.seeds.length);
+  }
 });
 
 test("all arms of a seed see the same labels", () => {
