@@ -7,7 +7,7 @@ import { normalise } from "./augment.js";
 import { shortestEdgeSize } from "./labelled-view.js";
 
 /** Sides of the network's input are multiples of this. */
-const MULTIPLE = 32;
+export const MULTIPLE = 32;
 
 /** Size of the resized image, in the upper left corner of the input, and that of the input. */
 export interface TestSize extends Size {

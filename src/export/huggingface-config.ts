@@ -163,5 +163,4 @@ export function preprocessorConfig(type: string, classCount: number, { shortEdge
 const FLOATS = /^(\s*"(?:\w+_weight|dropout|\w+_dropout\w*|\w+_ratio|drop_path_rate)": \d+)(,?)$/gm;
 
 /** The text of a configuration file. */
-export const settingsText = (value: JsonObject): string =>
-  `${JSON.stringify(value, null, 2).replace(FLOATS, "$1.0$2")}\n`;
+export const settingsText = (value: object): string => `${JSON.stringify(value, null, 2).replace(FLOATS, "$1.0$2")}\n`;

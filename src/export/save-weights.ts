@@ -14,7 +14,7 @@ import type { ModelFacts } from "./model-facts.js";
 import { type NamePlan, planNames } from "./plan-names.js";
 import type { TargetName, Weights } from "./target.js";
 import { targetNamed } from "./targets.js";
-import { claimFiles, type OutputOptions, weightsOutput } from "./weights-output.js";
+import { claimWeights, type OutputOptions, weightsOutput } from "./weights-output.js";
 
 export interface SaveOptions extends OutputOptions {
   readonly to: TargetName;
@@ -72,7 +72,7 @@ export async function saveWeights(path: string, weights: Weights, options: SaveO
   const files = [file, ...texts.map(([name]) => name)];
   const result = renamed(tensors, plan.moves, source);
   const saved = target.saved?.(result, plan.layout) ?? { tensors: result };
-  await claimFiles(files, target, output, options);
+  await claimWeights(files, target, output, options);
   if (form === "torch") await writeTorch(file, saved);
   else if (form === "pickle") await writeNumpyPickle(file, saved);
   else {

@@ -71,33 +71,42 @@ async function leadsTo(path: string, input: string): Promise<boolean> {
 }
 
 /**
- * Makes the folder of files about to be written, the weights first.
+ * Makes the folder of files about to be written.
+ * @returns the first folder that had to be made, undefined if none
  * @throws InputError when one of them is an input or lies in one, when one is there already and may not be replaced,
- * when
- * other weights would be found in their place, and for a folder that cannot be made
+ * and for a folder that cannot be made
  */
 export async function claimFiles(
   files: readonly string[],
-  target: Target,
-  { folder }: WeightsOutput,
   { overwrite, inputs = [] }: OutputOptions,
-): Promise<void> {
-  const elsewhere = "Choose another place";
+): Promise<string | undefined> {
   for (const where of files) {
     for (const input of inputs) {
       if (!(await leadsTo(where, input))) continue;
       const found = `${input}, which is read`;
-      throw new InputError({ where, expected: "a place for what is written", found, fix: `${elsewhere}.` });
+      throw new InputError({ where, expected: "a place for what is written", found, fix: `${ELSEWHERE}.` });
     }
     if (overwrite || !(await exists(where))) continue;
-    const fix = `${elsewhere}, or replace it (--overwrite).`;
+    const fix = `${ELSEWHERE}, or replace it (--overwrite).`;
     throw new InputError({ where, expected: "a name that is free", found: "a file of that name", fix });
   }
+  return makeFolder(dirname(files[0]));
+}
+
+const ELSEWHERE = "Choose another place";
+
+/** The same for weights, which come first. @throws InputError when others would be found in their place */
+export async function claimWeights(
+  files: readonly string[],
+  target: Target,
+  { folder }: WeightsOutput,
+  options: OutputOptions,
+): Promise<void> {
   const others = folder === undefined ? [] : FORMS.map((form) => join(folder, nameInFolder(target, form)));
   for (const other of others) {
     if (files.includes(other) || !(await exists(other))) continue;
-    const fix = `${elsewhere}, or remove that file.`;
+    const fix = `${ELSEWHERE}, or remove that file.`;
     throw new InputError({ where: files[0], expected: "the only weights in their folder", found: other, fix });
   }
-  await makeFolder(dirname(files[0]));
+  await claimFiles(files, options);
 }

@@ -69,7 +69,10 @@ export class Graph {
   private readonly scalars = new Map<number, Tensor>();
   private readonly filled = new Map<string, Tensor>();
 
-  /** `tileBytes`: size to which layers cut large intermediate maps, about what a core's cache holds. */
+  /**
+   * `tileBytes`: size to which layers cut large intermediate maps, about what a core's cache holds; with infinity
+   * nothing is cut, and the nodes are the same for images of every size.
+   */
   constructor(
     readonly name: string,
     readonly tileBytes = 2 ** 23,

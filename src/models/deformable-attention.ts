@@ -17,7 +17,7 @@ export interface DeformableOptions {
   points: number;
   /** Sample again for the gradient instead of keeping the sampled rows. */
   recomputeRows?: boolean;
-  /** Sample at most so many bytes of rows at a time, about what a core's cache holds. */
+  /** Sample at most so many bytes of rows at a time, what a core's cache holds; all where a graph has no tiles. */
   rowBytes?: number;
 }
 
@@ -152,7 +152,7 @@ export function sampleRows({ values, x, y, weights }: Samples, options: Deformab
   const sampled = { indices, rowWeights, values: g.reshape(values, [n * tokens * heads, c / heads]) };
   const sums = recomputeRows
     ? weighRowsAgain(sampled, Math.min(rowBytes, TRAINING_BYTES))
-    : weighRows(sampled, rowBytes);
+    : weighRows(sampled, graph.tileBytes === Number.POSITIVE_INFINITY ? graph.tileBytes : rowBytes);
   return g.reshape(sums, [n, lq, c]);
 }
 

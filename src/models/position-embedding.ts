@@ -3,8 +3,13 @@
 import type { Grid, TensorData } from "../core/tensor-data.js";
 
 const TEMPERATURE = 10000;
-const SCALE = 2 * Math.PI;
-const EPSILON = 1e-6;
+/** The last coordinate of an axis, and what keeps an axis without positions from a division by zero. */
+export const SCALE = 2 * Math.PI;
+export const EPSILON = 1e-6;
+
+/** What coordinates are divided by in each channel of a half; even channels take the sine, odd ones the cosine. */
+export const sinePeriods = (half: number): number[] =>
+  Array.from({ length: half }, (_, i) => TEMPERATURE ** ((2 * Math.floor(i / 2)) / half));
 
 export interface SineOptions {
   /** Divide coordinates by the size, so that the last row and column are at 2 pi. */
@@ -20,7 +25,7 @@ export function sinePositions(
   { normalize = true, padding }: SineOptions = {},
 ): TensorData<"float32"> {
   const half = channels / 2;
-  const periods = Array.from({ length: half }, (_, i) => TEMPERATURE ** ((2 * Math.floor(i / 2)) / half));
+  const periods = sinePeriods(half);
   const kept = (row: number, column: number) => (padding?.[row * w + column] ? 0 : 1);
   // 1-based count of the positions up to this one, along each axis.
   const y = new Float32Array(h * w);

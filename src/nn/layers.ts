@@ -154,7 +154,7 @@ export function nearestSources(from: number, to: number): Int32Array {
 }
 
 /** Weights [to, from] of one axis of a nearest resize. */
-function nearestWeights(from: number, to: number): Float32Array {
+export function nearestWeights(from: number, to: number): Float32Array {
   const weights = new Float32Array(to * from);
   nearestSources(from, to).forEach((source, i) => {
     weights[i * from + source] = 1;

@@ -5,8 +5,18 @@ import * as g from "../graph/build.js";
 import { withGradient } from "../graph/differentiate.js";
 import type { Graph, Tensor } from "../graph/graph.js";
 
-const indices = (graph: Graph, shape: readonly number[], rows: readonly number[]) =>
-  graph.constant({ dtype: "int64", shape, data: BigInt64Array.from(rows, BigInt) });
+function indices(graph: Graph, shape: readonly number[], rows: ArrayLike<number>): Tensor {
+  const data = new BigInt64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) data[i] = BigInt(rows[i]);
+  return graph.constant({ dtype: "int64", shape, data });
+}
+
+/** How often each row is chosen. */
+function countsOf(picks: RowChoice["picks"], rows: number): Int32Array {
+  const counts = new Int32Array(rows);
+  for (const pick of picks) for (const row of pick) counts[row]++;
+  return counts;
+}
 
 export interface RowChoice {
   /** Number of rows to choose from. */
@@ -24,26 +34,32 @@ export interface RowChoice {
  */
 export function rowPicker(graph: Graph, { rows, picks, shared = 0 }: RowChoice): (x: Tensor) => readonly Tensor[] {
   const chosen = picks.map((pick) => indices(graph, [pick.length], pick));
-  const flat = picks.flat();
-  const places = Array.from({ length: rows }, (): number[] => []);
-  flat.forEach((row, place) => {
-    places[row].push(place);
-  });
-  const own = places.slice(0, rows - shared);
-  const times = places.at(-1)?.length ?? 0;
-  const repeated = own.some((found) => found.length > 1) || places.slice(rows - shared).some((f) => f.length !== times);
-  if (repeated) {
+  const length = picks.reduce((sum, pick) => sum + pick.length, 0);
+  const times = countsOf(picks, rows);
+  const often = times.at(-1) ?? 0;
+  if (times.some((count, row) => (row < rows - shared ? count > 1 : count !== often))) {
     const expected = `each row at most once, the last ${shared} equally often`;
-    throw new ShapeError("rowPicker", expected, `rows ${flat.slice(0, 20)}${flat.length > 20 ? ", .." : ""}`);
+    throw new ShapeError("rowPicker", expected, `rows ${picks.flat().slice(0, 20)}${length > 20 ? ", .." : ""}`);
   }
-  const unused = own.some((found) => found.length === 0);
-  // A row that nobody chose points at a row of zeros behind all others.
-  const ownPlaces = indices(
-    graph,
-    [own.length],
-    own.map(([place]) => place ?? flat.length),
-  );
-  const sharedPlaces = indices(graph, [shared, times], shared > 0 ? places.slice(rows - shared).flat() : []);
+  const unused = times.subarray(0, rows - shared).includes(0);
+  /** The place of each row among the chosen ones, of a shared one its places; made for the first gradient. */
+  let known: { own: Tensor; shared: Tensor } | undefined;
+  const placesOf = () => {
+    // A row that nobody chose points at a row of zeros behind all others.
+    const own = new Int32Array(rows - shared).fill(length);
+    const repeated = Array.from({ length: shared }, (): number[] => []);
+    let place = 0;
+    for (const pick of picks) {
+      for (const row of pick) {
+        if (row < own.length) own[row] = place++;
+        else repeated[row - own.length].push(place++);
+      }
+    }
+    return {
+      own: indices(graph, [own.length], own),
+      shared: indices(graph, [shared, often], shared > 0 ? repeated.flat() : []),
+    };
+  };
 
   return (x) => {
     const width = x.shape[1];
@@ -53,9 +69,10 @@ export function rowPicker(graph: Graph, { rows, picks, shared = 0 }: RowChoice):
         picks.map((pick, i) => dys[i] ?? g.zerosLike(x, [pick.length, width])),
         0,
       );
-      const dOwn = g.gather(unused ? g.concat([dy, g.zerosLike(x, [1, width])], 0) : dy, ownPlaces);
+      known ??= placesOf();
+      const dOwn = g.gather(unused ? g.concat([dy, g.zerosLike(x, [1, width])], 0) : dy, known.own);
       if (shared === 0) into.accumulate(x, dOwn);
-      else into.accumulate(x, g.concat([dOwn, g.reduceSum(g.gather(dy, sharedPlaces), [1])], 0));
+      else into.accumulate(x, g.concat([dOwn, g.reduceSum(g.gather(dy, known.shared), [1])], 0));
     });
   };
 }

@@ -1,13 +1,24 @@
 /** @file A graph as an ONNX model: nearly the identity, as operators are ONNX's own. */
 
 import { ShapeError } from "../core/errors.js";
-import { type TensorData, viewAs } from "../core/tensor-data.js";
 import { ancestors, type Graph, inputName, type Node, type Tensor } from "../graph/graph.js";
 import type { ConvAttributes, Operators, OpName } from "../graph/operators.js";
 import { verify } from "../graph/verify.js";
-import { ELEMENT_TYPE, type OnnxAttribute, type OnnxInitializer, type OnnxModel, type OnnxNode } from "./protobuf.js";
+import { Literals } from "./literals.js";
+import { ELEMENT_TYPE, type OnnxAttribute, type OnnxModel, type OnnxNode } from "./protobuf.js";
+import { expand, type Put } from "./standard-form.js";
 
 const OPSET = 21;
+
+export interface EmitOptions {
+  /**
+   * "native" (default): with operators of ONNX Runtime's own, which it runs fastest on a CPU; "standard": with those of
+   * ONNX alone, for every other program.
+   */
+  readonly form?: "native" | "standard";
+  /** Version of the operator set: default 21. The standard form has versions from 17. */
+  readonly opset?: number;
+}
 
 interface Emission {
   opType?: string;
@@ -114,34 +125,29 @@ function requireOrder(order: readonly Node[]): void {
 }
 
 class Namer {
-  readonly initializers: OnnxInitializer[] = [];
+  readonly literals = new Literals();
   private readonly names = new Map<Tensor, string>();
-  private readonly integerLists = new Set<string>();
+  private count = 0;
   constructor(graph: Graph) {
     for (const [name, tensor] of graph.outputs) {
       if (tensor.source.kind === "node" && !this.names.has(tensor)) this.names.set(tensor, name);
     }
   }
 
-  of(tensor: Tensor): string {
+  readonly of = (tensor: Tensor): string => {
     let name = this.names.get(tensor);
     if (name === undefined) {
       const { source } = tensor;
       name = source.kind === "input" ? inputName(tensor) : `${source.kind === "constant" ? "c" : "t"}${tensor.id}`;
-      if (source.kind === "constant") this.initializers.push({ name, tensor: source.data });
+      if (source.kind === "constant") this.literals.put(name, () => source.data);
       this.names.set(tensor, name);
     }
     return name;
-  }
+  };
 
-  integers(values: readonly number[]): string {
-    const name = `int64[${values}]`;
-    if (!this.integerLists.has(name)) {
-      this.integerLists.add(name);
-      const data = viewAs("int64", BigInt64Array.from(values, BigInt).buffer);
-      this.initializers.push({ name, tensor: { dtype: "int64", shape: [values.length], data } as TensorData });
-    }
-    return name;
+  /** A name for a value that the graph does not have. */
+  between(): string {
+    return `s${this.count++}`;
   }
 }
 
@@ -149,32 +155,39 @@ class Namer {
  * The model of everything that the graph's outputs need. Unused inputs stay, so that the interface is the graph's.
  * Throws ShapeError when the graph is not well formed.
  */
-export function toOnnx(graph: Graph): OnnxModel {
+export function toOnnx(graph: Graph, { form = "native", opset = OPSET }: EmitOptions = {}): OnnxModel {
   verify(graph);
   const namer = new Namer(graph);
+  const { literals, of } = namer;
   const nodes: OnnxNode[] = [];
+  const put: Put = (opType, inputs, attributes, outputs = [namer.between()]) => {
+    nodes.push({ opType, inputs, outputs, attributes });
+    return outputs[0];
+  };
   const order = numbered(graph);
   requireOrder(order);
   const used = new Set([...order.flatMap((n) => n.inputs), ...graph.outputs.values()]);
   for (const node of order) {
+    // Optional outputs that nobody reads are left out.
+    const outputs = node.outputs.map((t, i) => (i === 0 || used.has(t) ? of(t) : ""));
+    if (form === "standard" && expand(node, { put, literals, opset, outputs, of })) continue;
     const emission = (RULES[node.op] as Rule<unknown>)(node.attributes);
     nodes.push({
       opType: emission.opType ?? node.op,
       domain: emission.domain,
-      inputs: [...node.inputs.map((t) => namer.of(t)), ...(emission.integers ?? []).map((v) => namer.integers(v))],
-      // Optional outputs that nobody reads are left out.
-      outputs: node.outputs.map((t, i) => (i === 0 || used.has(t) ? namer.of(t) : "")),
+      inputs: [...node.inputs.map(of), ...(emission.integers ?? []).map((v) => literals.integers(v))],
+      outputs,
       attributes: emission.attributes,
     });
   }
   for (const [name, tensor] of graph.outputs) {
-    if (namer.of(tensor) !== name) nodes.push({ opType: "Identity", inputs: [namer.of(tensor)], outputs: [name] });
+    if (of(tensor) !== name) nodes.push({ opType: "Identity", inputs: [of(tensor)], outputs: [name] });
   }
   return {
     nodes,
     inputs: graph.inputs.map((t) => ({ name: inputName(t), dtype: t.dtype, shape: t.shape })),
     outputs: [...graph.outputs].map(([name, t]) => ({ name, dtype: t.dtype, shape: t.shape })),
-    initializers: namer.initializers,
-    opset: OPSET,
+    initializers: literals.initializers,
+    opset,
   };
 }

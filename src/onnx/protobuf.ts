@@ -25,36 +25,63 @@ export interface OnnxNode {
   readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
 }
 
+/** Length of an axis, or what it is called where it is known only when the model runs. */
+export type Dim = number | string;
+
 /** A graph input or output. */
-export interface OnnxValue {
+export interface OnnxValue<D extends Dim = number> {
   readonly name: string;
   readonly dtype: DType;
+  readonly shape: readonly D[];
+}
+
+/** Bit patterns of float16, as which weights are stored in half the space. */
+export interface HalfTensor {
+  readonly dtype: "float16";
   readonly shape: Shape;
+  readonly data: Uint16Array;
 }
 
 export interface OnnxInitializer {
   readonly name: string;
-  readonly tensor: TensorData;
+  readonly tensor: TensorData | HalfTensor;
 }
 
-export interface OnnxModel {
+/** What a file says of itself beside the graph. */
+export interface OnnxDescription {
+  readonly producerVersion?: string;
+  /** For a person. */
+  readonly text?: string;
+  /** For programs, by key. */
+  readonly metadata?: ReadonlyMap<string, string>;
+}
+
+export interface OnnxModel<D extends Dim = number> extends OnnxDescription {
   /** In an order in which every value is produced before it is used. */
   readonly nodes: readonly OnnxNode[];
-  readonly inputs: readonly OnnxValue[];
-  readonly outputs: readonly OnnxValue[];
+  readonly inputs: readonly OnnxValue<D>[];
+  readonly outputs: readonly OnnxValue<D>[];
   /** Constants that travel inside the file. */
   readonly initializers: readonly OnnxInitializer[];
-  /** Version of the ONNX operator set; this project emits 21. */
+  /** Version of the ONNX operator set. */
   readonly opset: number;
 }
 
 /** TensorProto.DataType, which the C API shares. */
-export const ELEMENT_TYPE: Record<DType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 };
+export const ELEMENT_TYPE: Record<DType | "float16", number> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+};
 
 const ATTRIBUTE_TYPE = { FLOAT: 1, INT: 2, STRING: 3, FLOATS: 6, INTS: 7 };
 
 /** protobuf refuses messages of 2 GiB and more. */
-const MAX_BYTES = 2 ** 31 - 1;
+export const MAX_BYTES = 2 ** 31 - 1;
 
 type Write = (out: BinaryWriter) => void;
 
@@ -132,10 +159,10 @@ function initializer({ name, tensor }: OnnxInitializer): Uint8Array[] {
   return [head, ...inPieces(9, [new Uint8Array(buffer, byteOffset, byteLength)])];
 }
 
-function writeValue(out: BinaryWriter, { name, dtype, shape }: OnnxValue): void {
+function writeValue(out: BinaryWriter, { name, dtype, shape }: OnnxValue<Dim>): void {
   text(out, 1, name);
   const dims: Write = (o) => {
-    for (const dim of shape) message(o, 1, (d) => int(d, 1, dim));
+    for (const dim of shape) message(o, 1, (d) => (typeof dim === "string" ? text(d, 2, dim) : int(d, 1, dim)));
   };
   const tensorType: Write = (o) => {
     int(o, 1, ELEMENT_TYPE[dtype]);
@@ -144,7 +171,7 @@ function writeValue(out: BinaryWriter, { name, dtype, shape }: OnnxValue): void 
   message(out, 2, (o) => message(o, 1, tensorType));
 }
 
-function graph(model: OnnxModel): Uint8Array[] {
+function graph(model: OnnxModel<Dim>): Uint8Array[] {
   const nodes = bytesOf((o) => {
     for (const node of model.nodes) message(o, 1, (n) => writeNode(n, node));
     text(o, 2, "graph");
@@ -156,37 +183,44 @@ function graph(model: OnnxModel): Uint8Array[] {
   return [nodes, ...model.initializers.flatMap((one) => inPieces(5, initializer(one))), values];
 }
 
-/** The oldest file format that may hold the operator set: 10 up to opset 22, then one more for each opset. */
+/** The oldest file format that may hold the operator set. */
 function irVersion(opset: number): number {
-  return Math.max(10, opset - 12);
+  if (opset <= 18) return 8;
+  return opset <= 20 ? 9 : Math.max(10, opset - 12);
 }
 
 /**
  * The ONNX file (ModelProto) of a model.
- * @throws RangeError when a constant set makes it 2 GiB or more, or when a bare attribute is not an integer.
+ * @throws RangeError when it would be 2 GiB or more, or when a bare attribute is not an integer.
  */
-export function encodeModel(model: OnnxModel): Uint8Array {
-  const size = model.initializers.reduce((bytes, { tensor }) => bytes + tensor.data.byteLength, 0);
-  if (size > MAX_BYTES) {
-    throw new RangeError(`encodeModel: ${size} bytes of constants do not fit in one file; make weights graph inputs`);
-  }
+export function encodeModel(model: OnnxModel<Dim>): Uint8Array {
+  const { opset, nodes, producerVersion, text: description, metadata = new Map() } = model;
   const head = bytesOf((o) => {
-    int(o, 1, irVersion(model.opset));
+    int(o, 1, irVersion(opset));
     text(o, 2, "mask-jepa");
+    if (producerVersion) text(o, 3, producerVersion);
+    if (description) text(o, 6, description);
   });
-  const operatorSets = bytesOf((out) => {
-    for (const [domain, version] of [
-      ["", model.opset],
-      ["com.microsoft", 1],
-    ] as const) {
+  const tail = bytesOf((out) => {
+    for (const domain of new Set(["", ...nodes.map((node) => node.domain ?? "")])) {
       message(out, 8, (o) => {
         text(o, 1, domain);
-        int(o, 2, version);
+        int(o, 2, domain === "" ? opset : 1);
+      });
+    }
+    for (const [key, value] of metadata) {
+      message(out, 14, (o) => {
+        text(o, 1, key);
+        text(o, 2, value);
       });
     }
   });
-  const pieces = [head, ...inPieces(7, graph(model)), operatorSets];
-  const bytes = new Uint8Array(sizeOf(pieces));
+  const pieces = [head, ...inPieces(7, graph(model)), tail];
+  const size = sizeOf(pieces);
+  if (size > MAX_BYTES) {
+    throw new RangeError(`encodeModel: ${size} bytes do not fit in one file; make weights graph inputs`);
+  }
+  const bytes = new Uint8Array(size);
   let at = 0;
   for (const piece of pieces) {
     bytes.set(piece, at);

@@ -1,12 +1,12 @@
 /** @file The network as inference runs it: one image of a fixed padded size, the last prediction only. */
 
 import type { Size } from "../core/image.js";
-import type { Grid, Shape } from "../core/tensor-data.js";
+import type { Shape, TensorData } from "../core/tensor-data.js";
 import { type Architecture, familyOf } from "../families/families.js";
 import { answerOf, segment } from "../families/family.js";
 import type { OwnInput } from "../families/training.js";
 import { Graph, type Tensor } from "../graph/graph.js";
-import { TASKS } from "../masks/segmentation.js";
+import { TASKS, type Task } from "../masks/segmentation.js";
 import type { Prediction } from "../models/prediction-heads.js";
 import { asInputs, type Binding, Parameters } from "../nn/scope.js";
 
@@ -16,12 +16,20 @@ export const LOGITS = "logits";
 export const MASKS = "masks";
 
 /** Inputs of the family's own that ask for an answer; none for most. */
-export function conditionInputs(model: Architecture): ReadonlyMap<string, OwnInput> {
-  return familyOf(model).condition?.(TASKS[0]) ?? new Map();
+export const conditionInputs = (model: Architecture): ReadonlyMap<string, OwnInput> => conditionsOf(model, TASKS[0]);
+
+/** What these inputs hold to ask for the answer to a task. */
+export function conditionsOf(model: Architecture, task: Task): ReadonlyMap<string, TensorData> {
+  return familyOf(model).condition?.(task) ?? new Map();
 }
 
-function answer(graph: Graph, parameters: Parameters, model: Architecture, [height, width]: Grid): Prediction {
-  const image = graph.input(IMAGE, "float32", [1, 3, height, width]);
+function answer(
+  graph: Graph,
+  parameters: Parameters,
+  model: Architecture,
+  [images, height, width]: readonly number[],
+): Prediction {
+  const image = graph.input(IMAGE, "float32", [images, 3, height, width]);
   const own = new Map<string, Tensor>();
   for (const [name, { dtype, shape }] of conditionInputs(model)) own.set(name, graph.input(name, dtype, shape));
   const family = familyOf(model);
@@ -34,7 +42,22 @@ function answer(graph: Graph, parameters: Parameters, model: Architecture, [heig
  */
 export function inferenceGraph(model: Architecture, { width, height }: Size, bind: (graph: Graph) => Binding): Graph {
   const graph = new Graph(`inference ${width}x${height}`);
-  const { logits, masks } = answer(graph, new Parameters(bind(graph)), model, [height, width]);
+  const { logits, masks } = answer(graph, new Parameters(bind(graph)), model, [1, height, width]);
+  graph.output(LOGITS, logits);
+  graph.output(MASKS, masks);
+  return graph;
+}
+
+/**
+ * The same for several images [N, 3, H, W], with weights as inputs, and uncut: for any N of 2 and more, and any H and W
+ * above 32, it has the same nodes where its backbone has.
+ */
+export function uncutGraph(
+  model: Architecture,
+  shape: readonly [images: number, height: number, width: number],
+): Graph {
+  const graph = new Graph(`network ${shape.join("x")}`, Number.POSITIVE_INFINITY);
+  const { logits, masks } = answer(graph, new Parameters(asInputs(graph)), model, shape);
   graph.output(LOGITS, logits);
   graph.output(MASKS, masks);
   return graph;
@@ -44,6 +67,6 @@ export function inferenceGraph(model: Architecture, { width, height }: Size, bin
 export function inferenceWeights(model: Architecture): Map<string, Shape> {
   const graph = new Graph("weights");
   const parameters = new Parameters(asInputs(graph));
-  answer(graph, parameters, model, [32, 32]);
+  answer(graph, parameters, model, [1, 32, 32]);
   return new Map([...parameters.declarations].map(([name, { shape }]) => [name, shape]));
 }

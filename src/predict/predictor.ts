@@ -14,7 +14,15 @@ import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 import type { ModelDescription } from "../weights/model-description.js";
 import { scoredInstances } from "./instances.js";
 import { createMaskEnlarger, type MaskEnlarger } from "./mask-tiles.js";
-import { conditionInputs, IMAGE, inferenceGraph, inferenceWeights, LOGITS, MASKS } from "./model-graph.js";
+import {
+  conditionInputs,
+  conditionsOf,
+  IMAGE,
+  inferenceGraph,
+  inferenceWeights,
+  LOGITS,
+  MASKS,
+} from "./model-graph.js";
 import type { ImageSizes, NetworkOutput } from "./network-output.js";
 import { highestObjectScore, panopticMap } from "./panoptic.js";
 import { createProgramCache, type OpenProgram, type ProgramCache } from "./program-cache.js";
@@ -55,6 +63,12 @@ export interface Prediction {
   readonly confidence: number;
   /** See `PanopticPrediction.keptShare`. */
   readonly keptShare?: number;
+}
+
+/** What a network says of an image. */
+export interface Seen {
+  readonly output: NetworkOutput;
+  readonly sizes: ImageSizes;
 }
 
 type Condition = ReadonlyMap<string, TensorData>;
@@ -131,22 +145,49 @@ export class Predictor {
     };
   }
 
+  /**
+   * What the network itself says of an image as a whole, asked for a task, for `interpret`.
+   * @throws InputError when the weights give values that are not finite
+   */
+  look(image: Image, task: Task): Promise<Seen> {
+    const size = networkSize(image, { ...this.model.inference, window: undefined });
+    return this.inNetwork(
+      () => image,
+      size,
+      async (open, input, sizes) => {
+        const { logits, masks, ...counts } = await this.run(open, input, conditionsOf(this.model.architecture, task));
+        return { output: { ...counts, logits: logits.slice(), masks: masks.slice() }, sizes };
+      },
+    );
+  }
+
   /** A window is cut out when its turn comes: all of them together hold the image's pixels more than once. */
   private predictWindow(whole: Image, window: Window, size: TestSize, forms: ReadonlySet<Task>): Promise<Prediction> {
-    return this.gate(async () => {
-      const image = cutOut(whole, window);
-      const input = testInput(image, size);
-      const padded = { width: input.paddedWidth, height: input.paddedHeight };
-      return this.networks.with(padded, async (open) => {
-        const { width, height } = image;
-        const sizes = { original: { width, height }, input, padded };
+    return this.inNetwork(
+      () => cutOut(whole, window),
+      size,
+      async (open, input, sizes) => {
         const answers: Prediction[] = [];
         for (const { asked, condition } of this.questions(forms)) {
-          answers.push(await this.interpret(await this.run(open, input, condition), sizes, asked));
+          answers.push(await this.interpret({ output: await this.run(open, input, condition), sizes }, asked));
         }
         const confidence = Math.max(...answers.map((answer) => answer.confidence));
         return Object.assign({}, ...answers, { confidence });
-      });
+      },
+    );
+  }
+
+  /** Waits for a turn, and for a network of that size. */
+  private inNetwork<T>(
+    imageOf: () => Image,
+    size: TestSize,
+    use: (open: OpenProgram, input: TestInput, sizes: ImageSizes) => Promise<T>,
+  ): Promise<T> {
+    return this.gate(async () => {
+      const { width, height, ...image } = imageOf();
+      const input = testInput({ ...image, width, height }, size);
+      const padded = { width: input.paddedWidth, height: input.paddedHeight };
+      return this.networks.with(padded, (open) => use(open, input, { original: { width, height }, input, padded }));
     });
   }
 
@@ -186,7 +227,8 @@ export class Predictor {
     return { queries, classes, logits, masks: await valuesOf(slot.masks) };
   }
 
-  private async interpret(output: NetworkOutput, sizes: ImageSizes, forms: ReadonlySet<Task>): Promise<Prediction> {
+  /** What that means, in the forms that are asked for. */
+  async interpret({ output, sizes }: Seen, forms: ReadonlySet<Task>): Promise<Prediction> {
     const { architecture, classes, inference, task } = this.model;
     const enlarger = () => (this.enlarger ??= createMaskEnlarger(this.runtime));
     const instances = { topK: inference.topK, thingsOnly: task === "panoptic" };

@@ -3,13 +3,13 @@
  */
 
 import { matchWeights } from "../checkpoint/match-weights.js";
-import { type ReadOptions, readWeights } from "../checkpoint/read-weights.js";
+import { type ReadOptions, readWeights, type StoredWeights } from "../checkpoint/read-weights.js";
 import { saveCheckpoint } from "../checkpoint/run-state.js";
 import { InputError } from "../core/errors.js";
 import { SILENT } from "../core/reporter.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { familyOf } from "../families/families.js";
-import { announceWeights, knownModel } from "../weights/known-model.js";
+import { announceWeights, type KnownModel, knownModel } from "../weights/known-model.js";
 import { type ModelDescription, modelState } from "../weights/model-description.js";
 import { BESIDE_WEIGHTS, originIn } from "../weights/starting-weights.js";
 import { inferenceWeights } from "./model-graph.js";
@@ -38,8 +38,12 @@ export async function loadTrainedModel(location: string, options: ReadOptions = 
   const stored = await readWeights(location, options);
   const known = await knownModel(stored);
   announceWeights(stored, known, { reporter });
-  const { description } = known;
-  const { run, path, shapes, report, tensors } = stored;
+  return trainedModelOf(stored, known);
+}
+
+/** The model that weights are. @throws InputError for those that cannot predict */
+export function trainedModelOf(stored: StoredWeights, { description }: KnownModel): LoadedModel {
+  const { location, run, path, shapes, report, tensors } = stored;
   if (!description) {
     throw new InputError({
       where: location,

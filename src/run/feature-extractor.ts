@@ -8,7 +8,7 @@ import { toOnnx } from "../onnx/emit.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 
 const IMAGE = "image";
-const FEATURES = "mask-features";
+export const FEATURES = "mask-features";
 
 export interface FeatureExtractor {
   /** @param planes a normalised image [3, H, W]; @param weights the encoder's at least, on the device */
@@ -16,19 +16,23 @@ export interface FeatureExtractor {
   dispose(): void;
 }
 
-/** One image [1,3,H,W] -> F_last [1,C,H/4,W/4]; H and W are multiples of 32. */
-function featureGraph(encoder: EncoderArchitecture, { width, height }: Size) {
-  const graph = new Graph(`features ${width}x${height}`);
+/** Images [N,3,H,W] -> F_last [N,C,H/4,W/4]; H and W are multiples of 32. `tileBytes`: as `Graph` has it. */
+export function featureGraph(
+  encoder: EncoderArchitecture,
+  [images, height, width]: readonly [images: number, height: number, width: number],
+  { tileBytes }: { readonly tileBytes?: number } = {},
+) {
+  const graph = new Graph(`features ${width}x${height}`, tileBytes);
   const parameters = new Parameters(asInputs(graph));
   const family = familyOf(encoder);
-  const maps = family.backbone(parameters.root, graph.input(IMAGE, "float32", [1, 3, height, width]), encoder);
+  const maps = family.backbone(parameters.root, graph.input(IMAGE, "float32", [images, 3, height, width]), encoder);
   graph.output(FEATURES, family.pixelDecoder(parameters.root, maps, encoder).maskFeatures);
   return { graph, parameters };
 }
 
 /** The weights that features depend on. */
 export function encoderWeights(encoder: EncoderArchitecture): ReadonlyMap<string, Declaration> {
-  return featureGraph(encoder, { width: 64, height: 64 }).parameters.declarations;
+  return featureGraph(encoder, [1, 64, 64]).parameters.declarations;
 }
 
 /** Compiles the encoder for images of one size. */
@@ -37,7 +41,7 @@ export async function createFeatureExtractor(
   encoder: EncoderArchitecture,
   size: Size,
 ): Promise<FeatureExtractor> {
-  const { graph } = featureGraph(encoder, size);
+  const { graph } = featureGraph(encoder, [1, size.height, size.width]);
   const program = await runtime.compile(toOnnx(graph), { name: graph.name });
   const image = runtime.allocate("float32", [1, 3, size.height, size.width]);
   const output = runtime.allocate("float32", graph.outputs.get(FEATURES)?.shape ?? []);

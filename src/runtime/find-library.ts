@@ -57,13 +57,27 @@ function packageFolder(name: string, from = "."): string | undefined {
   }
 }
 
+/** A checkout has one there; elsewhere the folder is missing and only those above it are searched. */
+const onnxruntimeNodeFolder = () => packageFolder("onnxruntime-node", "packaging/onnxruntime");
+
+/** Folder of the package onnxruntime-node, for its own API. Throws InputError that says what to install. */
+export function onnxruntimeNode(): string {
+  const folder = onnxruntimeNodeFolder();
+  if (folder !== undefined) return folder;
+  throw new InputError({
+    where: "ONNX Runtime",
+    expected: "the npm package onnxruntime-node, with whose API files are tried",
+    found: "none",
+    fix: `\`npm install --ignore-scripts onnxruntime-node@${ONNXRUNTIME_VERSION}\` brings it.`,
+  });
+}
+
 /**
  * Where the library of this machine's platform may be, with the name of the place: what is packed with us comes first.
  */
 function places(platform: string): { place: string; folder: string | undefined }[] {
   const alone = platformPackage(platform as Platform);
-  // A checkout has one there; elsewhere the folder is missing and only those above it are searched.
-  const node = packageFolder("onnxruntime-node", "packaging/onnxruntime");
+  const node = onnxruntimeNodeFolder();
   return [
     { place: "the package itself", folder: fileURLToPath(new URL(`native/${platform}`, ROOT)) },
     { place: alone, folder: packageFolder(alone) },

@@ -11,14 +11,18 @@ import { writeSampleData } from "../../src/sample-data/write-sample-data.js";
 import { freshWeights } from "../../src/weights/starting-weights.js";
 import { randomImagesOf } from "./tiny-pretraining.js";
 
-const SMALLEST = [
-  "model.stemChannels=8",
-  "model.stageChannels=[8,16,32,64]",
-  "model.hiddenDim=32",
-  "model.normGroups=4",
-  "model.decoderLayers=2",
-  "model.decoderFfn=32",
-];
+const SMALLEST_BACKBONES = {
+  resnet50: ["model.stemChannels=8", "model.stageChannels=[8,16,32,64]"],
+  swin: [
+    "model.backbone=swin",
+    "model.embedDim=8",
+    "model.stageBlocks=[1,1,2,1]",
+    "model.stageHeads=[1,2,4,8]",
+    "model.window=3",
+  ],
+};
+
+const SMALLEST = ["model.hiddenDim=32", "model.normGroups=4", "model.decoderLayers=2", "model.decoderFfn=32"];
 
 const SMALLEST_PIXEL_DECODERS: Readonly<Record<FamilyName, readonly string[]>> = {
   mask2former: ["model.pixelDecoderLayers=1", "model.pixelDecoderFfn=32"],
@@ -27,11 +31,10 @@ const SMALLEST_PIXEL_DECODERS: Readonly<Record<FamilyName, readonly string[]>> =
 };
 
 /** `--set` arguments that shrink the model of the preset "small". */
-export const smallestModel = (family: FamilyName = "mask2former") => [
-  `model.family=${family}`,
-  ...SMALLEST,
-  ...SMALLEST_PIXEL_DECODERS[family],
-];
+export const smallestModel = (
+  family: FamilyName = "mask2former",
+  backbone: keyof typeof SMALLEST_BACKBONES = "resnet50",
+) => [`model.family=${family}`, ...SMALLEST_BACKBONES[backbone], ...SMALLEST, ...SMALLEST_PIXEL_DECODERS[family]];
 
 export const SMALLEST_MODEL = smallestModel();
 

@@ -1,0 +1,59 @@
+/** @file Whether a written file gives what this program gives. */
+
+import { InputError } from "../../core/errors.js";
+import type { Task } from "../../masks/segmentation.js";
+import { createRuntime } from "../../runtime/create-runtime.js";
+import { openPlainSession } from "../../runtime/plain-onnxruntime.js";
+import type { ExportedModel } from "./exported-model.js";
+import { roundedWeights } from "./half-weights.js";
+import type { Trial } from "./trial-images.js";
+import { type Comparison, tryFile } from "./try-file.js";
+
+export interface CheckOptions {
+  /** Where the file will lie, for messages. */
+  readonly place: string;
+  readonly trials: readonly Trial[];
+  readonly forms: ReadonlySet<Task>;
+  readonly normalise: boolean;
+  /** Weights are stored as float16: outputs are compared with those under rounded weights, labels with `predict`'s. */
+  readonly half: boolean;
+}
+
+/** How far a file may be off: a key at the edge of an attention's mask may fall to the other side. */
+const TOLERANCE = { difference: 0.01, equalPixels: 0.99 };
+
+/** Compares a file with what `predict` gives. @throws InputError for one that gives something else */
+export async function checkFile(file: string, model: ExportedModel, options: CheckOptions): Promise<Comparison> {
+  const { place, trials, forms, normalise, half } = options;
+  const runtime = await createRuntime({ cores: 1 });
+  const edge = Math.min(...trials.flat().map(({ width, height }) => Math.min(width, height)));
+  const own = await model.expectation(runtime, model.weights, edge, forms);
+  const stored = half ? await model.expectation(runtime, roundedWeights(model.weights), edge, forms) : own;
+  try {
+    const expected = { outputs: stored.outputs, ...(own.pixels && { pixels: own.pixels }) };
+    // Opening takes one core as long as the network of this program takes another.
+    const looking = Promise.all(trials.flat().map(stored.outputs));
+    const [session] = await Promise.all([openPlainSession(file), looking]);
+    const found = await tryFile(session, trials, expected, normalise).finally(() => session.release());
+    const { difference, equalPixels = 1 } = found;
+    if (!(difference <= TOLERANCE.difference) || (!half && equalPixels < TOLERANCE.equalPixels))
+      throw mismatch(place, found);
+    return found;
+  } finally {
+    for (const expectation of new Set([own, stored])) await expectation.dispose();
+    runtime.dispose();
+  }
+}
+
+function mismatch(where: string, { difference, equalPixels }: Comparison): InputError {
+  const pixels = equalPixels === undefined ? "" : `, and ${percent(equalPixels)} of the pixels equal`;
+  return new InputError({
+    where,
+    expected: "a file that gives what predict gives",
+    found: `outputs up to ${percent(difference)} of the largest value off${pixels}`,
+    fix: "No file was left. Another --opset or --size may do; please report it with the model's settings.",
+  });
+}
+
+/** 99.98 % */
+export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;

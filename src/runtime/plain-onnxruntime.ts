@@ -1,0 +1,45 @@
+/** @file ONNX Runtime as other programs use it: the npm package's own API, on a file. */
+
+import { createRequire } from "node:module";
+import type { DataOf, DType, Shape } from "../core/tensor-data.js";
+import { onnxruntimeNode } from "./find-library.js";
+
+type PlainType = Exclude<DType, "float64">;
+
+/** Values with a type and a shape, as the package has them. */
+export interface PlainTensor {
+  readonly type: PlainType;
+  readonly dims: Shape;
+  readonly data: DataOf[PlainType];
+}
+
+/** The part of the package's API that is used here. */
+interface PlainApi {
+  readonly InferenceSession: {
+    create(file: string, options: { readonly logSeverityLevel: number }): Promise<PlainSession>;
+  };
+  readonly Tensor: new (type: PlainType, data: DataOf[PlainType], dims: Shape) => PlainTensor;
+}
+
+export interface PlainSession {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  run(feeds: Readonly<Record<string, PlainTensor>>): Promise<Readonly<Record<string, PlainTensor>>>;
+  release(): Promise<void>;
+}
+
+const ERRORS_ALONE = 3;
+
+let api: PlainApi | undefined;
+const loaded = () => (api ??= createRequire(import.meta.url)(onnxruntimeNode()) as PlainApi);
+
+/** A tensor for a session. Throws InputError where the package is missing. */
+export function plainTensor<T extends PlainType>(type: T, data: DataOf[T], dims: Shape): PlainTensor {
+  const { Tensor } = loaded();
+  return new Tensor(type, data, dims);
+}
+
+/** Opens a file. Throws InputError where the package is missing, Error with ONNX Runtime's words for a bad file. */
+export function openPlainSession(file: string): Promise<PlainSession> {
+  return loaded().InferenceSession.create(file, { logSeverityLevel: ERRORS_ALONE });
+}
