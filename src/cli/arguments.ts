@@ -3,6 +3,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { DEVICE_ADVICE, DEVICES, type Device } from "../core/devices.js";
 import { type Assignment, parseValue } from "../core/settings-file.js";
+import { TASKS, type Task } from "../masks/segmentation.js";
 
 /** `--part NAME`. */
 export const partOption = () =>
@@ -41,6 +42,15 @@ export function positiveNumber(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError("Expected a number above 0.");
   return value;
+}
+
+/** Reads one after another of the tasks that an option may name; anything else is a usage error, with `hint`. */
+export function taskList(hint = ""): (name: string, others?: readonly Task[]) => Task[] {
+  return (name, others = []) => {
+    const task = TASKS.find((known) => known === name);
+    if (!task) throw new InvalidArgumentError(`Tasks are ${TASKS.join(", ")}. ${hint}`.trim());
+    return [...others, task];
+  };
 }
 
 /** `--device NAME`, the CPU by default, or what `otherwise` describes. */

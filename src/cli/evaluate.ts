@@ -2,8 +2,9 @@
 
 import type { Command } from "commander";
 import { InputError } from "../core/errors.js";
+import { TASKS, type Task } from "../masks/segmentation.js";
 import type { Device } from "../runtime/contract.js";
-import { append, deviceOption, MODEL_SOURCES, partOption, wholeNumber } from "./arguments.js";
+import { append, deviceOption, MODEL_SOURCES, partOption, taskList, wholeNumber } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
@@ -11,6 +12,7 @@ interface Flags {
   dataRoot?: string;
   checkpoint: string[];
   split: string;
+  task?: Task[];
   limit?: number;
   out?: string;
   part?: string;
@@ -22,9 +24,9 @@ const EXAMPLES = `
 Examples:
   mask-jepa evaluate --data camvid.yaml --checkpoint runs/b
   mask-jepa evaluate --data camvid.yaml --checkpoint runs/b --checkpoint runs/c --split test
-  mask-jepa evaluate --data coco --checkpoint runs/b --limit 500 --out scores`;
+  mask-jepa evaluate --data coco --checkpoint runs/b --task panoptic instance --limit 500 --out scores`;
 
-async function evaluate({ data, dataRoot, checkpoint: checkpoints, ...flags }: Flags): Promise<void> {
+async function evaluate({ data, dataRoot, checkpoint: checkpoints, task: tasks, ...flags }: Flags): Promise<void> {
   if (checkpoints.length > 2) {
     const found = `${checkpoints.length}`;
     throw new InputError({ where: "--checkpoint", expected: "one checkpoint, or two to compare", found });
@@ -36,6 +38,7 @@ async function evaluate({ data, dataRoot, checkpoint: checkpoints, ...flags }: F
     data,
     root: dataRoot,
     checkpoints,
+    tasks,
     ...flags,
     reporter,
   });
@@ -54,6 +57,11 @@ export function addEvaluate(program: Command): void {
     .requiredOption("--checkpoint <run>", `${MODEL_SOURCES} (twice to compare)`, append)
     .option("--data-root <dir>", "the data's folder, in place of the one that the YAML file names")
     .option("--split <name>", "split of the data", "val")
+    .option(
+      "--task <tasks...>",
+      `what to judge of a panoptic model, some of ${TASKS.join(", ")} (default: all that there are labels for)`,
+      taskList(),
+    )
     .option("--limit <n>", "at most so many images, evenly spaced over the split", wholeNumber(1))
     .option(
       "--out <dir>",

@@ -1,14 +1,23 @@
 /** @file `mask-jepa predict` */
 
 import { availableParallelism } from "node:os";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import { plural } from "../core/text.js";
 import { textTable } from "../core/text-table.js";
 import { TASKS, type Task } from "../masks/segmentation.js";
 import type { Findings } from "../predict/folder/findings.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import type { Device } from "../runtime/contract.js";
-import { append, deviceOption, MODEL_SOURCES, partOption, positiveNumber, share, wholeNumber } from "./arguments.js";
+import {
+  append,
+  deviceOption,
+  MODEL_SOURCES,
+  partOption,
+  positiveNumber,
+  share,
+  taskList,
+  wholeNumber,
+} from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 
 interface Flags {
@@ -38,14 +47,6 @@ Examples:
 
 /** Rows of a table of findings. */
 const LISTED = 20;
-
-function taskOf(name: string, others: readonly Task[] = []): Task[] {
-  const task = TASKS.find((known) => known === name);
-  if (!task) {
-    throw new InvalidArgumentError(`Tasks are ${TASKS.join(", ")}. Images go before --task, or after --.`);
-  }
-  return [...others, task];
-}
 
 /** What was found in an image: a table a form. */
 function findingTables({ pixels, forms }: Findings): string[] {
@@ -90,7 +91,7 @@ export function addPredict(program: Command): void {
     .option(
       "--task <forms...>",
       `what to predict, some of ${TASKS.join(", ")} (default: what the model was trained for)`,
-      taskOf,
+      taskList("Images go before --task, or after --."),
     )
     .option(
       "--threshold <score>",

@@ -3,10 +3,12 @@
 import { InputError } from "../core/errors.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import type { LabelledSource } from "../data/labelled-source.js";
+import type { Task } from "../masks/segmentation.js";
 import { type Report, renderReport } from "../viz/report.js";
 import type { ModelDescription } from "../weights/model-description.js";
 import { type EvaluationOptions, evaluate } from "./evaluate.js";
 import type { Evaluation, Predict } from "./evaluation.js";
+import { gives, judgedSource } from "./judged-source.js";
 import { prepareOutput, writeEvaluation } from "./output.js";
 import { type EvaluatedData, type EvaluatedRun, evaluationReport } from "./page.js";
 import { galleriesOf } from "./pictures.js";
@@ -33,6 +35,8 @@ export interface ModelsOptions {
   readonly data: EvaluatedData;
   /** One, or two to compare. */
   readonly models: readonly EvaluatedModel[];
+  /** What to judge of panoptic models; the panoptic task decides where it is among these, else the first. */
+  readonly tasks?: readonly Task[];
   /** The images to take. */
   readonly indices: readonly number[];
   /** Folder for the files. */
@@ -58,8 +62,9 @@ export interface EvaluatedModels {
  * than half of the images cannot be used
  */
 export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedModels> {
-  const { source, data, models, indices, out, facts = [], signal, reporter = SILENT } = options;
-  for (const model of models) requireFit(model, source, data.path);
+  const { data, models, tasks, indices, out, facts = [], signal, reporter = SILENT } = options;
+  const source = judgedSource(options.source, tasks);
+  for (const model of models) requireFit(model, source, data.path, tasks);
   await prepareOutput(out);
   const runs = [];
   for (const [i, { checkpoint, step, description, predict, underWay, order, log }] of models.entries()) {
@@ -69,6 +74,7 @@ export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedM
     const evaluation = await evaluate({
       source,
       predict,
+      tasks,
       rules: description.inference,
       underWay,
       indices: ordered,
@@ -83,13 +89,24 @@ export async function evaluateModels(options: ModelsOptions): Promise<EvaluatedM
   return { evaluations: runs.map(({ evaluation }) => evaluation), report, files };
 }
 
-function requireFit({ checkpoint, description }: EvaluatedModel, source: LabelledSource, where: string): void {
-  if (description.task !== source.task) {
+/** Models of one task, or models that give what was asked for. Throws `InputError`. */
+function requireFit(
+  { checkpoint, description }: EvaluatedModel,
+  source: LabelledSource,
+  where: string,
+  tasks: readonly Task[] = [],
+): void {
+  const lacking = tasks.find((task) => !gives(description.task, task));
+  if (lacking) {
+    const expected = `a model that gives ${lacking} output`;
+    throw new InputError({ where: checkpoint, expected, found: `one of the task ${description.task}` });
+  }
+  if (tasks.length === 0 && description.task !== source.task) {
     throw new InputError({
       where: checkpoint,
       expected: `a model of the task ${source.task}`,
       found: `one of the task ${description.task}`,
-      fix: "Two models can be compared when both have the same task.",
+      fix: "Two models can be compared when both have the same task, or in a task that both give (--task).",
     });
   }
   requireSameClasses(

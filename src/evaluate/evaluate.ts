@@ -26,6 +26,8 @@ import { scorersOf } from "./scorers.js";
 export interface EvaluationOptions {
   readonly source: LabelledSource;
   readonly predict: Predict;
+  /** What to judge, the source's task among it; all that a panoptic source has if absent, else that task alone. */
+  readonly tasks?: readonly Task[];
   /** By what the model drops segments, for the warnings. */
   readonly rules?: Rules;
   /** The images to take, in the order in which the model should see them; all of the source if absent. */
@@ -56,9 +58,9 @@ type Outcome = { readonly truth: Truth; readonly prediction: Prediction } | Inpu
  * @throws InputError when more than half of the images cannot be used
  */
 export async function evaluate(options: EvaluationOptions): Promise<Evaluation> {
-  const { source, predict, rules, underWay = 2, progress, signal } = options;
+  const { source, predict, tasks, rules, underWay = 2, progress, signal } = options;
   const indices = options.indices ?? range(source.length);
-  const scorers = scorersOf(source);
+  const scorers = scorersOf(source, tasks);
   const forms = new Set(scorers.map(({ form }) => form));
   const needs = new Set(scorers.map((one) => one.needs));
   const images: ImageScore[] = [];

@@ -6,10 +6,12 @@ import { InputError } from "../core/errors.js";
 import type { Size } from "../core/image.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { badFileOf } from "../data/datasets/data-fault.js";
-import { openLabelledSource } from "../data/datasets/open-data.js";
+import type { DataSet } from "../data/datasets/data-set.js";
+import { openDataSet, openSplitOf } from "../data/datasets/open-data.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { warnOfOddRanges } from "../data/files/sample-ranges.js";
 import { manifest } from "../io/manifest.js";
+import type { Task } from "../masks/segmentation.js";
 import { groupByPaddedSize, Predictor } from "../predict/predictor.js";
 import { type LoadedModel, loadTrainedModel } from "../predict/trained-model.js";
 import { tidyRun } from "../run/run-directory.js";
@@ -18,6 +20,7 @@ import type { Device } from "../runtime/contract.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { Report } from "../viz/report.js";
 import { type EvaluatedModels, evaluateModels } from "./evaluate-models.js";
+import { decidingTask, gives } from "./judged-source.js";
 import { defaultOutput, runFolder } from "./output.js";
 import { evenlySpaced } from "./selection.js";
 
@@ -31,6 +34,8 @@ export interface EvaluationRunOptions {
   /** Which of several models there. */
   readonly part?: string;
   readonly split: string;
+  /** What to judge of panoptic models; all that there are labels for if absent. */
+  readonly tasks?: readonly Task[];
   /** At most so many images, evenly spaced over the split. */
   readonly limit?: number;
   /** Folder for the files; one in the first run's folder, or here, if absent. */
@@ -47,13 +52,12 @@ export interface EvaluationRunOptions {
  * @throws InputError when data or checkpoints cannot be read, or do not fit together
  */
 export async function runEvaluation(options: EvaluationRunOptions): Promise<EvaluatedModels> {
-  const { data, root, checkpoints, split, limit, device, cores, signal, reporter = SILENT } = options;
+  const { data, root, checkpoints, split, tasks, limit, device, cores, signal, reporter = SILENT } = options;
   const trained = await Promise.all(
     checkpoints.map((path) => loadTrainedModel(path, { part: options.part, reporter })),
   );
   for (const [i, path] of checkpoints.entries()) if (isOfRun(trained[i])) await tidyRun(runFolder(path));
-  const [{ task }] = trained;
-  const source = await openLabelledSource(data, { task, split, root });
+  const source = await openJudged(await openDataSet(data, { root }), split, trained[0].task, tasks);
   await source.openForms();
   await warnOfOddRanges(source, reporter);
   const runtime = await createRuntime({ device, cores: cores || availableParallelism() });
@@ -72,9 +76,10 @@ export async function runEvaluation(options: EvaluationRunOptions): Promise<Eval
         underWay: predictors[i].concurrency + 1,
         order: (indices) => byPaddedSize(source, indices, model),
       })),
+      tasks,
       indices: evenlySpaced(source.length, limit),
       out: options.out ?? defaultOutput(checkpoints, split, isOfRun(trained[0])),
-      facts: factsOf(trained),
+      facts: factsOf(trained, tasks),
       signal,
       reporter,
     });
@@ -82,6 +87,13 @@ export async function runEvaluation(options: EvaluationRunOptions): Promise<Eval
     for (const predictor of predictors) await predictor.dispose();
     runtime.dispose();
   }
+}
+
+/** A split for the model's own task, or where it has no labels for that and is not asked to, for the one that is. */
+function openJudged(dataSet: DataSet, split: string, own: Task, tasks: readonly Task[] = []): Promise<LabelledSplit> {
+  const asked = tasks.length > 0 && gives(own, tasks[0]) && !tasks.includes(own);
+  const task = asked && !dataSet.tasks(split).includes(own) ? decidingTask(tasks) : own;
+  return openSplitOf(dataSet, split, task);
 }
 
 /** Weights of other origin have no run, whose folder could take files and whose log could be read. */
@@ -108,8 +120,8 @@ async function byPaddedSize(
 }
 
 /** How the models were asked, for the head of the page; of two models both, where they differ. */
-function factsOf(models: readonly LoadedModel[]): Report["facts"] {
-  const [{ task }] = models;
+function factsOf(models: readonly LoadedModel[], tasks?: readonly Task[]): Report["facts"] {
+  const judged = tasks ?? [models[0].task];
   const each = (text: (settings: LoadedModel["inference"]) => string) =>
     [...new Set(models.map(({ inference }) => text(inference)))].join("; ");
   const facts: Report["facts"] = [
@@ -121,11 +133,11 @@ function factsOf(models: readonly LoadedModel[]): Report["facts"] {
       }),
     ],
   ];
-  if (task === "instance") {
+  if (judged.includes("instance")) {
     const of = each(({ topK, window }) => `the best ${topK} of ${window ? "each window" : "an image"}`);
     facts.push(["Objects", of]);
   }
-  if (task === "panoptic") {
+  if (judged.includes("panoptic")) {
     const kept = each(
       ({ objectThreshold, overlapThreshold }) => `score ${objectThreshold}, overlap ${overlapThreshold}`,
     );

@@ -31,10 +31,13 @@ const FIELDS = { panoptic: "panoptic", semantic: "semantic", instance: "instance
 /**
  * Panoptic: panoptic quality, and where the source has those forms AP of the things and mIoU, which come from the
  * model's instances and semantic map, not from its panoptic one. Instance: COCO's AP. Semantic: IoU. Of Cityscapes also
- * what its own scripts measure.
+ * what its own scripts measure. `tasks`: those that are judged, the source's among them.
  */
-export function scorersOf({ task, classes, forms, cityscapes }: LabelledSource): Scorer[] {
-  const judged = (form: Task) => form === task || (task === "panoptic" && forms.has(form));
+export function scorersOf(
+  { task, classes, forms, cityscapes }: LabelledSource,
+  tasks: readonly Task[] = task === "panoptic" ? [...forms] : [task],
+): Scorer[] {
+  const judged = (form: Task) => tasks.includes(form);
   const [panoptic, instance, semantic] = [judged("panoptic"), judged("instance"), judged("semantic")];
   const pan = task === "panoptic";
   const scorers = [
@@ -44,7 +47,8 @@ export function scorersOf({ task, classes, forms, cityscapes }: LabelledSource):
     instance && cityscapes && cityscapesInstanceScorer(classes, pan),
     semantic && !pan && cityscapes && cityscapesSemanticScorer(classes),
   ];
-  return scorers.filter((one): one is Scorer => typeof one === "object");
+  const asked = scorers.filter((one): one is Scorer => typeof one === "object");
+  return asked.sort((a, b) => Number(b.form === task) - Number(a.form === task));
 }
 
 function panopticScorer(classes: readonly SegmentationClass[]): Scorer {

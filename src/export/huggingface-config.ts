@@ -4,7 +4,7 @@ import type { JsonObject } from "../checkpoint/checkpoint.js";
 import { InputError } from "../core/errors.js";
 import type { Shape } from "../core/tensor-data.js";
 import { backboneSizes, type ResNetSizes, type SwinSizes } from "../weights/backbone-sizes.js";
-import { LEVELS, pixelDecoderSizes, predictorSizes } from "../weights/mask2former-sizes.js";
+import { LEVELS, type PixelDecoderSizes, pixelDecoderSizes, predictorSizes } from "../weights/mask2former-sizes.js";
 import type { CriterionFacts } from "../weights/model-description.js";
 import { Shapes } from "../weights/shapes.js";
 import type { ModelFacts } from "./model-facts.js";
@@ -79,15 +79,7 @@ export function modelConfig(shapes: ReadonlyMap<string, Shape>, source: string, 
   const known = shapesOf(shapes, source);
   const predictor = predictorSizes(known);
   const pixelDecoder = pixelDecoderSizes(known);
-  const { heads = 8, normGroups = GROUPS } = facts;
-  if (pixelDecoder.headPoints !== heads * POINTS || normGroups !== GROUPS) {
-    const has = `${LEVELS} levels, ${POINTS} sampling points, equal numbers of heads, norms in ${GROUPS} groups`;
-    throw new InputError({
-      where: source,
-      expected: `a model that transformers can express: ${has}`,
-      found: `${heads} heads, ${pixelDecoder.headPoints / heads} points, norms in ${normGroups} groups`,
-    });
-  }
+  const heads = requirePoints(pixelDecoder, facts, source);
   return {
     model_type: "mask2former",
     architectures: ["Mask2FormerForUniversalSegmentation"],
@@ -113,6 +105,21 @@ export function modelConfig(shapes: ReadonlyMap<string, Shape>, source: string, 
   };
 }
 
+/** The heads of a pixel decoder that transformers can express. Throws `InputError` for another one. */
+export function requirePoints(
+  { headPoints }: PixelDecoderSizes,
+  { heads = 8, normGroups = GROUPS }: ModelFacts,
+  where: string,
+): number {
+  if (headPoints === heads * POINTS && normGroups === GROUPS) return heads;
+  const has = `${LEVELS} levels, ${POINTS} sampling points, equal numbers of heads, norms in ${GROUPS} groups`;
+  throw new InputError({
+    where,
+    expected: `a model that transformers can express: ${has}`,
+    found: `${heads} heads, ${headPoints / heads} points, norms in ${normGroups} groups`,
+  });
+}
+
 /** Names of the classes by their numbers, and back. @throws InputError for another number of names */
 export function labels(classes: number, source: string, facts: ModelFacts): JsonObject {
   const names = facts.classes ?? Array.from({ length: classes }, (_, i) => `LABEL_${i}`);
@@ -126,7 +133,7 @@ export function labels(classes: number, source: string, facts: ModelFacts): Json
 }
 
 /** What training did; left out, transformers fine-tunes with numbers of its own. */
-function trainingConfig({ weights, noObject, points, oversampling, importance }: CriterionFacts): JsonObject {
+export function trainingConfig({ weights, noObject, points, oversampling, importance }: CriterionFacts): JsonObject {
   return {
     no_object_weight: noObject,
     class_weight: weights.class,

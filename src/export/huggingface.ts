@@ -8,6 +8,7 @@ import type { HuggingFaceClass } from "../families/family.js";
 import { derivedBuffers } from "./derived-buffers.js";
 import { backboneConfig, modelConfig, preprocessorConfig, settingsText } from "./huggingface-config.js";
 import { maskformerConfig, refuseEncoder } from "./huggingface-maskformer.js";
+import { oneformerConfig } from "./huggingface-oneformer.js";
 import type { ModelFacts } from "./model-facts.js";
 import { type Adapted, PRETRAINING_ONLY, type Target, type Weights } from "./target.js";
 
@@ -26,6 +27,7 @@ const CONFIGURED: Readonly<Record<HuggingFaceClass, Configured>> = {
     processor: "MaskFormerImageProcessor",
     refuse: refuseEncoder,
   },
+  OneFormerForUniversalSegmentation: { config: oneformerConfig, processor: "OneFormerImageProcessor" },
 };
 
 function familyAmong(weights: Weights): FamilyName | undefined {
@@ -46,7 +48,9 @@ function adapt(weights: Weights, source: string): Adapted {
   CONFIGURED[classOf(weights)].refuse?.(weights, source);
   const { trainingOnly = [], names } = familyOf({ family });
   const { zeros: wanted = [], remark } = names.huggingface;
-  const kept = [...weights].filter(([name]) => !trainingOnly.some((pattern) => pattern.test(name)));
+  // Its classes have their losses with them.
+  const isKept = (name: string) => name.startsWith("criterion.") || !trainingOnly.some((pattern) => pattern.test(name));
+  const kept = [...weights].filter(([name]) => isKept(name));
   const added = wanted.flatMap(({ name, like }) => {
     const shape = weights.get(like)?.shape;
     return shape ? [[name, zeros("float32", shape)] as const] : [];

@@ -4,10 +4,11 @@ import { ShapeError } from "../core/errors.js";
 import { RandomStream } from "../core/random.js";
 import { sizeOf } from "../core/tensor-data.js";
 import { Graph } from "../graph/graph.js";
+import { type BackboneOptions, backboneChannels, type Pyramid } from "../models/backbone.js";
 import { Dropout, NO_DROPOUT } from "../nn/dropout.js";
 import { asInputs, Parameters, type Scope } from "../nn/scope.js";
 import type { OwnInputs } from "./family.js";
-import type { OwnInput, TrainingBatch } from "./training.js";
+import type { MicroBatchShape, OwnInput, TrainingBatch } from "./training.js";
 
 const NAME = "dropout in ";
 
@@ -31,6 +32,15 @@ export function droppedInputs(build: (p: Scope, graph: Graph, dropout: Dropout) 
   });
   build(new Parameters(asInputs(graph)).root, graph, dropout);
   return inputs;
+}
+
+/** Maps of the sizes that a backbone gives for a micro-batch, to build on. */
+export function placeholderMaps(graph: Graph, backbone: BackboneOptions, { images, size }: MicroBatchShape): Pyramid {
+  const maps = backboneChannels(backbone).map((channels, stage) => {
+    const [height, width] = size.map((side) => Math.ceil(side / (4 << stage)));
+    return graph.zeros([images, channels, height, width]);
+  });
+  return maps as unknown as Pyramid;
 }
 
 /**

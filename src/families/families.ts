@@ -9,6 +9,7 @@ import {
 } from "./mask2former.js";
 import { type MaskFormerEncoder, type MaskFormerOptions, type MaskFormerSettings, maskformer } from "./maskformer.js";
 import { type MpFormerOptions, type MpFormerSettings, mpFormer } from "./mp-former.js";
+import { type OneFormerOptions, type OneFormerSettings, oneFormer } from "./oneformer.js";
 import type { CommonSettings, EncoderFrame, ModelFrame } from "./settings.js";
 
 /** What each family is set by, and what its encoder and model are built from. */
@@ -16,6 +17,7 @@ interface FamilyTypes {
   mask2former: { settings: Mask2FormerSettings; encoder: Mask2FormerEncoder; model: Mask2FormerOptions };
   maskformer: { settings: MaskFormerSettings; encoder: MaskFormerEncoder; model: MaskFormerOptions };
   "mp-former": { settings: MpFormerSettings; encoder: Mask2FormerEncoder; model: MpFormerOptions };
+  oneformer: { settings: OneFormerSettings; encoder: Mask2FormerEncoder; model: OneFormerOptions };
 }
 
 /** The name of a family of models, e.g. "mask2former". */
@@ -40,6 +42,7 @@ const FAMILIES: {
   mask2former,
   maskformer,
   "mp-former": mpFormer,
+  oneformer: oneFormer,
 };
 
 export const FAMILY_NAMES = Object.keys(FAMILIES) as [FamilyName, ...FamilyName[]];

@@ -19,6 +19,9 @@ import type { Training } from "./training.js";
 export const MODEL_PARTS = ["backbone", "pixel-decoder", "transformer-decoder"] as const;
 export type ModelPart = (typeof MODEL_PARTS)[number];
 
+/** What the names of each part's weights begin with, that of most of them first. */
+export type PartPrefixes = Readonly<Record<ModelPart, readonly [string, ...string[]]>>;
+
 /**
  * Predictions that are supervised alike, one after another; the last of the group without a name is the model's answer.
  */
@@ -68,7 +71,10 @@ export interface SegmentRule {
 }
 
 /** The classes of Hugging Face transformers that models of some family are there. */
-export type HuggingFaceClass = "Mask2FormerForUniversalSegmentation" | "MaskFormerForInstanceSegmentation";
+export type HuggingFaceClass =
+  | "Mask2FormerForUniversalSegmentation"
+  | "MaskFormerForInstanceSegmentation"
+  | "OneFormerForUniversalSegmentation";
 
 /** What its weights are called elsewhere. */
 export interface NamesElsewhere {
@@ -94,8 +100,7 @@ export interface Family<Settings extends CommonSettings, Encoder, Model extends 
   readonly name: string;
   /** As people write it. */
   readonly title: string;
-  /** What the names of each part's weights begin with. */
-  readonly prefixes: Readonly<Record<ModelPart, string>>;
+  readonly prefixes: PartPrefixes;
   /** What each part is, in words. Parts of two families that are called alike have the same weights: they go over. */
   readonly kinds: Readonly<Record<ModelPart, string>>;
   /** Weights of the transformer decoder that no pretraining has trained: they start fresh in fine-tuning. */
@@ -157,6 +162,10 @@ export function answerOf({ groups }: Decoded): Prediction {
 }
 
 /** The part of the model that a weight belongs to; undefined for what is of no part. */
-export function partOf(prefixes: Readonly<Record<ModelPart, string>>, weight: string): ModelPart | undefined {
-  return MODEL_PARTS.find((part) => weight.startsWith(prefixes[part]));
+export function partOf(prefixes: PartPrefixes, weight: string): ModelPart | undefined {
+  return MODEL_PARTS.find((part) => prefixOf(prefixes[part], weight) !== undefined);
 }
+
+/** What the name of a weight begins with of these. */
+export const prefixOf = (prefixes: readonly string[], weight: string): string | undefined =>
+  prefixes.find((prefix) => weight.startsWith(prefix));

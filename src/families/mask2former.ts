@@ -130,9 +130,9 @@ export const mask2former: Family<Mask2FormerSettings, Mask2FormerEncoder, Mask2F
   name: "mask2former",
   title: "Mask2Former",
   prefixes: {
-    backbone: "backbone.",
-    "pixel-decoder": `${HEAD}.pixel_decoder.`,
-    "transformer-decoder": `${HEAD}.predictor.`,
+    backbone: ["backbone."],
+    "pixel-decoder": [`${HEAD}.pixel_decoder.`],
+    "transformer-decoder": [`${HEAD}.predictor.`],
   },
   kinds: {
     backbone: "backbone",

@@ -2,19 +2,13 @@
 
 import { belowOne, count } from "../core/settings-fields.js";
 import { PIXELWISE_FOCAL } from "../losses/focal.js";
-import {
-  type BackboneOptions,
-  backbone,
-  backboneChannels,
-  backboneForInference,
-  type Pyramid,
-} from "../models/backbone.js";
+import { type BackboneOptions, backbone, backboneForInference, type Pyramid } from "../models/backbone.js";
 import { type DetrDecoderOptions, detrDecoder } from "../models/detr-decoder.js";
 import { type FpnPixelDecoderOptions, fpnPixelDecoder } from "../models/fpn-pixel-decoder.js";
 import type { PixelDecoderOutput } from "../models/pixel-decoder.js";
 import type { Dropout } from "../nn/dropout.js";
 import type { Scope } from "../nn/scope.js";
-import { drawFactors, dropoutOf, droppedInputs } from "./dropout.js";
+import { drawFactors, dropoutOf, droppedInputs, placeholderMaps } from "./dropout.js";
 import type { Family } from "./family.js";
 import {
   COMMON_FIELDS,
@@ -177,14 +171,10 @@ function transformerDecoder(p: Scope, features: PixelDecoderOutput, model: MaskF
 }
 
 /** What both transformers drop. */
-function dropped(model: MaskFormerOptions, { images, size }: MicroBatchShape): Map<string, OwnInput> {
+function dropped(model: MaskFormerOptions, shape: MicroBatchShape): Map<string, OwnInput> {
   if (model.dropout === 0) return new Map();
   return droppedInputs((p, graph, dropout) => {
-    const maps = backboneChannels(model.backbone).map((channels, stage) => {
-      const [height, width] = size.map((side) => Math.ceil(side / (4 << stage)));
-      return graph.zeros([images, channels, height, width]);
-    });
-    const features = pixelDecoder(p, maps as unknown as Pyramid, model, dropout);
+    const features = pixelDecoder(p, placeholderMaps(graph, model.backbone, shape), model, dropout);
     transformerDecoder(p, features, model, dropout);
   });
 }
@@ -201,9 +191,9 @@ export const maskformer: Family<MaskFormerSettings, MaskFormerEncoder, MaskForme
   name: "maskformer",
   title: "MaskFormer",
   prefixes: {
-    backbone: "backbone.",
-    "pixel-decoder": `${HEAD}.pixel_decoder.`,
-    "transformer-decoder": `${HEAD}.predictor.`,
+    backbone: ["backbone."],
+    "pixel-decoder": [`${HEAD}.pixel_decoder.`],
+    "transformer-decoder": [`${HEAD}.predictor.`],
   },
   kinds: {
     backbone: "backbone",

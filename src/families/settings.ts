@@ -53,14 +53,20 @@ export interface LeastNumbers<Settings> {
   activations(settings: Settings, size: Grid, recompute: readonly RecomputeBlock[]): number;
 }
 
+/** Numbers of a training that a model may have to agree with. */
+export interface TrainingSizes {
+  readonly queries: number;
+  readonly microBatch: number;
+}
+
 /** A family's part of the section `model`. */
 export interface FamilySettings<Settings extends CommonSettings, Encoder, Model> {
   /** What each setting means and accepts. */
   readonly fields: { readonly [K in keyof Settings]: z.ZodType<Settings[K]> };
   /** The published numbers: what a model of another family takes over for what it lacks. */
   readonly usual: Settings;
-  /** Settings that disagree. */
-  conflicts(settings: Settings): Iterable<Conflict>;
+  /** Settings that disagree; `training`: with those of a training too, where there is one. */
+  conflicts(settings: Settings, training?: TrainingSizes): Iterable<Conflict>;
   encoder(settings: Settings, frame: EncoderFrame): Encoder;
   model(settings: Settings, frame: ModelFrame): Model;
   readonly least: LeastNumbers<Settings>;
@@ -87,6 +93,8 @@ export interface Recipe {
   /** Whose images, sizes and augmentation it trains on. */
   readonly data: "ade20k" | "cityscapes" | "coco";
   readonly task: "semantic" | "instance" | "panoptic";
+  /** Whose sizes of images, where not those of its task. */
+  readonly sizes?: Recipe["task"];
   /** Settings over Mask2Former's for that data, by section and name. */
   readonly settings: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }

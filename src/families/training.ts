@@ -5,7 +5,7 @@
  */
 
 import type { DType, Grid, Shape, TensorData } from "../core/tensor-data.js";
-import type { SegmentationClass, Target } from "../masks/segmentation.js";
+import type { SegmentationClass, Target, Task } from "../masks/segmentation.js";
 
 /** An input of a graph beside images and weights. */
 export interface OwnInput {
@@ -31,6 +31,8 @@ export interface TrainingBatch {
   /** Of each image, what the labels say. */
   readonly objects: readonly (readonly Target[])[];
   readonly classes: readonly ClassFacts[];
+  /** What the labels are for. */
+  readonly task: Task;
   readonly size: MicroBatchShape["size"];
 }
 
@@ -61,7 +63,7 @@ export interface DrawnBatch {
 export interface Training<Model> {
   /** Inputs of a micro-batch by name. */
   inputs(model: Model, shape: MicroBatchShape): ReadonlyMap<string, OwnInput>;
-  draw(model: Model, batch: TrainingBatch): DrawnBatch;
+  draw(model: Model, batch: TrainingBatch): DrawnBatch | Promise<DrawnBatch>;
 }
 
 /** A batch of a family that draws nothing. */

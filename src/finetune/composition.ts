@@ -10,7 +10,7 @@ import { show } from "../core/show.js";
 import { plural, someOf } from "../core/text.js";
 import { type LabelledViewRule, largeScaleJitterView, shortestEdgeView } from "../data/labelled-view.js";
 import { type Architecture, familyOf } from "../families/families.js";
-import { partOf } from "../families/family.js";
+import { partOf, prefixOf } from "../families/family.js";
 import type { ClassFacts } from "../families/training.js";
 import type { SegmentationClass, Task } from "../masks/segmentation.js";
 import { backboneForInference } from "../models/backbone.js";
@@ -90,7 +90,8 @@ export function finetunerOptions(
   const { freeze, ...learning } = settings.optim;
   const optim = optimOptions(learning, familyOf(model).prefixes);
   const segmentation = segmentationOptions(settings, classes.length);
-  return { ...segmentation, classes, optim, steps, seed: run.seed, batch: run.batch };
+  const task = settings.data.task ?? "panoptic"; // before data has decided it
+  return { ...segmentation, classes, task, optim, steps, seed: run.seed, batch: run.batch };
 }
 
 /**
@@ -117,7 +118,7 @@ function frozenAndRandom({ fresh }: StartingWeights, { model, optim }: FinetuneS
   return optim.freeze.flatMap((part) => {
     const random = fresh.filter((name) => partOf(prefixes, name) === part);
     if (random.length === 0) return [];
-    const some = groupNames(random.map((name) => name.slice(prefixes[part].length)));
+    const some = groupNames(random.map((name) => name.slice(prefixOf(prefixes[part], name)?.length)));
     const what = `${plural(random.length, "weight")} of it (${someOf(some, 3)})`;
     return `The ${part} is frozen, and ${what} were not loaded: they stay random. Start from weights with --from.`;
   });

@@ -2,7 +2,7 @@
 
 import { familyOf, sizesOf } from "../families/families.js";
 import { type ClassFacts, type DrawnBatch, undrawn } from "../families/training.js";
-import type { Target } from "../masks/segmentation.js";
+import type { Target, Task } from "../masks/segmentation.js";
 import type { Declaration } from "../nn/scope.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { TensorMap } from "../train/parameter-layout.js";
@@ -15,6 +15,8 @@ import { type LabelledBatchOnDevice, Segmentation, type SegmentationOptions } fr
 export interface FinetunerOptions extends SegmentationOptions, TrainerOptions {
   /** Of the data, as many as the architecture has. */
   readonly classes: readonly ClassFacts[];
+  /** What the data's labels are for. */
+  readonly task: Task;
 }
 
 export interface StepReport extends Pick<TrainerReport, "gradientNorm" | "learningRate"> {
@@ -57,7 +59,7 @@ export class Finetuner {
     targets: readonly (readonly Target[])[],
     draws = (first: number): PointDraws => pointDraws(this.options.seed, step, first),
   ): Promise<StepReport> {
-    const drawn = this.draw(step, targets);
+    const drawn = await this.draw(step, targets);
     const batch = { images, drawn, normalisers: this.normalisers(drawn), draws };
     const { losses, gradientNorm, learningRate } = await this.trainer.step(step, batch);
     const loss = [...this.weightOf].reduce((sum, [name, weight]) => sum + weight * losses[name], 0);
@@ -65,10 +67,10 @@ export class Finetuner {
   }
 
   /** What a step draws besides the points of its losses: nothing for most families. */
-  private draw(step: number, objects: readonly (readonly Target[])[]): DrawnBatch {
-    const { architecture, classes, seed, size } = this.options;
+  private async draw(step: number, objects: readonly (readonly Target[])[]): Promise<DrawnBatch> {
+    const { architecture, classes, task, seed, size } = this.options;
     const { training } = familyOf(architecture);
-    return training ? training.draw(architecture, { seed, step, objects, classes, size }) : undrawn({ objects });
+    return training?.draw(architecture, { seed, step, objects, classes, task, size }) ?? undrawn({ objects });
   }
 
   private normalisers({ objects, given }: DrawnBatch): Map<string, Normalisers> {

@@ -149,7 +149,7 @@ function published(family: FamilyName, recipe: Recipe): FinetuneSettings {
   const { model: ofModel, ...settings } = recipe.settings;
   const model = { ...backboneOf(recipe), family, ...familyOf({ family }).settings.usual, ...ofModel } as ModelSettings;
   const own = { criterion: lossWeightsOf(family), data: { task: recipe.task } };
-  return derive(model, DATA[recipe.data][recipe.task], own, settings as Differences<Sections>);
+  return derive(model, DATA[recipe.data][recipe.sizes ?? recipe.task], own, settings as Differences<Sections>);
 }
 
 const PUBLISHED: Readonly<Record<string, FinetuneSettings>> = Object.fromEntries(

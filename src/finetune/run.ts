@@ -164,8 +164,12 @@ async function train(training: Training): Promise<LoopOutcome> {
 
 /** The losses of the last output, for the live line. */
 function shown({ losses }: StepReport): Record<string, number> {
-  const { loss, loss_ce, loss_mask, loss_dice } = losses;
-  return { loss, class: loss_ce, mask: loss_mask, dice: loss_dice };
+  const { loss, loss_ce, ...others } = losses;
+  const ofAnswer = Object.entries(others).flatMap(([name, value]) => {
+    const [, what] = /^loss_([a-z]+)$/.exec(name) ?? [];
+    return what ? [[what, value]] : [];
+  });
+  return { loss, class: loss_ce, ...Object.fromEntries(ofAnswer) };
 }
 
 function metricsOf({ losses, gradientNorm, learningRate }: StepReport): Record<string, number> {

@@ -184,5 +184,7 @@ function* dataConflicts(settings: FinetuneSettings): Generator<Conflict> {
 
 /** Checks what the schema cannot: settings that must agree. @throws InputError for the first conflict */
 export function checkAgreement(settings: FinetuneSettings, whereOf: WhereOf): void {
-  for (const conflicts of [modelConflicts, dataConflicts, runConflicts]) refuseConflicts(conflicts(settings), whereOf);
+  const { decoder, run } = settings;
+  const ofModel = modelConflicts(settings, { queries: decoder.queries, microBatch: run.microBatch });
+  for (const found of [ofModel, dataConflicts(settings), runConflicts(settings)]) refuseConflicts(found, whereOf);
 }

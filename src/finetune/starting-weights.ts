@@ -40,7 +40,7 @@ export async function weightsFrom(
 ): Promise<StartingWeights> {
   const stored = await readWeights(location, reading);
   const { description, decoders, assumed } = await knownModel(stored);
-  const { classRows, fresh, kinds, title } = familyOf({ family });
+  const { classRows, fresh, kinds, title, trainingOnly = [] } = familyOf({ family });
   const other = familyOf({ family: decoders.family ?? family });
   const isOther = other.name !== family;
   const alike = alikeIn(parts, kinds, other.kinds);
@@ -63,8 +63,8 @@ export async function weightsFrom(
   const start = takeOver(stored, declared, {
     family,
     parts: alike,
-    optional: isWhole && !isOther ? [] : [fresh],
-    ignored: isOther ? [other.fresh] : [],
+    optional: [...trainingOnly, ...(isWhole && !isOther ? [] : [fresh])],
+    ignored: [...trainingOnly, ...(isOther ? [other.fresh] : [])],
     fresh: classRule === "same" && sameCount && sameNames ? [] : [classRows],
     absent: "Take other parts (--from-parts).",
     misfit: "Take the model that the weights are of: a preset of that model, or model.* alike.",

@@ -38,7 +38,7 @@ export function detrDecoder(
   options: DetrDecoderOptions,
   dropout = NO_DROPOUT,
 ): Prediction[] {
-  const { hiddenDim, queries, layers, encoderLayers = 0, enforceProjection, recomputeLayers } = options;
+  const { hiddenDim, queries, encoderLayers = 0, enforceProjection } = options;
   const { graph } = map;
   const transformer = p.in("transformer");
   const projected = toTokens(projectInput(p.in("input_proj"), map, hiddenDim, enforceProjection));
@@ -57,13 +57,27 @@ export function detrDecoder(
   const position = p.in("query_embed").parameter("weight", [queries, hiddenDim], normal(), { decay: false });
   const decoder = transformer.in("decoder");
   // The queries differ by their positions alone.
-  let content = graph.zeros([map.shape[0], queries, hiddenDim]);
-  return Array.from({ length: layers }, (_, i) => {
-    const state = { content, position };
-    const layer = () => [decoderLayer(decoder.in("layers", i), state, memory, options, dropout.in("layer", i))];
-    [content] = recomputeLayers ? recompute(graph, layer) : layer();
+  const state = { content: graph.zeros([map.shape[0], queries, hiddenDim]), position };
+  return detrLayers(decoder, state, memory, options, dropout).map((content) => {
     const { logits, embeddings } = predictionHeads(p, layerNorm(decoder.in("norm"), content), options);
     return { logits, masks: maskLogits(embeddings, maskFeatures) };
+  });
+}
+
+/** Layers `layers.0` .. one after another: the content [N, Q, C] after each, before any last norm. */
+export function detrLayers(
+  p: Scope,
+  { content, position }: DecoderState,
+  memory: Memory,
+  { layers, recomputeLayers, ...options }: DecoderLayerOptions & { layers: number; recomputeLayers?: boolean },
+  dropout: Dropout,
+): Tensor[] {
+  let x = content;
+  return Array.from({ length: layers }, (_, i) => {
+    const state = { content: x, position };
+    const layer = () => [decoderLayer(p.in("layers", i), state, memory, options, dropout.in("layer", i))];
+    [x] = recomputeLayers ? recompute(x.graph, layer) : layer();
+    return x;
   });
 }
 

@@ -4,6 +4,7 @@ import type { Grid } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { recompute } from "../graph/differentiate.js";
 import type { Graph, Tensor } from "../graph/graph.js";
+import { type Dropout, NO_DROPOUT } from "../nn/dropout.js";
 import { caffe2Xavier, normal, xavierUniform, zeros } from "../nn/init.js";
 import { conv2d, feedForward, groupNorm, layerNorm, resizeBilinear, toMap, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
@@ -38,7 +39,12 @@ export interface PixelDecoderOutput {
 const gridOf = (map: Tensor): Grid => [map.shape[2], map.shape[3]];
 
 /** Parameters under sem_seg_head.pixel_decoder. */
-export function pixelDecoder(p: Scope, [res2, ...rest]: Pyramid, options: PixelDecoderOptions): PixelDecoderOutput {
+export function pixelDecoder(
+  p: Scope,
+  [res2, ...rest]: Pyramid,
+  options: PixelDecoderOptions,
+  dropout = NO_DROPOUT,
+): PixelDecoderOutput {
   const { hiddenDim, layers, normGroups, recomputeLayers } = options;
   const { graph } = res2;
   const inputs = [...rest].reverse();
@@ -58,7 +64,8 @@ export function pixelDecoder(p: Scope, [res2, ...rest]: Pyramid, options: PixelD
   for (let i = 0; i < layers; i++) {
     const input = tokens;
     const scope = p.in("transformer", "encoder", "layers", i);
-    const layer = () => [encoderLayer(scope, input, { positions, references, levels }, options)];
+    const frame = { positions, references, levels, dropout: dropout.in("layer", i) };
+    const layer = () => [encoderLayer(scope, input, frame, options)];
     [tokens] = recomputeLayers ? recompute(graph, layer) : layer();
   }
   const sizes = levels.map(([h, w]) => h * w);
@@ -88,16 +95,18 @@ interface EncoderFrame {
   positions: Tensor;
   references: Tensor;
   levels: readonly Grid[];
+  dropout: Dropout;
 }
 
 /** Post-norm layer of the deformable encoder; x [N, S, C]. */
 function encoderLayer(p: Scope, x: Tensor, frame: EncoderFrame, options: PixelDecoderOptions): Tensor {
-  const { positions, references, levels } = frame;
+  const { positions, references, levels, dropout } = frame;
   const { heads, points, recomputeRows, rowBytes, feedForwardDim } = options;
   const inputs = { query: g.add(x, positions), references, value: x };
   const attended = deformableAttention(p.in("self_attn"), inputs, { levels, heads, points, recomputeRows, rowBytes });
-  const y = layerNorm(p.in("norm1"), g.add(x, attended));
-  return layerNorm(p.in("norm2"), g.add(y, feedForward(p, y, feedForwardDim)));
+  const y = layerNorm(p.in("norm1"), g.add(x, dropout.apply(attended, "after attention")));
+  const fed = dropout.apply(feedForward(p, y, feedForwardDim, dropout), "after feed-forward");
+  return layerNorm(p.in("norm2"), g.add(y, fed));
 }
 
 /** FPN step from stride 8 to 4, then the 1x1 convolution that makes F_last. */

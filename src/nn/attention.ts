@@ -4,7 +4,7 @@ import type { Shape } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { withGradient } from "../graph/differentiate.js";
 import type { Tensor } from "../graph/graph.js";
-import { xavierUniform, zeros } from "./init.js";
+import { type Initialiser, xavierUniform, zeros } from "./init.js";
 import { linear, project } from "./layers.js";
 import type { Scope } from "./scope.js";
 
@@ -21,14 +21,21 @@ export interface AttentionInputs {
   dropout?: (shape: Shape) => Tensor;
 }
 
+const XAVIER = { inner: xavierUniform, outer: xavierUniform };
+
 /**
  * torch.nn.MultiheadAttention, [N, Lq, C] -> [N, Lq, C]; parameters in_proj_weight [3C, C] (rows q, k,
- * v), in_proj_bias, out_proj.weight, out_proj.bias.
+ * v), in_proj_bias, out_proj.weight, out_proj.bias; `inner` and `outer`: what both weights begin with.
  */
-export function multiHeadAttention(p: Scope, inputs: AttentionInputs, heads: number): Tensor {
+export function multiHeadAttention(
+  p: Scope,
+  inputs: AttentionInputs,
+  heads: number,
+  { inner, outer }: { readonly inner: Initialiser; readonly outer: Initialiser } = XAVIER,
+): Tensor {
   const { query, key, value, bias, dropout } = inputs;
   const [n, lq, c] = query.shape;
-  const weights = g.split(p.parameter("in_proj_weight", [3 * c, c], xavierUniform), 0, [c, c, c]);
+  const weights = g.split(p.parameter("in_proj_weight", [3 * c, c], inner), 0, [c, c, c]);
   const biases = g.split(p.parameter("in_proj_bias", [3 * c], zeros), 0, [c, c, c]);
   const depth = c / heads;
   const [q, k, v] = [query, key, value].map((x, i) => {
@@ -37,7 +44,7 @@ export function multiHeadAttention(p: Scope, inputs: AttentionInputs, heads: num
   });
   const attended = g.reshape(attend(q, k, v, bias, dropout?.([n * heads, lq, key.shape[1]])), [n, heads, lq, depth]);
   const joined = g.reshape(g.transpose(attended, [0, 2, 1, 3]), [n, lq, c]);
-  return linear(p.in("out_proj"), joined, c, { weight: xavierUniform, bias: zeros });
+  return linear(p.in("out_proj"), joined, c, { weight: outer, bias: zeros });
 }
 
 interface Tile {

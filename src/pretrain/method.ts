@@ -139,7 +139,7 @@ export function step(
   const truth = tokensAt(targetTokens, rows);
   const cosine = g.reduceMean(g.mul(target(features, options), targetTokens));
   const prediction = options.reconstruction
-    ? predictMasked(p.at(family.prefixes["transformer-decoder"]), p, context, { rows, masked, queries }, options)
+    ? predictMasked(p.at(family.prefixes["transformer-decoder"][0]), p, context, { rows, masked, queries }, options)
     : undefined;
   const reconstruction = prediction && meanSquaredError(prediction, truth);
   const denoising = options.denoising

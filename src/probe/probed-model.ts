@@ -92,7 +92,7 @@ async function probed(
     ...common,
     maps,
     names: [...channels.keys()],
-    backbone: familyOf(maps.encoder).prefixes.backbone,
+    backbone: familyOf(maps.encoder).prefixes.backbone[0],
     trained: encoderOf(stored),
     ...(start && { start: encoderOf(start) }),
   };

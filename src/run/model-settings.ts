@@ -5,7 +5,7 @@ import { type Conflict, divisors } from "../core/settings-conflicts.js";
 import { belowOne, choice, count, multiple, perStage, setting } from "../core/settings-fields.js";
 import { show } from "../core/show.js";
 import { type DecoderSettings, FAMILY_NAMES, type FamilyName, familyOf } from "../families/families.js";
-import type { ValuesOf } from "../families/settings.js";
+import type { TrainingSizes, ValuesOf } from "../families/settings.js";
 
 const backbone = <const B extends string>(name: B) =>
   setting(
@@ -101,8 +101,9 @@ function* groupNormConflicts(model: ResNetSettings): Generator<Conflict> {
   };
 }
 
-export function* modelConflicts({ model }: { model: ModelSettings }): Generator<Conflict> {
-  yield* familyOf(model).settings.conflicts(model);
+/** `training`: sizes of the training that the model is for. */
+export function* modelConflicts({ model }: { model: ModelSettings }, training?: TrainingSizes): Generator<Conflict> {
+  yield* familyOf(model).settings.conflicts(model, training);
   if (model.backbone !== "swin") {
     yield* groupNormConflicts(model);
     return;

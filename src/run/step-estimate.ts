@@ -1,7 +1,7 @@
 /** @file What a step of training would take: parameters, memory and time, from its graphs alone. */
 
 import { sizeOf } from "../core/tensor-data.js";
-import { MODEL_PARTS, type ModelPart } from "../families/family.js";
+import { MODEL_PARTS, type ModelPart, type PartPrefixes, partOf } from "../families/family.js";
 import { bytesOf, costOf } from "../graph/cost.js";
 import type { Graph } from "../graph/graph.js";
 import type { Declaration } from "../nn/scope.js";
@@ -20,8 +20,7 @@ export interface PlannedStep {
   readonly online: ReadonlyMap<string, Declaration>;
   /** Those that the target holds for itself. */
   readonly target: ReadonlyMap<string, Declaration>;
-  /** What the names of each part's weights begin with. */
-  readonly prefixes: Readonly<Record<ModelPart, string>>;
+  readonly prefixes: PartPrefixes;
   /** Run for each micro-batch, so many times each. */
   readonly microBatch: readonly { readonly graph: Graph; readonly times: number }[];
   /** Names of inputs and outputs that are no buffers of a lane: weights and gradients. */
@@ -113,7 +112,7 @@ export function countParameters({ weights, online, target, prefixes }: PlannedSt
   const trained = new Set(weights.trained);
   const rows = MODEL_PARTS.map((part) => ({
     part: TITLES[part],
-    owns: (name: string) => name.startsWith(prefixes[part]),
+    owns: (name: string) => partOf(prefixes, name) === part,
   }));
   const rest = { part: "Mask-JEPA", owns: (name: string) => !rows.some(({ owns }) => owns(name)) };
   return [...rows, rest].map(({ part, owns }) => {

@@ -25,6 +25,7 @@ const configSchema = z.object({
   importance_sample_ratio: number,
   pre_norm: z.boolean().optional().catch(undefined),
   activation_function: z.string().optional().catch(undefined),
+  use_task_norm: z.boolean().optional().catch(undefined),
   _name_or_path: z.string().optional().catch(undefined),
 });
 type Config = z.output<typeof configSchema>;
@@ -79,13 +80,13 @@ function criterionOf(config: Config): Statement["criterion"] {
 }
 
 /** transformers builds these, and no published weights are of them. */
-function refuseVariants({ pre_norm, activation_function }: Config, where: string): void {
-  const found = pre_norm
-    ? "pre_norm true"
-    : (activation_function ?? "relu") !== "relu"
-      ? `activation_function ${activation_function}`
-      : undefined;
-  if (found) throw new InputError({ where, expected: "pre_norm false and activation_function relu", found });
+function refuseVariants(config: Config, where: string): void {
+  const usual = { pre_norm: false, activation_function: "relu", use_task_norm: true } as const;
+  for (const name of ["pre_norm", "activation_function", "use_task_norm"] as const) {
+    const found = config[name] ?? usual[name];
+    if (found === usual[name]) continue;
+    throw new InputError({ where, expected: `${name} ${usual[name]}`, found: `${name} ${found}` });
+  }
 }
 
 /** `config.json` of a model of the type; undefined where there is none beside the file. @throws InputError */

@@ -52,9 +52,9 @@ export function layerSizes(shapes: Shapes): LayerSizes | undefined {
   return layers === 0 ? undefined : { layers, feedForwardDim: shapes.of(linear(0))[0] };
 }
 
-/** @throws InputError when one of the names is missing */
-export function predictorSizes(shapes: Shapes): PredictorSizes {
-  const [queries, hiddenDim] = shapes.of(`${PREDICTOR}.query_feat.weight`, 2);
+/** `embedding`: what has a row for each query. @throws InputError when one of the names is missing */
+export function predictorSizes(shapes: Shapes, embedding = "query_feat"): PredictorSizes {
+  const [queries, hiddenDim] = shapes.of(`${PREDICTOR}.${embedding}.weight`, 2);
   const classes = shapes.of(`${PREDICTOR}.class_embed.weight`, 2)[0] - 1;
   shapes.of(`${PREDICTOR}.transformer_ffn_layers.0.linear1.weight`);
   return { queries, hiddenDim, classes, ...(layerSizes(shapes) as LayerSizes) };

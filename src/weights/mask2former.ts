@@ -34,5 +34,5 @@ export const mask2former: FamilyReader = {
       ...(layers && { decoderLayers: layers.layers, decoderFfn: layers.feedForwardDim }),
     };
   },
-  answer: predictorSizes,
+  answer: (shapes) => predictorSizes(shapes),
 };

@@ -8,7 +8,7 @@ import { type StoredWeights, shapesOf } from "../checkpoint/read-weights.js";
 import { InputError } from "../core/errors.js";
 import type { TensorData } from "../core/tensor-data.js";
 import { type FamilyName, familyOf } from "../families/families.js";
-import { MODEL_PARTS, type ModelPart, partOf } from "../families/family.js";
+import { MODEL_PARTS, type ModelPart, type PartPrefixes, partOf, prefixOf } from "../families/family.js";
 import { type Declaration, initialValue } from "../nn/scope.js";
 
 type Declared = ReadonlyMap<string, Declaration>;
@@ -73,7 +73,7 @@ export const originIn =
   (name: string): string | undefined =>
     report.moves.find(({ to }) => to[0] === name)?.from.join(" + ");
 
-const partsAmong = (names: Iterable<string>, prefixes: Readonly<Record<ModelPart, string>>) => {
+const partsAmong = (names: Iterable<string>, prefixes: PartPrefixes) => {
   const all = [...names];
   return MODEL_PARTS.filter((part) => all.some((name) => partOf(prefixes, name) === part));
 };
@@ -139,7 +139,7 @@ export function describeStart(start: StartingWeights, family: FamilyName): strin
     const part = partOf(prefixes, name);
     return name
       .split(".")
-      .slice(0, part ? prefixes[part].split(".").length : 2)
+      .slice(0, part ? prefixOf(prefixes[part], name)?.split(".").length : 2)
       .join(".");
   };
   const modules = (names: readonly string[]) => counted(names, moduleOf).map(([key, count]) => `\n  ${key} (${count})`);

@@ -4,9 +4,12 @@ import { encode } from "fast-png";
 import { expect, test } from "vitest";
 import { openLabelledSource } from "../../src/data/datasets/open-data.js";
 import { evaluate } from "../../src/evaluate/evaluate.js";
+import { judgedSource } from "../../src/evaluate/judged-source.js";
+import type { Task } from "../../src/masks/segmentation.js";
 import { writeImages } from "../support/image-folder.js";
 import { runMain } from "../support/in-process.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
+import { writeScenes } from "../support/tiny-finetuning.js";
 import { saveTinyModel, tinyModel, tinyWeights } from "../support/tiny-model.js";
 
 /** Photos of 80 x 72 whose upper half is sky and lower half ground; the last label is of another size. */
@@ -73,6 +76,41 @@ test("evaluate says in one line what does not fit", async () => {
   expect(await failing()).toMatch(/class 1 "ground", found class 1 "earth"/);
   expect(await failing("--split", "vall")).toMatch(/the split vall, found val\. Did you mean "val"\?/);
   expect(await failing("--checkpoint", run, "--checkpoint", run)).toMatch(/one checkpoint, or two to compare/);
+});
+
+test("a panoptic model is judged in the tasks that are asked for, of which the first decides", async () => {
+  const data = join(temporaryDirectory(), "scenes");
+  await writeScenes(data, 5);
+  const source = await openLabelledSource(data, { task: "panoptic", split: "val" });
+  const predict = async () => ({
+    panoptic: await source.panoptic(0),
+    semantic: await source.semantic(0),
+    instances: [],
+  });
+  const judge = (...tasks: Task[]) => evaluate({ source: judgedSource(source, tasks), tasks, predict });
+  const all = await judge("semantic", "instance", "panoptic");
+  expect(all).toMatchObject({ task: "panoptic", deciding: { metric: "pq", value: 100 } });
+  expect(all.scores).toMatchObject({ pq: 100, apPan: 0, miouPan: 100 });
+  const some = await judge("semantic", "instance");
+  expect(some).toMatchObject({ task: "semantic", deciding: { metric: "miou", value: 100 }, scores: { ap: 0 } });
+  expect(some.images[0].score).toBe(100);
+  expect(some.scores.pq).toBeUndefined();
+});
+
+test("--task compares models of two tasks in what both give, and asks for nothing that labels or models lack", async () => {
+  const folder = temporaryDirectory();
+  const data = await writeData(folder);
+  const [semantic, panoptic] = await Promise.all(
+    (["semantic", "panoptic"] as const).map((task) => saveTinyModel(join(folder, task), tinyModel(task))),
+  );
+  const judge = (...args: string[]) => runMain("evaluate", "--data", data, "--checkpoint", semantic, ...args);
+  const both = ["--checkpoint", panoptic, "--out", join(folder, "out"), "--limit", "1"];
+  expect((await judge(...both, "--task", "semantic")).out).toMatch(/^mIoU +(\d+\.\d) +\1 +0\.0$/m);
+  expect((await judge(...both)).err).toMatch(/found one of the task panoptic.*in a task that both give \(--task\)/);
+  expect((await judge("--task", "panoptic")).err).toContain(
+    "tasks that models and labels have: semantic, found panoptic",
+  );
+  expect((await judge("--task", "panoptik")).err).toContain("Tasks are semantic, instance, panoptic.");
 });
 
 /** Two cars, a group of persons and an ego vehicle on a road, as gtFine has them. */

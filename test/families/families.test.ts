@@ -26,7 +26,7 @@ describe.each(FAMILY_NAMES)("%s", (family) => {
   afterAll(() => {
     for (const runtime of runtimes) runtime.dispose();
   });
-  const settings = smallestOf(family, "run.microBatch=1");
+  const settings = smallestOf(family);
   const step = (finetuner: Finetuner, number: number) =>
     finetuner.step(
       number,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Architecture, familyOf } from "../../src/families/families.js";
 import { type MpFormerOptions, mpFormer } from "../../src/families/mp-former.js";
-import { NO_OBJECT, UNSUPERVISED } from "../../src/families/training.js";
+import { type DrawnBatch, NO_OBJECT, UNSUPERVISED } from "../../src/families/training.js";
 import { architectureOf } from "../../src/finetune/composition.js";
 import { PRESETS } from "../../src/finetune/presets.js";
 import { buildTraining } from "../../src/finetune/programs.js";
@@ -26,8 +26,9 @@ const modelOf = (...sets: string[]) => architectureOf(tiny(...sets), CLASSES) as
 const settings = tiny();
 const objects = [[], squares(settings, 2), squares(settings, 5)];
 const size = settings.data.crop;
-const batch = (step = 0, seed = 0) => ({ seed, step, objects, classes: [], size });
-const draw = (model: MpFormerOptions, step = 0, seed = 0) => mpFormer.training!.draw(model, batch(step, seed));
+const batch = (step = 0, seed = 0) => ({ seed, step, objects, classes: [], task: "panoptic" as const, size });
+const draw = (model: MpFormerOptions, step = 0, seed = 0) =>
+  mpFormer.training!.draw(model, batch(step, seed)) as DrawnBatch;
 const floats = (drawn: ReturnType<typeof draw>, name: string, first = 0, count = objects.length) =>
   drawn.inputs(first, count).get(name) as Float32Array;
 const sum = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);

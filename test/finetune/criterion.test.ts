@@ -8,6 +8,7 @@ import { POINTWISE_CROSS_ENTROPY } from "../../src/losses/mask-comparison.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { loadCase } from "../golden/case.js";
+import { contrastOf } from "../golden/contrast.js";
 import { drawsOf, type Scene, targetsOf } from "../golden/criterion-case.js";
 import { DEVICES, isTooSlow, missingDevices, TOO_SLOW } from "../support/devices.js";
 import { compareTensors, reportDifferences } from "../support/tensor-comparison.js";
@@ -19,6 +20,8 @@ const CASES = [
   "06_criterion_empty_image",
   "06_criterion_all_empty",
   "06_criterion_more_gt_than_queries",
+  "10_oneformer_criterion",
+  "10_oneformer_criterion_empty_image",
   "12_maskformer_criterion",
   "12_maskformer_criterion_empty_image",
   "12_maskformer_criterion_all_empty",
@@ -38,12 +41,13 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
   afterAll(() => runtime?.dispose());
 
   test.for(CASES)("%s", async (name, { skip }) => {
-    const another = name.startsWith("12_maskformer") && name !== "12_maskformer_criterion_odd";
+    const another = /^1[02]_/.test(name) && name !== "12_maskformer_criterion_odd";
     skip(isTooSlow(device) && another, TOO_SLOW);
     const golden = await loadCase(name);
     const scene = golden.explicit<Scene>("targets");
     const targets = targetsOf(scene);
-    const outputs = Object.keys(golden.hyper.weight_dict as object).length / 3;
+    const weights = golden.hyper.weight_dict as Record<string, number>;
+    const outputs = Object.keys(weights).filter((key) => key.startsWith("loss_ce")).length;
     const [images, queries, width] = golden.shapes.get("pred_logits")!;
     const maskSize = golden.shapes.get("pred_masks")!.slice(2) as [number, number];
     const comparison = golden.hyper.focal ? PIXELWISE_FOCAL : POINTWISE_CROSS_ENTROPY;
@@ -62,9 +66,9 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
       importance: ofPoints("importance_sample_ratio"),
       noObject: golden.setting("eos_coef"),
       weights: {
-        class: golden.setting("cost_class"),
-        mask: golden.setting("cost_mask"),
-        dice: golden.setting("cost_dice"),
+        class: weights.loss_ce,
+        mask: weights.loss_mask,
+        dice: weights.loss_dice,
       },
     };
     const tensorOf = async (key: string) => {
@@ -110,8 +114,11 @@ describe.each(DEVICES)("the criterion of the official code on %s", (device) => {
     for (const { suffix, class: ce, mask, dice } of losses) {
       for (const [name, value] of Object.entries({ ce, mask, dice })) found.set(`loss/loss_${name}${suffix}`, [value]);
     }
-    const weightOf = (key: string) => (golden.hyper.weight_dict as Record<string, number>)[key.replace("loss/", "")];
-    found.set("loss/total_weighted", [[...found].reduce((sum, [key, [value]]) => sum + weightOf(key) * value, 0)]);
+    const contrast = await contrastOf(runtime, golden);
+    for (const [name, values] of contrast) found.set(name, values);
+    const total = [...found].filter(([key]) => key.startsWith("loss/"));
+    const weightOf = (key: string) => weights[key.replace("loss/", "")];
+    found.set("loss/total_weighted", [total.reduce((sum, [key, [value]]) => sum + weightOf(key) * value, 0)]);
     for (const [i, { logitsGradient, masksGradient }] of supervised.entries()) {
       found.set(`grad/${goldenPrefix(i, outputs)}pred_logits`, (await logitsGradient.read()).data);
       found.set(`grad/${goldenPrefix(i, outputs)}pred_masks`, (await masksGradient.read()).data);

@@ -12,7 +12,11 @@ const missing = await missingDevices();
 
 async function train(runtime: Runtime, settings: FinetuneSettings) {
   const finetuner = await createFinetuner(runtime, settings);
-  const report = await finetuner.step(0, randomBatch(settings, 0), [squares(settings, 3)]);
+  const report = await finetuner.step(
+    0,
+    randomBatch(settings, 0),
+    [3, 2].slice(0, settings.run.batch).map((count) => squares(settings, count)),
+  );
   const { optimizer } = await finetuner.state();
   const moments = new Map([...optimizer].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
   finetuner.dispose();
@@ -29,13 +33,9 @@ describe.each(DEVICES.filter((device) => device !== "cpu"))("a fine-tuning step 
 
   test.for(FAMILY_NAMES)("goes as on the CPU: losses, gradient norm and moments of a %s", async (family, { skip }) => {
     skip(isTooSlow(device) && family !== FAMILY_NAMES[0], TOO_SLOW);
-    const settings = smallestOf(
-      family,
-      "model.norm=frozen",
-      "model.decoderLayers=1",
-      "run.batch=1",
-      "run.microBatch=1",
-    );
+    const images = family === "oneformer" ? 2 : 1; // which are contrasted with each other
+    const batch = [`run.batch=${images}`, `run.microBatch=${images}`];
+    const settings = smallestOf(family, "model.norm=frozen", "model.decoderLayers=1", ...batch);
     const cpu = await train(await createRuntime({ device: "cpu", cores: 1 }), settings);
     const found = await train(runtime, settings);
     const numbers = ({ report: { losses, gradientNorm } }: typeof cpu) => [...Object.values(losses), gradientNorm];

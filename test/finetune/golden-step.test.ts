@@ -1,17 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { familyOf, sizesOf } from "../../src/families/families.js";
-import { segment } from "../../src/families/family.js";
+import { sizesOf } from "../../src/families/families.js";
 import { Finetuner } from "../../src/finetune/finetuner.js";
-import { buildMatching, Matcher } from "../../src/finetune/matcher.js";
-import { Graph } from "../../src/graph/graph.js";
-import { asConstants, Parameters } from "../../src/nn/scope.js";
-import { toOnnx } from "../../src/onnx/emit.js";
-import type { DeviceTensor, Runtime } from "../../src/runtime/contract.js";
+import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { architectureOf } from "../golden/architecture.js";
 import { type GoldenCase, loadCase } from "../golden/case.js";
 import { drawsOf } from "../golden/criterion-case.js";
 import { batchOf, type Config, criterionOf, scaleOf, WHOLE_MODELS, weightsOf } from "../golden/whole-model.js";
+import { predictionsOf } from "../golden/whole-predictions.js";
 import { type Comparison, reportDifferences } from "../support/tensor-comparison.js";
 import { numberedClasses } from "../support/tiny-finetuning.js";
 import { TOLERANCES } from "../support/tolerances.js";
@@ -43,51 +39,19 @@ describe.each([
     const config = golden.hyper.config as Config;
     const architecture = architectureOf(config, backbone);
     const { images, targets } = batchOf(golden, config, size);
-    const graph = new Graph("predictions");
-    const parameters = new Parameters(asConstants(graph, weightsOf(golden)));
-    const input = graph.input("images", "float32", [2, 3, ...size]);
-    const { groups } = segment(familyOf(architecture), parameters.root, input, architecture);
-    const [{ predictions }] = groups;
-    const nameOf = (i: number) => (i === predictions.length - 1 ? "" : `aux_outputs.${i}.`);
-    predictions.forEach(({ logits, masks }, i) => {
-      graph.output(`eval/${nameOf(i)}pred_logits`, logits);
-      graph.output(`eval/${nameOf(i)}pred_masks`, masks);
-    });
-    const allocated = ([name, { shape }]: [string, { shape: readonly number[] }]) => [
-      name,
-      runtime.allocate("float32", shape),
-    ];
-    const found: Record<string, DeviceTensor<"float32">> = Object.fromEntries([...graph.outputs].map(allocated));
-    const image = runtime.allocate("float32", input.shape);
-    await image.write({ dtype: "float32", shape: input.shape, data: images });
-    const program = await runtime.compile(toOnnx(graph), { name: graph.name });
-    await program.run({ images: image }, found);
-    const comparisons: Comparison[] = [];
-    for (const result of golden.results.filter(({ name }) => name.startsWith("eval/"))) {
-      comparisons.push(...golden.compare(result, (await found[result.name].read()).data));
-    }
+    const criterion = criterionOf(config);
+    const batch = { architecture, weights: weightsOf(golden), images, size, targets };
+    const { values, matches } = await predictionsOf(runtime, batch, criterion, (outputs, pairs) =>
+      drawsOf(golden, outputs, pairs),
+    );
+    const comparisons = golden.results
+      .filter(({ name }) => name.startsWith("eval/"))
+      .flatMap((result) => golden.compare(result, values.get(result.name.slice("eval/".length))!));
     expect(reportDifferences(comparisons, CPU)).toBe("");
-    const [, , ...maskSize] = predictions[0].masks.shape;
-    const { comparison } = familyOf(architecture);
-    const { queries, classes } = sizesOf(architecture);
-    const frame = { images: 2, queries, classes, size, maskSize: maskSize as [number, number], comparison };
-    const matching = await runtime.compile(toOnnx(buildMatching(frame, criterionOf(config))), { name: "matching" });
-    const matcher = new Matcher(runtime, matching, frame, criterionOf(config));
-    const pairs = targets.map(({ length }) => Math.min(length, queries));
-    const draws = drawsOf(golden, predictions.length, pairs);
-    for (let i = 0; i < predictions.length; i++) {
-      const output = { logits: found[`eval/${nameOf(i)}pred_logits`], masks: found[`eval/${nameOf(i)}pred_masks`] };
-      const matched = await matcher.match(output, targets, (image, out) => draws.matching(i, image, out));
-      matched.forEach(({ queries, objects }, image) => {
-        const key = `step0/match/${nameOf(i) === "" ? "final" : `aux${i}`}/image${image}`;
-        expect({ queries, objects }).toEqual({
-          queries: Array.from(golden.stored(`${key}/pred`), Number),
-          objects: Array.from(golden.stored(`${key}/target`), Number),
-        });
-      });
+    for (const [key, numbers] of matches) {
+      expect(numbers, key).toEqual(Array.from(golden.stored(`step0/${key}`), Number));
     }
-    matcher.dispose();
-    for (const disposable of [program, matching, image, ...Object.values(found)]) disposable.dispose();
+    expect(matches.size).toBe(golden.results.filter(({ name }) => /^step0\/match\//.test(name)).length);
   });
 
   test.each(runs)("losses, gradients, norm and parameters: $name", async ({ microBatch, first }) => {
@@ -105,6 +69,7 @@ describe.each([
       {
         architecture,
         classes: numberedClasses(sizesOf(architecture).classes),
+        task: "panoptic",
         criterion: criterionOf(config),
         optim: {
           lr: config.BASE_LR,

@@ -10,9 +10,11 @@ import type { Pyramid } from "../../src/models/pyramid.js";
 import { resnet } from "../../src/models/resnet.js";
 import { swin } from "../../src/models/swin.js";
 import { learnedContent, learnedPosition, transformerDecoder } from "../../src/models/transformer-decoder.js";
+import { rowPicker } from "../../src/nn/pick-rows.js";
 import { asInputs, type Binding, Parameters } from "../../src/nn/scope.js";
 import type { GoldenCase } from "./case.js";
 import { detrDecoderOf, fpnPixelDecoderOf } from "./maskformer-models.js";
+import { oneFormerDecoderOf, oneFormerTextOf } from "./oneformer-models.js";
 
 /** Ways to compute the same numbers with less memory. */
 export interface Variant {
@@ -210,6 +212,9 @@ export const MODELS: readonly GoldenModel[] = [
   { name: "05_transformer_decoder_fullmask", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },
   { name: "05_transformer_decoder_inputproj_prenorm", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },
   { name: "05_transformer_decoder_small", build: transformerDecoderOf, variants: [PLAIN, tiles(1024)] },
+  { name: "10_oneformer_decoder", build: oneFormerDecoderOf, variants: [PLAIN, tiles(4096)], large: true },
+  { name: "10_oneformer_decoder_no_task_norm", build: oneFormerDecoderOf, variants: [PLAIN], large: true },
+  { name: "10_oneformer_text", build: oneFormerTextOf, variants: [PLAIN], large: true },
   { name: "12_maskformer_pixel_decoder_fpn", build: fpnPixelDecoderOf, variants: [PLAIN], large: true },
   { name: "12_maskformer_pixel_decoder_fpn_odd", build: fpnPixelDecoderOf, variants: [PLAIN], large: true },
   { name: "12_maskformer_pixel_decoder_transformer", build: fpnPixelDecoderOf, variants: [PLAIN, LAYERS], large: true },
@@ -242,11 +247,17 @@ export function goldenGraph(golden: GoldenCase, { build }: GoldenModel, variant:
   });
   const loss = terms.reduce((a, b) => g.add(a, b));
   graph.output("L", loss);
-  const differentiated = golden.results.flatMap(({ name }) => (name.startsWith("grad/") ? [name] : []));
+  const differentiated = golden.results.flatMap(({ name }) => (/^grad(_rows)?\//.test(name) ? [name] : []));
   const inputs = new Map(graph.inputs.map((tensor) => [inputName(tensor), tensor]));
-  const wrt = differentiated.map((name) => inputs.get(name.slice("grad/".length))!);
+  const wrt = differentiated.map((name) => inputs.get(name.replace(/^\w+\//, ""))!);
   gradients(loss, wrt).forEach((gradient, i) => {
-    graph.output(differentiated[i], gradient);
+    const rows = differentiated[i].startsWith("grad_rows/")
+      ? (golden.hyper.grad_rows_token_ids as number[])
+      : undefined;
+    graph.output(
+      differentiated[i],
+      rows ? rowPicker(graph, { rows: gradient.shape[0], picks: [rows] })(gradient)[0] : gradient,
+    );
   });
   return graph;
 }

@@ -51,13 +51,14 @@ export interface WholeModel {
 }
 
 export const WHOLE_MODELS: Readonly<
-  Record<"mask2formerR50" | "mask2formerSwin" | "maskformer" | "maskformerCoco", WholeModel>
+  Record<"mask2formerR50" | "mask2formerSwin" | "maskformer" | "maskformerCoco" | "oneformer", WholeModel>
 > = {
   mask2formerR50: { name: "07_full_mask2former_r50", backbone: R50, size: [64, 96] },
   mask2formerSwin: { name: "07_full_mask2former_swin", backbone: SWIN, size: [64, 96] },
   maskformer: { name: "12_maskformer_full_r50", backbone: R50, size: [64, 96] },
   /** With an encoder, and not padded to multiples of 32. */
   maskformerCoco: { name: "12_maskformer_full_r50_coco", backbone: R50, size: [60, 92] },
+  oneformer: { name: "10_oneformer_full_r50", backbone: R50, size: [64, 96] },
 };
 
 export function criterionOf(config: Config): CriterionOptions {
@@ -70,29 +71,39 @@ export function criterionOf(config: Config): CriterionOptions {
   };
 }
 
-/** Images normalised and padded with zeros on the right and below, and their objects. */
-export function batchOf(golden: GoldenCase, { PIXEL_MEAN, PIXEL_STD }: Config, [height, width]: Grid) {
+/** Both images, normalised and padded with zeros on the right and below. */
+export function imagesOf(
+  golden: GoldenCase,
+  mean: readonly number[],
+  deviation: readonly number[],
+  [height, width]: Grid,
+): Float32Array {
   const images = new Float32Array(2 * 3 * height * width);
-  const targets = [0, 1].map((image) => {
+  for (const image of [0, 1]) {
     const shape = golden.shapes.get(`image.${image}`)!;
     const [, h, w] = shape;
     const { data } = golden.values(`image.${image}`, shape);
     for (let c = 0; c < 3; c++) {
       for (let y = 0; y < h; y++) {
         for (let x = 0; x < w; x++) {
-          const value = (data[(c * h + y) * w + x] - PIXEL_MEAN[c]) / PIXEL_STD[c];
+          const value = (data[(c * h + y) * w + x] - mean[c]) / deviation[c];
           images[((image * 3 + c) * height + y) * width + x] = value;
         }
       }
     }
-    return targetsOf(golden.explicit<Scene>(`targets.${image}`), height, width)[0];
-  });
-  return { images, targets };
+  }
+  return images;
+}
+
+/** The images of a case, and their objects. */
+export function batchOf(golden: GoldenCase, { PIXEL_MEAN, PIXEL_STD }: Config, size: Grid) {
+  const targets = [0, 1].map((image) => targetsOf(golden.explicit<Scene>(`targets.${image}`), ...size)[0]);
+  return { images: imagesOf(golden, PIXEL_MEAN, PIXEL_STD, size), targets };
 }
 
 /** The weights before the first step, by name. */
 export function weightsOf(golden: GoldenCase): Map<string, TensorData> {
-  const names = [...golden.shapes].filter(([name]) => /^(backbone|sem_seg_head)\./.test(name));
+  const names = [...golden.shapes].filter(([name]) => !/^image\./.test(name));
   return new Map(names.map(([name, shape]) => [name, golden.values(name, shape)]));
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exportModel } from "../../src/export/export-model.js";
 import { decompressCounts } from "../../src/masks/coco-masks.js";
 import { boundingBox, maskArea, runLengths } from "../../src/masks/run-lengths.js";
 import { TASKS, type Task } from "../../src/masks/segmentation.js";
@@ -174,6 +175,11 @@ describe("the output folder", () => {
   test("may hold earlier predictions only when they are to be replaced", async () => {
     await predict("kept");
     await expect(predict("kept")).rejects.toThrow("found earlier predictions. Replace them with --overwrite");
+    // Weights of no run know no step.
+    const checkpoint = join(folder, "weights.safetensors");
+    await exportModel({ checkpoint: runOf("panoptic"), to: "canonical", out: checkpoint });
+    await predict("kept", { overwrite: true, checkpoint });
+    expect(json("kept", "predictions.json")).toMatchObject({ checkpoint, complete: true });
     writeFileSync(join(folder, "kept", "mine.txt"), "");
     await predict("kept", { overwrite: true, forms: ["semantic"] });
     expect(readdirSync(join(folder, "kept")).sort()).toEqual([

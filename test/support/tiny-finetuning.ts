@@ -24,17 +24,25 @@ const SMALLEST_BACKBONES = {
 
 const SMALLEST = ["model.hiddenDim=32", "model.normGroups=4", "model.decoderLayers=2", "model.decoderFfn=32"];
 
-const SMALLEST_PIXEL_DECODERS: Readonly<Record<FamilyName, readonly string[]>> = {
+const SMALLEST_OF_FAMILIES: Readonly<Record<FamilyName, readonly string[]>> = {
   mask2former: ["model.pixelDecoderLayers=1", "model.pixelDecoderFfn=32"],
   "mp-former": ["model.pixelDecoderLayers=1", "model.pixelDecoderFfn=32"],
   maskformer: ["model.encoderLayers=1"],
+  oneformer: [
+    "model.pixelDecoderLayers=1",
+    "model.pixelDecoderFfn=32",
+    "model.classLayers=1",
+    "model.textLayers=1",
+    "model.textTokens=16",
+    "model.promptContext=2",
+  ],
 };
 
 /** `--set` arguments that shrink the model of the preset "small". */
 export const smallestModel = (
   family: FamilyName = "mask2former",
   backbone: keyof typeof SMALLEST_BACKBONES = "resnet50",
-) => [`model.family=${family}`, ...SMALLEST_BACKBONES[backbone], ...SMALLEST, ...SMALLEST_PIXEL_DECODERS[family]];
+) => [`model.family=${family}`, ...SMALLEST_BACKBONES[backbone], ...SMALLEST, ...SMALLEST_OF_FAMILIES[family]];
 
 export const SMALLEST_MODEL = smallestModel();
 

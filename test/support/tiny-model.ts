@@ -8,6 +8,7 @@ import { segment } from "../../src/families/family.js";
 import { Graph } from "../../src/graph/graph.js";
 import type { Task } from "../../src/masks/segmentation.js";
 import { asInputs, initialValue, Parameters } from "../../src/nn/scope.js";
+import { conditionInputs } from "../../src/predict/model-graph.js";
 import type { ModelDescription } from "../../src/weights/model-description.js";
 
 const ARCHITECTURE: Architecture = {
@@ -50,7 +51,9 @@ export function tinyModel(task: Task): ModelDescription {
 export function tinyWeights(seed = 0, architecture = ARCHITECTURE): Map<string, TensorData<"float32">> {
   const graph = new Graph("tiny");
   const { root, declarations } = new Parameters(asInputs(graph));
-  segment(familyOf(architecture), root, graph.input("image", "float32", [1, 3, 32, 32]), architecture);
+  const asked = [...conditionInputs(architecture)];
+  const own = new Map(asked.map(([name, { dtype, shape }]) => [name, graph.input(name, dtype, shape)]));
+  segment(familyOf(architecture), root, graph.input("image", "float32", [1, 3, 32, 32]), architecture, own);
   const weights = new Map(
     Array.from(declarations, ([name, declared]) => [name, initialValue(declared, seed)] as const),
   );

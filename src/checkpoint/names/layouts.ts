@@ -4,6 +4,7 @@ import { InputError } from "../../core/errors.js";
 import { groupNames } from "./group-names.js";
 import { FIRST_MASK2FORMER, HUGGINGFACE_MASK2FORMER, MASK2FORMER } from "./mask2former.js";
 import { HUGGINGFACE_MASKFORMER } from "./maskformer.js";
+import { HUGGINGFACE_ONEFORMER } from "./oneformer.js";
 import { DETECTRON2_RESNET, HUGGINGFACE_RESNET, TORCHVISION_RESNET } from "./resnet.js";
 import { below, type Plan, type Rule, type RuleSet, ruleSet } from "./rules.js";
 import { HUGGINGFACE_SWIN, MICROSOFT_SWIN, TIMM_SWIN } from "./swin.js";
@@ -94,6 +95,13 @@ export const LAYOUTS: readonly Layout[] = [
       "class_predictor.weight",
     ]),
     rules: ruleSet(HUGGINGFACE_MASKFORMER),
+  },
+  {
+    ...model("oneformer", "huggingface-oneformer", "Hugging Face OneFormerForUniversalSegmentation", [
+      "model.task_encoder.task_mlp.layers.0.0.weight",
+      "model.transformer_module.decoder.class_embed.weight",
+    ]),
+    rules: ruleSet(HUGGINGFACE_ONEFORMER),
   },
   {
     ...model("mask2former", "huggingface", "Hugging Face Mask2FormerForUniversalSegmentation", [

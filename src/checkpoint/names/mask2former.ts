@@ -25,7 +25,8 @@ const CROSS = "transformer_cross_attention_layers.{i}";
 const SELF = "transformer_self_attention_layers.{i}";
 const FEED_FORWARD = "transformer_ffn_layers.{i}";
 const LAYER = "decoder.layers.{i}";
-const PROJECTIONS = ["q_proj", "k_proj", "v_proj"];
+/** The parts of a projection that others keep as one. */
+export const PROJECTIONS = ["q_proj", "k_proj", "v_proj"];
 
 /** Self-attention is kept in three parts, cross-attention in one. */
 const PREDICTOR: readonly Rule[] = [
@@ -52,12 +53,17 @@ const PREDICTOR: readonly Rule[] = [
 
 const ENCODER = "model.pixel_level_module.encoder.";
 
-/** `Mask2FormerForUniversalSegmentation`, with a Swin or ResNet backbone. */
-export const HUGGINGFACE_MASK2FORMER: readonly Rule[] = [
+/** Backbone and pixel decoder of Mask2Former and its relatives. */
+export const HUGGINGFACE_ENCODER: readonly Rule[] = [
   ...below(HUGGINGFACE_SWIN, "backbone.", ENCODER),
   ...below(HUGGINGFACE_RESNET, "backbone.", ENCODER),
   ...below(HUGGINGFACE_OLD_SWIN, "backbone.", ENCODER),
   ...below(PIXEL_DECODER, "sem_seg_head.pixel_decoder.", "model.pixel_level_module.decoder."),
+];
+
+/** `Mask2FormerForUniversalSegmentation`, with a Swin or ResNet backbone. */
+export const HUGGINGFACE_MASK2FORMER: readonly Rule[] = [
+  ...HUGGINGFACE_ENCODER,
   ...below(PREDICTOR, "sem_seg_head.predictor.", "model.transformer_module."),
   ...renames([
     ["sem_seg_head.predictor.class_embed.{p}", "class_predictor.{p}"],

@@ -22,7 +22,7 @@ export class SpooledList {
   }
 }
 
-/** Members of an object by name: lists in a spool, and plain values. */
+/** Members of an object by name: lists in a spool, and plain values; undefined ones are left out. */
 export type Members = Readonly<Record<string, unknown>>;
 
 /** Writes a list, or an object one member a line. @throws InputError when the file cannot be written */
@@ -31,8 +31,10 @@ export async function writeJsonFile(path: string, content: SpooledList | Members
     const text = (value: string) => write(new TextEncoder().encode(value));
     if (content instanceof SpooledList) await content.write(write);
     else {
-      for (const [i, [name, value]] of Object.entries(content).entries()) {
-        await text(`${i > 0 ? "," : "{"}\n${JSON.stringify(name)}: `);
+      const members = Object.entries(content).filter(([, value]) => value !== undefined);
+      await text("{");
+      for (const [i, [name, value]] of members.entries()) {
+        await text(`${i > 0 ? "," : ""}\n${JSON.stringify(name)}: `);
         if (value instanceof SpooledList) await value.write(write);
         else await text(JSON.stringify(value));
       }
