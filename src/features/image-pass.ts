@@ -5,7 +5,7 @@ import type { TypedArray } from "../core/tensor-data.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { MapName } from "./encoder-maps.js";
 import { IMAGE, type MapGraph, variantPrefix } from "./map-graphs.js";
-import { type LiveWeights, OpenGraph } from "./open-graph.js";
+import { type LiveWeights, OpenGraph, underWay } from "./open-graph.js";
 import type { ProbeImage, ProbeImages, SizeGroup } from "./probe-images.js";
 
 /** An encoder's weights, and which of its maps are looked at under them. */
@@ -75,7 +75,7 @@ export async function passImages(runtime: Runtime, pass: ImagePass): Promise<voi
   for (const size of images.groups) {
     const graph = await graphs.open(size, () => pass.graph(size));
     try {
-      const results = inOrder(size.indices, runtime.cores + 1, async (index) => {
+      const results = inOrder(size.indices, underWay(runtime), async (index) => {
         const image = await images.load(index);
         if (!image) return undefined;
         const inputs = new Map([[IMAGE, image.input.planes as TypedArray], ...(pass.inputs?.(image) ?? [])]);

@@ -14,28 +14,34 @@ export interface HeldOutputs {
   release(): void;
 }
 
+/** Images that may be under way at once: one more than are computed, so that the next one waits with its inputs. */
+export const underWay = ({ cores }: Pick<Runtime, "cores">) => cores + 1;
+
 export class OpenGraph {
-  private readonly free: LaneBuffers[] = [];
-  private readonly lanes: LaneBuffers[] = [];
+  private readonly free: LaneBuffers[];
 
   private constructor(
-    private readonly runtime: Runtime,
-    private readonly source: MapGraph,
     private readonly program: Program,
-  ) {}
-
-  static async compile(runtime: Runtime, source: MapGraph): Promise<OpenGraph> {
-    const { graph } = source;
-    return new OpenGraph(runtime, source, await runtime.compile(toOnnx(graph), { name: graph.name }));
+    private readonly lanes: readonly LaneBuffers[],
+  ) {
+    this.free = [...lanes];
   }
 
-  /** The outputs `wanted` of one image, in memory that the next ones use again. */
+  /** Nothing may be under way: a GPU does not allocate beside a run. */
+  static async compile(runtime: Runtime, { graph, weights }: MapGraph): Promise<OpenGraph> {
+    const program = await runtime.compile(toOnnx(graph), { name: graph.name });
+    const lane = () => new LaneBuffers(runtime, [graph], (name) => weights.has(name));
+    return new OpenGraph(program, Array.from({ length: underWay(runtime) }, lane));
+  }
+
+  /** The outputs `wanted` of one image, in memory that a next one uses again; at most `underWay` are held. */
   async run(
     inputs: ReadonlyMap<string, TypedArray>,
     weights: LiveWeights,
     wanted: readonly string[],
   ): Promise<HeldOutputs> {
-    const lane = this.free.pop() ?? this.openLane();
+    const lane = this.free.pop();
+    if (!lane) throw new RangeError(`open graph: more than ${this.lanes.length} images under way`);
     for (const [name, data] of inputs) if (lane.has(name)) await lane.write(name, data);
     await this.program.run(
       lane.bind(this.program.inputs, (name) => weights.get(name)),
@@ -50,12 +56,5 @@ export class OpenGraph {
   dispose(): void {
     for (const lane of this.lanes) lane.dispose();
     this.program.dispose();
-  }
-
-  private openLane(): LaneBuffers {
-    const { graph, weights } = this.source;
-    const lane = new LaneBuffers(this.runtime, [graph], (name) => weights.has(name));
-    this.lanes.push(lane);
-    return lane;
   }
 }

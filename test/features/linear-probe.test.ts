@@ -14,8 +14,10 @@ import { startingWeights } from "../../src/pretrain/starting-weights.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { uploadTensors } from "../../src/runtime/upload.js";
+import { isTooSlow, missingDevices, TOO_SLOW } from "../support/devices.js";
 import { CLASSES } from "../support/labelled-images.js";
 import { smallestSettings } from "../support/tiny-pretraining.js";
+import { TOLERANCES } from "../support/tolerances.js";
 
 const settings = smallestSettings();
 const maps = { encoder: weightsOptions(settings).encoder, featureStride: 8 };
@@ -48,6 +50,7 @@ function split(broken = -1): LabelledSplit {
   } as unknown as LabelledSplit;
 }
 
+const missing = await missingDevices();
 const all = [...Array(IMAGES).keys()];
 const EDGES = { shortEdge: HEIGHT, longEdge: WIDTH };
 
@@ -148,6 +151,27 @@ describe("ridge on sums gathered by graphs", () => {
       expect(a[1].gram).toEqual(alone[0].get(map)![0].gram);
       expect(a[0].weight).toBeGreaterThan(2 * a[1].weight);
     }
+  });
+
+  test("a GPU gathers the same sums, in float64 on the host", async ({ skip }) => {
+    skip(missing.has("webgpu"), missing.get("webgpu"));
+    skip(isTooSlow("webgpu"), TOO_SLOW);
+    const gpu = await createRuntime({ device: "webgpu" });
+    const [variant] = setup.variants;
+    const read = await Promise.all(
+      [...variant.weights].map(async ([name, tensor]) => [name, await tensor.read()] as const),
+    );
+    const weights = await uploadTensors(gpu, new Map(read));
+    const own = { ...setup, variants: [{ wanted: ["res2"] as const, weights }] };
+    const [sums] = await gatherSums(gpu, own, { images: await images() }, WHOLE);
+    const [expected] = await gatherSums(one, setup, { images: await images() }, WHOLE);
+    const [a, b] = [sums, expected].map((all) => all.get("res2")![0]);
+    const scale = b.gram.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    a.gram.forEach((value, i) => {
+      expect(Math.abs(value - b.gram[i]) / scale).toBeLessThan(TOLERANCES.webgpu.parity);
+    });
+    for (const tensor of weights.values()) tensor.dispose();
+    gpu.dispose();
   });
 
   test("images that cannot be used are listed, and a subset without a labelled pixel is refused by its name", async () => {
