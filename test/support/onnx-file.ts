@@ -9,7 +9,8 @@ import type { PlainSession } from "../../src/runtime/plain-onnxruntime.js";
 export type Engine = "onnxruntime-node" | "onnxruntime-web";
 export const ENGINES: readonly Engine[] = ["onnxruntime-node", "onnxruntime-web"];
 
-const installed = createRequire(fileURLToPath(new URL("../../packaging/onnxruntime/", import.meta.url)));
+/** An npm package that is installed for such programs. */
+export const installedPackage = createRequire(fileURLToPath(new URL("../../packaging/onnxruntime/", import.meta.url)));
 
 interface Api {
   readonly env: { readonly wasm: { numThreads: number } };
@@ -18,7 +19,7 @@ interface Api {
 
 /** Opens a model in an engine. */
 export function openModel(engine: Engine, model: Uint8Array): Promise<PlainSession> {
-  const { env, InferenceSession } = installed(engine) as Api;
+  const { env, InferenceSession } = installedPackage(engine) as Api;
   if (engine === "onnxruntime-web") env.wasm.numThreads = 1;
   return InferenceSession.create(model, { logSeverityLevel: 3, intraOpNumThreads: 1 });
 }

@@ -123,7 +123,10 @@ interface Wanted {
 const NODES = 2 ** 25;
 
 /** Throws InputError for forms of answer that an encoder does not give, and for weights that one file does not hold. */
-function requireGoodFit({ rules, weights }: ExportedModel, { forms, half, checkpoint }: Wanted): void {
+export function requireGoodFit(
+  { rules, weights }: Pick<ExportedModel, "rules" | "weights">,
+  { forms, half, checkpoint }: Wanted,
+): void {
   if (forms.size > 0 && !rules) {
     const found = `--with ${[...forms].join(",")}`;
     const fix = "Leave it out, or fine-tune the run first.";
