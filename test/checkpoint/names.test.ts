@@ -29,14 +29,17 @@ const backboneOf = (names: ReadonlyMap<string, Shape>) => without(names, (name) 
 const RESNET = nameList("mask2former-resnet50");
 const SWIN = nameList("mask2former-swin-tiny");
 
-/** Of MaskFormers as they are built here; the golden cases show that these are the names of the official code. */
-const maskformer = (backbone: string) =>
-  new Map([
-    ...inferenceWeights(architectureOf(PRESETS[`maskformer-${backbone}-ade20k-semantic`], 150)),
+/** Of models as they are built here; the golden cases show that these are the names of the official code. */
+const built = (preset: string, ...beside: string[]) =>
+  new Map<string, Shape>([
+    ...inferenceWeights(architectureOf(PRESETS[preset], 150)),
+    ...beside.map((name) => [name, []] as const),
     ["criterion.empty_weight", [151]],
   ]);
-const MASKFORMER_RESNET = maskformer("r50");
-const MASKFORMER_SWIN = maskformer("swin-t");
+const MASKFORMER_RESNET = built("maskformer-r50-ade20k-semantic");
+const MASKFORMER_SWIN = built("maskformer-swin-t-ade20k-semantic");
+const ONEFORMER_RESNET = built("oneformer-r50-ade20k", "criterion.logit_scale");
+const ONEFORMER_SWIN = built("oneformer-swin-t-ade20k", "criterion.logit_scale");
 
 describe("names of real implementations become those of Mask2Former, with their shapes", () => {
   it.each([
@@ -76,6 +79,8 @@ describe("names of real implementations become those of Mask2Former, with their 
     ["huggingface-mask2former-swin-tiny", "huggingface", SWIN],
     ["huggingface-maskformer-resnet50", "huggingface-maskformer", MASKFORMER_RESNET],
     ["huggingface-maskformer-swin-tiny", "huggingface-maskformer", MASKFORMER_SWIN],
+    ["huggingface-oneformer-resnet50", "huggingface-oneformer", ONEFORMER_RESNET],
+    ["huggingface-oneformer-swin-tiny", "huggingface-oneformer", ONEFORMER_SWIN],
   ])("%s", (list, layout, canonical) => {
     const found = canonicalOf(nameList(list));
     expect(found.layout).toBe(layout);
@@ -90,6 +95,8 @@ describe("names of Mask2Former become those of real implementations, and back", 
     ["huggingface-mask2former-swin-tiny", "huggingface", SWIN],
     ["huggingface-maskformer-resnet50", "huggingface-maskformer", MASKFORMER_RESNET],
     ["huggingface-maskformer-swin-tiny", "huggingface-maskformer", MASKFORMER_SWIN],
+    ["huggingface-oneformer-resnet50", "huggingface-oneformer", ONEFORMER_RESNET],
+    ["huggingface-oneformer-swin-tiny", "huggingface-oneformer", ONEFORMER_SWIN],
     ["torchvision-resnet50", "torchvision-resnet", backboneOf(RESNET)],
     ["huggingface-resnet50", "huggingface-resnet", backboneOf(RESNET)],
     ["huggingface-swin-tiny", "huggingface-swin", backboneOf(SWIN)],
