@@ -25,7 +25,7 @@ export interface ClassTransformerOptions extends DecoderLayerOptions {
 
 /** What the class transformer is given. */
 export interface ClassTransformerInputs {
-  /** The task's token, [N, C]. */
+  /** The task's token, [N, C], or [1, C] for all images. */
   task: Tensor;
   /** What the transformer makes the other queries of: the token, or nothing where that is not normed. */
   begin: "task" | "zeros";
@@ -46,18 +46,17 @@ export function taskQueries(
   dropout: Dropout = NO_DROPOUT,
 ): Tensor {
   const { graph } = task;
-  const [images, dim] = task.shape;
+  const dim = task.shape[1];
   const others = positions.shape[0] - 1;
-  const [height, width] = maskFeatures.shape.slice(2);
+  const [images, , height, width] = maskFeatures.shape;
   const projected = conv2d(p.in("class_input_proj"), maskFeatures, dim, { kernel: 1, init: caffe2Xavier, bias: zeros });
-  const places = sinePositions([height, width], dim);
+  const places = graph.constant(sinePositions([height, width], dim));
   // As the official code has it: values are the positions alone, and the features are added to the keys.
-  const values = graph.constant({ ...places, shape: [1, ...places.shape] });
   const memory = {
-    values: g.expand(values, [images, height * width, dim]),
-    keys: g.add(toTokens(projected), values),
+    values: g.expand(places, [images, height * width, dim]),
+    keys: g.add(toTokens(projected), places),
   };
-  const token = g.reshape(task, [images, 1, dim]);
+  const token = g.expand(g.reshape(task, [task.shape[0], 1, dim]), [images, 1, dim]);
   const shape = [images, others, dim];
   const start = begin === "task" ? g.expand(token, shape) : graph.zeros(shape);
   const state = { content: start, position: g.slice(positions, 0, 0, others) };
