@@ -5,6 +5,7 @@ import type { Shape, TensorData } from "../core/tensor-data.js";
 import { type Architecture, familyOf } from "../families/families.js";
 import { answerOf, segment } from "../families/family.js";
 import type { OwnInput } from "../families/training.js";
+import { expand } from "../graph/build.js";
 import { Graph, type Tensor } from "../graph/graph.js";
 import { TASKS, type Task } from "../masks/segmentation.js";
 import type { Prediction } from "../models/prediction-heads.js";
@@ -31,7 +32,10 @@ function answer(
 ): Prediction {
   const image = graph.input(IMAGE, "float32", [images, 3, height, width]);
   const own = new Map<string, Tensor>();
-  for (const [name, { dtype, shape }] of conditionInputs(model)) own.set(name, graph.input(name, dtype, shape));
+  for (const [name, { dtype, shape }] of conditionInputs(model)) {
+    const asked = graph.input(name, dtype, shape);
+    own.set(name, images === 1 ? asked : expand(asked, [images, ...shape.slice(1)])); // the same of each image
+  }
   const family = familyOf(model);
   return answerOf(segment(family, parameters.root, image, family.forInference(model), own));
 }

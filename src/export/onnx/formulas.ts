@@ -39,11 +39,12 @@ function spread(builder: NodeBuilder, count: string, shift: number, epsilon = 0)
   return builder.op("Div", [places, epsilon === 0 ? total : builder.op("Add", [total, builder.scalar(epsilon)])]);
 }
 
-/** Sine positions of a map: [h * w, channels]. */
+/** Sine positions of a map: [h * w, channels], or the same with axes of length 1 before. */
 const sines: Formula = (samples, sizes) => {
   const [{ shape }] = samples;
-  if (shape.length !== 2) return undefined;
-  const channels = shape[1];
+  const before = shape.slice(0, -2);
+  if (shape.length < 2 || before.some((length) => length !== 1)) return undefined;
+  const channels = shape.at(-1) as number;
   const scale = SCALES.find(
     (k) =>
       samples.every(
@@ -67,7 +68,7 @@ const sines: Formula = (samples, sizes) => {
     const waves = builder.op("Where", [odd, builder.op("Cos", [angles]), builder.op("Sin", [angles])]);
     return builder.op("Expand", [builder.unsqueeze(waves, 1 - axis), target]);
   });
-  return builder.op("Reshape", [builder.concat(parts, 2), builder.ints(-1, channels)]);
+  return builder.op("Reshape", [builder.concat(parts, 2), builder.ints(...before, -1, channels)]);
 };
 
 /** The centre (x, y) of each cell of the maps, the coarsest first, once for each of them: [1, cells, maps, 2]. */

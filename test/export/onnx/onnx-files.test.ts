@@ -63,14 +63,20 @@ const rulesOf = ({ architecture, classes, inference, task }: ModelDescription) =
   thingsOnly: task === "panoptic",
 });
 
+/** Of label maps that are the same: rounding decides on a pixel whose two best classes are equal to six digits. */
+const SAME = 0.9997;
+
+/** What one model is asked for, and the form of labels that are compared. */
+const TASK = "semantic";
+
 const expectationOf = (model: ModelDescription, weights: Weights, forms: ReadonlySet<Task> = new Set()) =>
-  segmentingExpectation(runtime, model, weights, { edge: 64, task: TASKS[0], forms });
+  segmentingExpectation(runtime, model, weights, { edge: 64, task: TASK, forms });
 
 const PLAIN = { opset: OPSETS.oldest, half: false, normalise: false, forms: new Set<Task>(), description: {} };
 
 /** A model's file for one size or any. */
 function fileOf(model: ModelDescription, weights: Weights, options: Partial<Parameters<typeof modelFile>[1]>) {
-  const network = segmentingNetwork(model.architecture, weights, model.task);
+  const network = segmentingNetwork(model.architecture, weights, TASK);
   return encodeModel(modelFile(network, { ...PLAIN, rules: rulesOf(model), ...options }));
 }
 
@@ -117,7 +123,7 @@ test.each(CASES.map((one) => [titleOf(one), one] as const))(
           const { difference, equalPixels } = await tryFile(session, trialsOf(size), expectation, false);
           const where = `${engine} ${size.height}x${size.width}`;
           expect(difference, where).toBeLessThan(1e-5);
-          expect(equalPixels, where).toBe(1);
+          expect(equalPixels, where).toBeGreaterThan(SAME);
         }
         await session.release();
       }
@@ -137,8 +143,7 @@ describe("inside a file", () => {
     const trials = trialsOf({ width: 75, height: 64 });
     const { difference, equalPixels } = await tryFile(session, trials, expectation, true);
     expect(difference).toBeLessThan(1e-5);
-    // Where two queries are equally sure, rounding decides.
-    expect(equalPixels).toBeGreaterThan(0.9995);
+    expect(equalPixels).toBeGreaterThan(SAME);
     const [[picture]] = trials;
     const outputs = await session.run({ pixel_values: plainTensor("uint8", picture.data, [1, 64, 75, 3]) });
     const found = outputs[form === "instance" ? "instance_labels" : form].data as BigInt64Array;
