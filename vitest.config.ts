@@ -1,12 +1,15 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests that compute and nothing else. They leave nothing behind, so many share a process, which starts once. */
-const PURE = [
-  ...["core", "eval", "losses", "masks", "models", "nn", "onnx", "study", "viz"].map(
-    (room) => `test/${room}/**/*.test.ts`,
-  ),
-  "test/graph/!(operator-suite).test.ts",
-  "test/train/{lanes,schedule}.test.ts",
+/**
+ * Tests that replace modules, variables of the process or the native library, and those of whole commands: each file has a
+ * process of its own.
+ */
+const ALONE = [
+  ...["cli", "io", "quickstart", "runtime", "scripts"].map((room) => `test/${room}/**/*.test.ts`),
+  "test/checkpoint/{fuzz,hub,kill}.test.ts",
+  "test/evaluate/evaluate.test.ts",
+  "test/data/fuzz-labels.test.ts",
+  "test/run/stop-request.test.ts",
 ];
 
 // Native libraries do not survive worker threads: tests run in processes, as many at once as there are cores.
@@ -17,8 +20,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     projects: [
-      { extends: true, test: { name: "pure", isolate: false, include: PURE } },
-      { extends: true, test: { name: "whole", include: ["test/**/*.test.ts"], exclude: PURE } },
+      { extends: true, test: { name: "alone", include: ALONE } },
+      { extends: true, test: { name: "shared", isolate: false, include: ["test/**/*.test.ts"], exclude: ALONE } },
     ],
   },
 });

@@ -62,7 +62,7 @@ describe.each(DEVICES)("golden numbers on %s", (device) => {
   afterAll(() => runtime?.dispose());
 
   describe.each(MODELS)("$name", (model) => {
-    beforeEach(({ skip }) => skip(isTooSlow(device) && model.large === true, TOO_SLOW));
+    beforeEach(({ skip }) => skip(isTooSlow(device) && !model.quick, TOO_SLOW));
     let golden: GoldenCase;
     const feeds: Tensors = {};
     beforeAll(async () => {

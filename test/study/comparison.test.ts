@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { PRESETS } from "../../src/pretrain/presets.js";
 import { resolveSettings } from "../../src/pretrain/settings-resolution.js";
 import { cellsOf, type Regime } from "../../study/comparison.js";
+import { commandLine } from "../../study/runs.js";
 import { STUDY_NAMES, studyNamed } from "../../study/studies.js";
 
 const regime: Regime = {
@@ -32,6 +33,12 @@ test("arms of one pretraining share its run, and no two fine-tunings share a fol
   for (const run of ["pretraining", "probing"] as const) {
     expect(new Set(cells("table7").map((cell) => cell[run]?.out)).size).toBe(regime.seeds.length);
   }
+});
+
+test("commands can be typed", () => {
+  expect(commandLine({ command: "probe", out: "a b", arguments: ["--labels", "10%"] })).toBe(
+    "npx mask-jepa probe --labels '10%' --out 'a b'",
+  );
 });
 
 test("all arms of a seed see the same labels", () => {
