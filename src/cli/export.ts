@@ -89,7 +89,11 @@ export function addExport(program: Command): void {
     .option("--with <list>", "do inside: normalise (images are bytes), semantic, instance, panoptic")
     .option("--half", "store weights as float16, in half the space")
     .option("--opset <n>", "version of the operator set, 17 to 21 (default: 17)")
-    .addOption(new Option("--task <form>", "what a model is asked for that is told its task").argParser(taskOf))
+    .addOption(
+      new Option("--task <form>", "what a OneFormer is asked for (default: what is inside, or its training)").argParser(
+        taskOf,
+      ),
+    )
     .option("--images <place>", "photographs to try the file on (repeatable; default: generated scenes)", append)
     .addHelpText("after", EXAMPLES)
     .action(exportWeights);

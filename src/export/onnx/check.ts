@@ -1,7 +1,6 @@
 /** @file Whether a written file gives what this program gives. */
 
 import { InputError } from "../../core/errors.js";
-import type { Task } from "../../masks/segmentation.js";
 import { createRuntime } from "../../runtime/create-runtime.js";
 import { openPlainSession } from "../../runtime/plain-onnxruntime.js";
 import type { ExportedModel } from "./exported-model.js";
@@ -13,7 +12,6 @@ export interface CheckOptions {
   /** Where the file will lie, for messages. */
   readonly place: string;
   readonly trials: readonly Trial[];
-  readonly forms: ReadonlySet<Task>;
   readonly normalise: boolean;
   /** Weights are stored as float16: outputs are compared with those under rounded weights, labels with `predict`'s. */
   readonly half: boolean;
@@ -24,11 +22,11 @@ const TOLERANCE = { difference: 0.01, equalPixels: 0.99 };
 
 /** Compares a file with what `predict` gives. @throws InputError for one that gives something else */
 export async function checkFile(file: string, model: ExportedModel, options: CheckOptions): Promise<Comparison> {
-  const { place, trials, forms, normalise, half } = options;
+  const { place, trials, normalise, half } = options;
   const runtime = await createRuntime({ cores: 1 });
   const edge = Math.min(...trials.flat().map(({ width, height }) => Math.min(width, height)));
-  const own = await model.expectation(runtime, model.weights, edge, forms);
-  const stored = half ? await model.expectation(runtime, roundedWeights(model.weights), edge, forms) : own;
+  const own = await model.expectation(runtime, model.weights, edge);
+  const stored = half ? await model.expectation(runtime, roundedWeights(model.weights), edge) : own;
   try {
     const expected = { outputs: stored.outputs, ...(own.pixels && { pixels: own.pixels }) };
     // Opening takes one core as long as the network of this program takes another.

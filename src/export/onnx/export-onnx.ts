@@ -6,6 +6,7 @@ import { type ReadOptions, readWeights } from "../../checkpoint/read-weights.js"
 import { InputError } from "../../core/errors.js";
 import type { Size } from "../../core/image.js";
 import { type Reporter, SILENT } from "../../core/reporter.js";
+import type { TensorData } from "../../core/tensor-data.js";
 import { plural } from "../../core/text.js";
 import { paddedSize } from "../../data/test-input.js";
 import { withTemporary, writeFileAtomic } from "../../io/atomic-file.js";
@@ -35,7 +36,7 @@ export interface OnnxOptions extends ReadOptions {
   readonly half?: boolean;
   /** What the file does beside the network. */
   readonly inside?: ReadonlySet<Inside>;
-  /** What a model is asked for that is told its task; by default what it was trained for. */
+  /** What a model is asked for that is told its task; by default the form inside, or what it was trained for. */
   readonly task?: Task;
   /** Files, folders and patterns of images to try the file on; by default generated scenes. */
   readonly images?: readonly string[];
@@ -48,6 +49,8 @@ export interface ExportedOnnx {
   readonly bytes: number;
   readonly inputs: OnnxModel<Dim>["inputs"];
   readonly outputs: OnnxModel<Dim>["outputs"];
+  /** The task that the model is told. */
+  readonly asked?: Task;
   readonly comparison: Comparison;
   /** How many images were tried. */
   readonly tried: number;
@@ -69,9 +72,9 @@ export async function exportOnnx(options: OnnxOptions): Promise<ExportedOnnx> {
   const stored = await readWeights(checkpoint, { part, step, reporter });
   const known = await knownModel(stored);
   announceWeights(stored, known, { reporter, brief: false });
-  const model = exportedModel(stored, known, options.task);
   const forms = new Set(formsIn(inside));
-  requireGoodFit(model, { forms, half, checkpoint });
+  const model = exportedModel(stored, known, { task: options.task, forms });
+  requireRoom(model.weights, half, checkpoint);
   const { network, rules } = model;
   const size = options.size ?? (network.anySize ? undefined : usualSize(model, reporter));
   const [normalise, opset] = [inside.has(NORMALISE), options.opset ?? OPSETS.oldest];
@@ -87,13 +90,14 @@ export async function exportOnnx(options: OnnxOptions): Promise<ExportedOnnx> {
     const trials = await trialImages(options.images, size);
     const comparison = await withTemporary(file, async (temporary) => {
       await writeFileAtomic(temporary, bytes);
-      const found = await checkFile(temporary, model, { place: file, trials, forms, half, normalise });
+      const found = await checkFile(temporary, model, { place: file, trials, half, normalise });
       await rename(temporary, file);
       return found;
     });
     for (const [name, text] of fileTexts(facts, onnx)) await writeFileAtomic(join(out, name), text);
     const { inputs, outputs } = onnx;
-    return { files, bytes: bytes.length, inputs, outputs, comparison, tried: trials.flat().length };
+    const tried = trials.flat().length;
+    return { files, bytes: bytes.length, inputs, outputs, asked: model.asked, comparison, tried };
   } catch (error) {
     await removeMadeFolders(join(out, "onnx"), made);
     throw error;
@@ -112,26 +116,11 @@ function requireFolder(out: string): void {
   });
 }
 
-/** What the messages of a file need that cannot be made. */
-interface Wanted {
-  readonly forms: ReadonlySet<Task>;
-  readonly half: boolean;
-  readonly checkpoint: string;
-}
-
 /** Room for all but the weights. */
 const NODES = 2 ** 25;
 
-/** Throws InputError for forms of answer that an encoder does not give, and for weights that one file does not hold. */
-export function requireGoodFit(
-  { rules, weights }: Pick<ExportedModel, "rules" | "weights">,
-  { forms, half, checkpoint }: Wanted,
-): void {
-  if (forms.size > 0 && !rules) {
-    const found = `--with ${[...forms].join(",")}`;
-    const fix = "Leave it out, or fine-tune the run first.";
-    throw new InputError({ where: checkpoint, expected: "nothing but normalise inside: an encoder", found, fix });
-  }
+/** Throws InputError for weights that one file does not hold. */
+export function requireRoom(weights: ReadonlyMap<string, TensorData>, half: boolean, checkpoint: string): void {
   const bytes = [...weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0) / (half ? 2 : 1);
   if (bytes <= MAX_BYTES - NODES) return;
   throw new InputError({
@@ -153,12 +142,13 @@ function usualSize({ description }: ExportedModel, reporter: Reporter): Size {
 const USUAL_SIDE = 512;
 
 /** What was written, and how it was tried, one fact a line. */
-export function describeOnnx({ files, bytes, inputs, outputs, comparison, tried }: ExportedOnnx): string {
+export function describeOnnx({ files, bytes, inputs, outputs, asked, comparison, tried }: ExportedOnnx): string {
   const value = ({ name, dtype, shape }: OnnxModel<Dim>["inputs"][number]) => `${name}: ${dtype} [${shape.join(", ")}]`;
   const { difference, equalPixels } = comparison;
   const pixels = equalPixels === undefined ? "" : `, ${percent(equalPixels)} of the pixels get the same label`;
   return [
     `${files[0]}: ${(bytes / 1e6).toFixed(1)} MB, standard operators alone`,
+    ...(asked === undefined ? [] : [`  asks for ${asked} segmentation`]),
     ...inputs.map((input) => `  in   ${value(input)}`),
     ...outputs.map((output) => `  out  ${value(output)}`),
     `  tried on ${plural(tried, "image")} by ONNX Runtime: largest difference to predict ` +

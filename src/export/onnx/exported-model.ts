@@ -20,6 +20,7 @@ import { encodingNetwork, type Network, segmentingNetwork } from "./network.js";
 import type { OutputRules } from "./post-processing.js";
 
 type Weights = ReadonlyMap<string, TensorData>;
+type AnyFamily = ReturnType<typeof familyOf>;
 
 export interface ExportedModel {
   /** Of the family, as people write it. */
@@ -30,33 +31,63 @@ export interface ExportedModel {
   /** Of a model that predicts. */
   readonly description?: ModelDescription;
   readonly rules?: OutputRules;
+  /** The task that it is told. */
+  readonly asked?: Task;
   /** What this program gives under weights, for images whose shorter side is `edge`. */
-  expectation(runtime: Runtime, weights: Weights, edge: number, forms: ReadonlySet<Task>): Promise<OpenExpectation>;
+  expectation(runtime: Runtime, weights: Weights, edge: number): Promise<OpenExpectation>;
 }
 
 /** Of `weights` those that are named. */
 const some = (weights: Weights, names: Iterable<string>): Weights =>
   new Map([...names].map((name) => [name, weights.get(name) as TensorData]));
 
-/**
- * The model of weights from anywhere; `task` is what one is asked for that is told its task.
- * @throws InputError for weights of neither a whole model nor an encoder
- */
-export function exportedModel(stored: StoredWeights, known: KnownModel, task?: Task): ExportedModel {
-  return known.description ? wholeModel(stored, known, task) : encoder(stored, known);
+/** What a file is to answer. */
+export interface Question {
+  /** What a model is asked for that is told its task; by default the form inside, or what it was trained for. */
+  readonly task?: Task;
+  /** Forms of answer inside the file. */
+  readonly forms: ReadonlySet<Task>;
 }
 
-function wholeModel(stored: StoredWeights, known: KnownModel, asked?: Task): ExportedModel {
+/**
+ * The model of weights from anywhere.
+ * @throws InputError for weights of neither a whole model nor an encoder, and for a question that it cannot be asked
+ */
+export function exportedModel(stored: StoredWeights, known: KnownModel, question: Question): ExportedModel {
+  return known.description ? wholeModel(stored, known, question) : encoder(stored, known, question);
+}
+
+/** The one task that a model is asked for. */
+function askedOf({ title, condition }: AnyFamily, trained: Task, { task, forms }: Question): Task {
+  const [only] = forms;
+  const asked = task ?? (forms.size === 1 ? only : trained);
+  if (condition && [...forms].some((form) => form !== asked)) {
+    throw new InputError({
+      where: `--with ${[...forms].join(",")}`,
+      expected: `${asked} alone: a file asks a ${title} for one task`,
+      found: [...forms].join(" and "),
+      fix: "Export a file for each task.",
+    });
+  }
+  if (!condition && task !== undefined && task !== trained) {
+    const expected = "a model that is told its task";
+    throw new InputError({ where: `--task ${task}`, expected, found: `a ${title}, which answers all at once` });
+  }
+  return asked;
+}
+
+function wholeModel(stored: StoredWeights, known: KnownModel, question: Question): ExportedModel {
   const { weights: all, checkpoint, step, ...description } = trainedModelOf(stored, known);
   const { architecture, task, classes, inference } = description;
   const family = familyOf(architecture);
   const weights = some(all, inferenceWeights(architecture).keys());
-  const question = asked ?? task;
+  const asked = askedOf(family, task, question);
   return {
     title: family.title,
     weights,
-    network: segmentingNetwork(architecture, weights, question),
+    network: segmentingNetwork(architecture, weights, asked),
     description,
+    ...(family.condition && { asked }),
     rules: {
       ...inference,
       classes,
@@ -64,14 +95,15 @@ function wholeModel(stored: StoredWeights, known: KnownModel, asked?: Task): Exp
       panoptic: family.segments.panoptic,
       thingsOnly: task === "panoptic",
     },
-    expectation: (runtime, values, edge, forms) =>
-      segmentingExpectation(runtime, description, values, { edge, task: question, forms }),
+    expectation: (runtime, values, edge) =>
+      segmentingExpectation(runtime, description, values, { edge, task: asked, forms: question.forms }),
   };
 }
 
 function encoder(
   { location, path, shapes, tensors }: StoredWeights,
   { backbone, decoders }: KnownModel,
+  { forms }: Question,
 ): ExportedModel {
   const architecture = encoderOf({ backbone, decoders });
   const { title, prefixes } = familyOf(architecture);
@@ -82,6 +114,11 @@ function encoder(
       found: backbone ? "a backbone alone" : "neither",
       fix: "Fine-tune it first: mask-jepa finetune --from.",
     });
+  }
+  if (forms.size > 0) {
+    const found = `--with ${[...forms].join(",")}`;
+    const fix = "Leave it out, or fine-tune the run first.";
+    throw new InputError({ where: location, expected: "nothing but normalise inside: an encoder", found, fix });
   }
   const needed = new Map([...encoderWeights(architecture)].map(([name, { shape }]) => [name, shape]));
   matchWeights(needed, shapes, { source: path, allowUnexpected: [/^/] });

@@ -4,6 +4,7 @@ import type { Size } from "../../core/image.js";
 import { IMAGENET_MEAN, IMAGENET_STD } from "../../data/augment.js";
 import { MULTIPLE } from "../../data/test-input.js";
 import { manifest } from "../../io/manifest.js";
+import type { Task } from "../../masks/segmentation.js";
 import type { Dim, OnnxDescription, OnnxModel } from "../../onnx/protobuf.js";
 import type { ModelDescription } from "../../weights/model-description.js";
 import { labels, preprocessorConfig, settingsText } from "../huggingface-config.js";
@@ -13,6 +14,8 @@ export interface FileFacts {
   readonly title: string;
   /** Of a model that predicts. */
   readonly description?: ModelDescription;
+  /** The task that it is told. */
+  readonly asked?: Task;
   /** The only size of images. */
   readonly size?: Size;
   readonly normalise: boolean;
@@ -40,9 +43,9 @@ function preparation({ description, size, normalise }: FileFacts) {
 
 /** All that is known of the model beside its weights. */
 function ownFacts(facts: FileFacts) {
-  const { title, description } = facts;
+  const { title, description, asked } = facts;
   const { task, classes, inference } = description ?? {};
-  const known = description && { task, classes, inference };
+  const known = description && { task, ...(asked && { asked }), classes, inference };
   return { version: manifest().version, family: title, ...known, images: preparation(facts) };
 }
 

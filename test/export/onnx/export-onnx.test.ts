@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { saveCheckpoint } from "../../../src/checkpoint/run-state.js";
 import type { TensorData } from "../../../src/core/tensor-data.js";
-import { requireGoodFit } from "../../../src/export/onnx/export-onnx.js";
+import { requireRoom } from "../../../src/export/onnx/export-onnx.js";
+import { describeModel } from "../../../src/finetune/composition.js";
 import { readImage } from "../../../src/io/image-file.js";
 import { stepOptions } from "../../../src/pretrain/composition.js";
 import { encoderWeights } from "../../../src/run/feature-extractor.js";
@@ -14,6 +15,7 @@ import { freshWeights } from "../../../src/weights/starting-weights.js";
 import { writeImages } from "../../support/image-folder.js";
 import { runMain } from "../../support/in-process.js";
 import { installedPackage, metadataOf, openModel, operatorsOf } from "../../support/onnx-file.js";
+import { smallestOf } from "../../support/tiny-finetuning.js";
 import { saveTinyModel, tinyModel, vividWeights } from "../../support/tiny-model.js";
 import { smallestSettings } from "../../support/tiny-pretraining.js";
 
@@ -168,14 +170,25 @@ describe("the encoder of a pretraining run", () => {
 });
 
 test("weights of 2 GiB and more are refused with the reason", () => {
-  const weights = new Map([
-    ["w", { dtype: "float32", shape: [1], data: { byteLength: 2 ** 31 } } as unknown as TensorData],
-  ]);
-  const wanted = { forms: new Set<never>(), checkpoint: "big.pth" };
-  expect(() => requireGoodFit({ weights }, { ...wanted, half: false })).toThrow(
-    /less than 2 GiB: an ONNX file is .* --half/,
-  );
-  expect(() => requireGoodFit({ weights }, { ...wanted, half: true })).not.toThrow();
+  const data = { byteLength: 2 ** 31 } as Float32Array;
+  const weights = new Map<string, TensorData>([["w", { dtype: "float32", shape: [1], data }]]);
+  expect(() => requireRoom(weights, false, "big.pth")).toThrow(/less than 2 GiB: an ONNX file is .* --half/);
+  expect(() => requireRoom(weights, true, "big.pth")).not.toThrow();
+});
+
+test("a OneFormer's file asks for one task", async () => {
+  const settings = smallestOf("oneformer");
+  const description = describeModel(settings, { task: "panoptic", classes: tinyModel("panoptic").classes });
+  const weights = vividWeights(description.architecture);
+  await saveTinyModel(at("joint"), description, weights);
+  const exportJoint = (...args: string[]) =>
+    runMain("export", "--checkpoint", at("joint"), "--to", "onnx", "--out", at("asked"), ...args);
+  const { code, err } = await exportJoint("--with", "semantic,instance");
+  expect(code).toBe(1);
+  expect(err).toContain("expected panoptic alone: a file asks a OneFormer for one task, found semantic and instance");
+  expect((await exportJoint("--with", "instance")).out).toMatch(/asks for instance .*[\s\S]* 100\.00 % of the pixels/);
+  const other = await exported("--out", at("never"), "--task", "semantic");
+  expect(other.err).toContain("expected a model that is told its task, found a Mask2Former");
 });
 
 test.each([
