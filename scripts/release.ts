@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ONNXRUNTIME_VERSION, PLATFORMS, type Platform, platformPackage } from "../src/runtime/find-library.js";
 import { build } from "./build.js";
-import { copyLibrary, packageJson, ROOT } from "./native.js";
+import { copyOnnxruntime, packageJson, ROOT, TO_LOAD } from "./native.js";
 import { pack } from "./npm.js";
 
 const RELEASE = join(ROOT, "release");
@@ -20,12 +20,13 @@ function write(folder: string, content: object): void {
 function packPlatform(platform: Platform): string {
   const folder = join(RELEASE, "stage", platform);
   const [os, cpu] = platform.split("-");
-  copyLibrary(platform, folder);
+  copyOnnxruntime(platform, folder);
   write(folder, {
     name: platformPackage(platform),
     version: ONNXRUNTIME_VERSION,
-    description: `The shared library of ONNX Runtime for mask-jepa on ${platform}`,
+    description: `ONNX Runtime for mask-jepa on ${platform}`,
     license: "MIT",
+    ...TO_LOAD,
     os: [os],
     cpu: [cpu],
     ...(os === "linux" && { libc: ["glibc"] }),

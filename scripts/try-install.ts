@@ -55,6 +55,8 @@ function train(): void {
   const settings = ["--preset", "tiny", "--size", "64", "--batch", "2", "--steps", "1"];
   maskJepa("pretrain", "--images", images, ...settings, "--out", "run");
   console.log("a training step on the command line");
+  maskJepa("export", "--checkpoint", "run", "--to", "onnx", "--out", "encoder");
+  console.log("its encoder as an ONNX file, tried by the packed ONNX Runtime");
 }
 
 /** The examples of the README's section on code, shortened to two steps of two images. */

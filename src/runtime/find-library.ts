@@ -30,7 +30,7 @@ export function libraryFiles(folder: string): string[] {
   return library ? [library, ...names.filter((name) => COMPANIONS.test(name))] : [];
 }
 
-/** The package that holds the library of one platform and nothing else. */
+/** The package that is onnxruntime-node for one platform alone. */
 export function platformPackage(platform: Platform): string {
   return `@mask-jepa/onnxruntime-${platform}`;
 }
@@ -57,55 +57,51 @@ function packageFolder(name: string, from = "."): string | undefined {
   }
 }
 
-/** A checkout has one there; elsewhere the folder is missing and only those above it are searched. */
-const onnxruntimeNodeFolder = () => packageFolder("onnxruntime-node", "packaging/onnxruntime");
-
-/** Folder of the package onnxruntime-node, for its own API. Throws InputError that says what to install. */
-export function onnxruntimeNode(): string {
-  const folder = onnxruntimeNodeFolder();
-  if (folder !== undefined) return folder;
-  throw new InputError({
-    where: "ONNX Runtime",
-    expected: "the npm package onnxruntime-node, with whose API files are tried",
-    found: "none",
-    fix: `\`npm install --ignore-scripts onnxruntime-node@${ONNXRUNTIME_VERSION}\` brings it.`,
-  });
+interface Place {
+  readonly name: string;
+  /** Of the package onnxruntime-node, whole or for one platform alone. */
+  readonly folder: string | undefined;
 }
 
-/**
- * Where the library of this machine's platform may be, with the name of the place: what is packed with us comes first.
- */
-function places(platform: string): { place: string; folder: string | undefined }[] {
+/** Where the package may be, with what the place is called: what is packed with us comes first. */
+function places(platform: string): readonly Place[] {
   const alone = platformPackage(platform as Platform);
-  const node = onnxruntimeNodeFolder();
   return [
-    { place: "the package itself", folder: fileURLToPath(new URL(`native/${platform}`, ROOT)) },
-    { place: alone, folder: packageFolder(alone) },
-    { place: "onnxruntime-node", folder: node && join(node, folderInOnnxruntimeNode(platform)) },
+    { name: "the package itself", folder: fileURLToPath(new URL(`native/${platform}`, ROOT)) },
+    { name: alone, folder: packageFolder(alone) },
+    // A checkout has one there; elsewhere the folder is missing and only those above it are searched.
+    { name: "onnxruntime-node", folder: packageFolder("onnxruntime-node", "packaging/onnxruntime") },
   ];
 }
 
-/** Path of the library for this machine. Throws InputError that says what to install when there is none. */
-export function findLibrary(platform = `${process.platform}-${process.arch}`): string {
-  const own = process.env[OWN_LIBRARY];
-  if (own) {
-    if (existsSync(own)) return own;
-    const fix = "Unset it, and the installed library is used.";
-    throw new InputError({ where: OWN_LIBRARY, expected: "the path of ONNX Runtime's library", found: own, fix });
-  }
+const thisPlatform = () => `${process.platform}-${process.arch}`;
+
+/** Folder of onnxruntime-node, and the library in it. Throws InputError that says what to install where none is. */
+export function findOnnxruntime(platform = thisPlatform()): { readonly folder: string; readonly library: string } {
   const candidates = places(platform);
   for (const { folder } of candidates) {
-    const [library] = folder === undefined ? [] : libraryFiles(folder);
-    if (library) return join(folder!, library);
+    if (folder === undefined) continue;
+    const inside = join(folder, folderInOnnxruntimeNode(platform));
+    const [library] = libraryFiles(inside);
+    if (library) return { folder, library: join(inside, library) };
   }
   const supported = (PLATFORMS as readonly string[]).includes(platform);
   throw new InputError({
     where: "ONNX Runtime",
-    expected: `its library for ${platform} in one of ${candidates.map(({ place }) => place).join(", ")}`,
+    expected: `its library for ${platform} in one of ${candidates.map(({ name }) => name).join(", ")}`,
     found: "none",
     fix: supported
       ? "In a checkout run `npm ci`; in a project of your own " +
         `\`npm install --ignore-scripts onnxruntime-node@${ONNXRUNTIME_VERSION}\` brings those of all platforms.`
       : `There are libraries for ${PLATFORMS.join(", ")}; ${OWN_LIBRARY} may name one of your own.`,
   });
+}
+
+/** Path of the library for this machine. Throws InputError as `findOnnxruntime` does. */
+export function findLibrary(platform = thisPlatform()): string {
+  const own = process.env[OWN_LIBRARY];
+  if (!own) return findOnnxruntime(platform).library;
+  if (existsSync(own)) return own;
+  const fix = "Unset it, and the installed library is used.";
+  throw new InputError({ where: OWN_LIBRARY, expected: "the path of ONNX Runtime's library", found: own, fix });
 }

@@ -1,8 +1,9 @@
 /** @file ONNX Runtime as other programs use it: the npm package's own API, on a file. */
 
 import { createRequire } from "node:module";
+import { InputError } from "../core/errors.js";
 import type { DataOf, DType, Shape } from "../core/tensor-data.js";
-import { onnxruntimeNode } from "./find-library.js";
+import { findOnnxruntime } from "./find-library.js";
 
 type PlainType = Exclude<DType, "float64">;
 
@@ -31,7 +32,19 @@ export interface PlainSession {
 const ERRORS_ALONE = 3;
 
 let api: PlainApi | undefined;
-const loaded = () => (api ??= createRequire(import.meta.url)(onnxruntimeNode()) as PlainApi);
+
+function loaded(): PlainApi {
+  if (api) return api;
+  const { folder } = findOnnxruntime();
+  try {
+    api = createRequire(import.meta.url)(folder) as PlainApi;
+    return api;
+  } catch (error) {
+    const found = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    const fix = "Install it anew.";
+    throw new InputError({ where: folder, expected: "the npm package onnxruntime-node, which loads", found, fix });
+  }
+}
 
 /** A tensor for a session. Throws InputError where the package is missing. */
 export function plainTensor<T extends PlainType>(type: T, data: DataOf[T], dims: Shape): PlainTensor {

@@ -19,6 +19,8 @@ test.each(PLATFORMS)("a checkout has the library for %s, of the version that is 
 test("the version that a checkout installs is the one that is packed", () => {
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, "packaging", "onnxruntime", "package.json"), "utf8"));
   expect(dependencies).toEqual({ "onnxruntime-node": ONNXRUNTIME_VERSION });
+  const own = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  expect(own.dependencies["onnxruntime-common"]).toBe(ONNXRUNTIME_VERSION);
 });
 
 test("what belongs to a library: what WebGPU loads on Windows, not the binding nor DirectML", () => {
