@@ -44,9 +44,13 @@ const ROOM_TITLES: Record<string, string> = {
   masks: "Masks and segmentations",
   pretrain: "Pretraining",
   finetune: "Fine-tuning",
-  predict: "Prediction and evaluation",
+  predict: "Prediction",
+  evaluate: "Evaluation of models",
   eval: "Metrics",
   checkpoint: "Weights and checkpoints",
+  weights: "Weights of others",
+  export: "Weights for others, and ONNX files",
+  probe: "What frozen features know",
   "sample-data": "Generated scenes",
   visualize: "Pictures of what a run learned",
 };
@@ -98,7 +102,11 @@ function render(entries: readonly Entry[]): string {
   const rooms = [...Object.keys(ROOM_TITLES), ...new Set(entries.map(({ room }) => room))];
   const filled = [...new Set(rooms)].filter((room) => entries.some((entry) => entry.room === room));
   const of = (room: string) => entries.filter((entry) => entry.room === room);
-  const titleOf = (room: string) => ROOM_TITLES[room] ?? room;
+  const titleOf = (room: string) => {
+    const title = ROOM_TITLES[room];
+    if (title === undefined) throw new RangeError(`docs/api.md: the exports of ${room} have no title`);
+    return title;
+  };
   const contents = filled.map((room) => {
     const links = of(room).map(({ name }) => `[${name}](#${anchor(name)})`);
     return `- **${titleOf(room)}**: ${links.join(", ")}`;
