@@ -1,6 +1,7 @@
 /** @file A study as runs: which pretrainings it needs, which fine-tunings begin with them, and which of these are one and the same. */
 
 import { basename, join } from "node:path";
+import { type FamilyName, familyOf } from "../src/families/families.js";
 import { MODEL_PARTS } from "../src/families/family.js";
 import type { Run } from "./runs.js";
 import type { Arm, Base, Pretraining, Study } from "./studies.js";
@@ -61,16 +62,21 @@ const probingRun = ({ out }: Run, regime: Regime): Run => ({
   arguments: ["--checkpoint", out, ...regime.probe],
 });
 
-/** Without a pretraining whose model goes over, the settings of the model itself. */
-const modelSettings = ({ model }: Base["settings"]): string[] =>
-  sets(Object.entries(model).map(([name, value]) => `model.${name}=${JSON.stringify(value)}`));
+/** Without a pretraining whose model goes over, the settings of the model itself, as far as the family has them. */
+function modelSettings({ model }: Base["settings"], family: FamilyName): string[] {
+  const has = Object.keys(familyOf({ family }).settings.fields);
+  const foreign = Object.keys(familyOf(model).settings.fields).filter((name) => !has.includes(name));
+  const common = Object.entries({ ...model, family }).filter(([name]) => !foreign.includes(name));
+  return sets(common.map(([name, value]) => `model.${name}=${JSON.stringify(value)}`));
+}
 
 function cellOf(arm: Arm, study: Study, regime: Regime, labels: string, seed: number): Cell {
   const pretraining = arm.pretraining && pretrainingRun(arm.pretraining, study, regime, seed);
   const parts = arm.parts.length === MODEL_PARTS.length ? "all" : arm.parts.join("+") || "random";
+  const { family = regime.settings.model.family } = arm;
   const start = pretraining
-    ? ["--from", pretraining.out, "--from-parts", arm.parts.join(",")]
-    : modelSettings(regime.settings);
+    ? ["--from", pretraining.out, "--from-parts", arm.parts.join(","), ...(arm.family ? ["--family", family] : [])]
+    : modelSettings(regime.settings, family);
   const name = arm.pretraining
     ? folderOf(arm.pretraining, study, seed)
     : folderOf({ name: "none", sets: [] }, study, seed);
@@ -82,7 +88,11 @@ function cellOf(arm: Arm, study: Study, regime: Regime, labels: string, seed: nu
     probing: pretraining && probingRun(pretraining, regime),
     finetuning: {
       command: "finetune",
-      out: join(regime.out, "finetune", `${name}-${parts}-${labels.replace("%", "-percent")}`),
+      out: join(
+        regime.out,
+        "finetune",
+        [name, parts, arm.family, labels.replace("%", "-percent")].filter(Boolean).join("-"),
+      ),
       arguments: [
         ...regime.finetune,
         ...start,

@@ -6,7 +6,7 @@ import type { Cell } from "./comparison.js";
 import type { Arm, Study } from "./studies.js";
 
 /** The scores that decide, of the tasks that have one; the first that a run logged is its own. */
-const METRICS = ["val-pq", "val-ap", "val-miou"] as const;
+const DECIDING = ["pq", "ap", "miou"] as const;
 
 /** A score in percent after a number of steps. */
 export interface Scored {
@@ -19,35 +19,42 @@ export interface Reading {
   readonly curve: readonly Scored[];
 }
 
-/** The scores of a fine-tuning; undefined for one that has none yet. */
-export function readingOf({ finetuning: { out } }: Cell): Reading | undefined {
+/** One of the scores of a fine-tuning; undefined for one that has none yet. */
+export function readingOf({ finetuning: { out } }: Cell, scores: readonly string[] = DECIDING): Reading | undefined {
   if (!existsSync(out)) return undefined;
   const records = loggedMetrics(out);
-  const metric = METRICS.find((name) => records.some((record) => name in record));
+  const metric = scores.find((name) => records.some((record) => `val-${name}` in record));
   if (!metric) return undefined;
-  const curve = records.flatMap(({ step, [metric]: value }) => (typeof value === "number" ? [{ step, value }] : []));
-  return { metric: metric.replace("val-", ""), curve };
+  const curve = records.flatMap(({ step, [`val-${metric}`]: value }) =>
+    typeof value === "number" ? [{ step, value }] : [],
+  );
+  return { metric, curve };
 }
 
-/** One row of numbers: an arm with a share of the labels, a place for every seed. */
+/** One row of numbers: a score of an arm with a share of the labels, a place for every seed. */
 export interface Row {
   readonly arm: Arm;
   readonly labels: string;
+  /** As it is logged, where the study asks for several. */
+  readonly score?: string;
   readonly readings: readonly (Reading | undefined)[];
 }
 
 export function rowsOf(study: Study, cells: readonly Cell[], seeds: readonly number[]): Row[] {
   const shares = [...new Set(cells.map(({ labels }) => labels))];
-  return shares.flatMap((labels) =>
-    study.arms.map((arm) => ({
-      arm,
-      labels,
-      readings: seeds.map((seed) => {
-        const cell = cells.find((one) => one.arm === arm && one.labels === labels && one.seed === seed);
-        return cell && readingOf(cell);
-      }),
-    })),
-  );
+  const rowsOfScore = (score?: string): Row[] =>
+    shares.flatMap((labels) =>
+      study.arms.map((arm) => ({
+        arm,
+        labels,
+        score,
+        readings: seeds.map((seed) => {
+          const cell = cells.find((one) => one.arm === arm && one.labels === labels && one.seed === seed);
+          return cell && readingOf(cell, score === undefined ? undefined : [score]);
+        }),
+      })),
+    );
+  return study.scores?.flatMap(rowsOfScore) ?? rowsOfScore();
 }
 
 /** The score at the end of a run. */

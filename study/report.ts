@@ -1,6 +1,7 @@
 /** @file A study's numbers for people: a table with spread, differences of pairs, and the curves, as text, JSON and a page. */
 
 import { textTable } from "../src/core/text-table.js";
+import { metric as metricNamed } from "../src/evaluate/metrics.js";
 import type { Chart } from "../src/viz/chart.js";
 import { renderReport } from "../src/viz/report.js";
 import type { ProbeRow } from "./probe-readings.js";
@@ -10,30 +11,34 @@ import type { Study } from "./studies.js";
 
 const PROBE_TITLE = "Linear classifiers on frozen features, before and after pretraining";
 
-const metricOf = (rows: readonly Row[]) =>
-  rows.flatMap(({ readings }) => readings).find((one) => one)?.metric ?? "score";
+/** As tables call it, e.g. "PQ". */
+function metricOf(rows: readonly Row[]): string {
+  const name = rows.flatMap(({ readings }) => readings).find((one) => one)?.metric ?? rows[0]?.score;
+  return name === undefined ? "score" : metricNamed(name).label;
+}
 
-/** The rows with one share of the labels, the baseline first. */
-function groupsOf(rows: readonly Row[]): { labels: string; baseline: Row; rows: readonly Row[] }[] {
-  const shares = [...new Set(rows.map(({ labels }) => labels))];
-  return shares.map((labels) => {
-    const group = rows.filter((row) => row.labels === labels);
-    return { labels, baseline: group[0], rows: group };
+/** The rows that are compared with one another, the baseline first: one score, one share of the labels, one family. */
+function groupsOf(rows: readonly Row[]): { labels: string; metric: string; baseline: Row; rows: readonly Row[] }[] {
+  const keyOf = ({ score, labels, arm }: Row) => [score, labels, arm.family].join(" ");
+  return [...new Set(rows.map(keyOf))].map((key) => {
+    const group = rows.filter((row) => keyOf(row) === key);
+    return { labels: group[0].labels, metric: metricOf(group), baseline: group[0], rows: group };
   });
 }
 
 const known = <T>(values: readonly (T | undefined)[]): T[] => values.filter((value) => value !== undefined);
 
 /** One row's numbers: every seed, their mean, and the differences from the baseline with the same seed. */
-function numbersOf(row: Row, baseline: Row) {
+function numbersOf(row: Row, { baseline, metric }: Pick<ReturnType<typeof groupsOf>[number], "baseline" | "metric">) {
   const scores = row.readings.map(lastScore);
   const differences = row === baseline ? [] : paired(scores, baseline.readings.map(lastScore));
-  return { arm: row.arm.name, labels: row.labels, scores, differences };
+  return { metric, arm: row.arm.name, labels: row.labels, scores, differences };
 }
 
 export interface StudyNumbers {
   readonly title: string;
-  readonly metric: string;
+  /** Those of the rows. */
+  readonly metrics: readonly string[];
   readonly seeds: readonly number[];
   readonly rows: readonly ReturnType<typeof numbersOf>[];
   readonly probes: readonly ProbeRow[];
@@ -43,21 +48,26 @@ export const studyNumbers = (
   study: Study,
   rows: readonly Row[],
   { seeds, probes }: Pick<StudyNumbers, "seeds" | "probes">,
-): StudyNumbers => ({
-  title: study.title,
-  metric: metricOf(rows),
-  seeds,
-  probes,
-  rows: groupsOf(rows).flatMap(({ baseline, rows: group }) => group.map((row) => numbersOf(row, baseline))),
-});
+): StudyNumbers => {
+  const groups = groupsOf(rows);
+  return {
+    title: study.title,
+    metrics: [...new Set(groups.map(({ metric }) => metric))],
+    seeds,
+    probes,
+    rows: groups.flatMap((group) => group.rows.map((row) => numbersOf(row, group))),
+  };
+};
 
 /** Of each row: the name, the labels, every seed's score, mean and standard error, and those of the differences. */
-function cellsOf({ seeds, rows }: StudyNumbers): string[][] {
-  const head = ["", "labels", ...seeds.map((seed) => `seed ${seed}`), "mean", "difference"];
+function cellsOf({ seeds, rows, metrics }: StudyNumbers): string[][] {
+  const several = metrics.length > 1;
+  const head = ["", ...(several ? ["score"] : []), "labels", ...seeds.map((seed) => `seed ${seed}`)];
   return [
-    head,
-    ...rows.map(({ arm, labels, scores, differences }) => [
+    [...head, "mean", "difference"],
+    ...rows.map(({ metric, arm, labels, scores, differences }) => [
       arm,
+      ...(several ? [metric] : []),
       labels,
       ...scores.map((score) => score?.toFixed(1) ?? "-"),
       withError(known(scores)),
@@ -79,17 +89,17 @@ function probeCellsOf({ probes }: StudyNumbers): string[][] {
 
 /** Whether a difference is one: at least two standard errors from zero. */
 function verdicts({ rows }: StudyNumbers): string[] {
-  return rows.flatMap(({ arm, labels, differences }) => {
+  return rows.flatMap(({ metric, arm, labels, differences }) => {
     const ratio = Math.abs(mean(differences)) / standardError(differences);
     if (Number.isNaN(ratio)) return [];
     const said = ratio >= 2 ? "a difference" : "no difference that these repeats can tell";
-    return [`${arm}, ${labels} of the labels: ${said} (${ratio.toFixed(1)} standard errors)`];
+    return [`${arm}, ${metric}, ${labels} of the labels: ${said} (${ratio.toFixed(1)} standard errors)`];
   });
 }
 
 export function studyText(study: Study, numbers: StudyNumbers): string {
   return [
-    `${study.title} (${numbers.metric.toUpperCase()} in percent; mean and standard error; differences by seed from the first arm)`,
+    `${study.title} (${numbers.metrics.join(", ")} in percent; mean and standard error; differences by seed from the first arm)`,
     ...textTable(cellsOf(numbers)).map((line) => `  ${line}`),
     ...verdicts(numbers).map((line) => `  ${line}`),
     ...(study.paper ? [`  The paper: ${study.paper}`] : []),
@@ -109,8 +119,7 @@ function commonSteps(readings: readonly Reading[]): number[] {
 
 /** Mean scores over the steps of fine-tuning, and the mean differences from the baseline: early help is not help in the end. */
 function charts(rows: readonly Row[]): Chart[] {
-  const metric = metricOf(rows).toUpperCase();
-  return groupsOf(rows).flatMap(({ labels, baseline, rows: group }) => {
+  return groupsOf(rows).flatMap(({ labels, metric, baseline, rows: group }) => {
     const steps = commonSteps(group.flatMap(({ readings }) => known(readings)));
     if (steps.length < 2) return [];
     const curve = (name: string, valuesAt: (step: number) => readonly number[]) => ({
@@ -151,7 +160,7 @@ export function studyPage(
   });
   return renderReport({
     title: study.title,
-    summary: `${numbers.metric.toUpperCase()} in percent, mean and standard error over ${numbers.seeds.length} seeds; differences by seed from the first arm.`,
+    summary: `${numbers.metrics.join(", ")} in percent, mean and standard error over ${numbers.seeds.length} seeds; differences by seed from the first arm.`,
     facts: study.paper ? [["The paper", study.paper]] : [],
     sections: [
       {

@@ -22,8 +22,11 @@ export interface Run {
 /** As a person would type it. */
 export const commandLine = ({ command, out, arguments: rest }: Run): string =>
   ["npx", "mask-jepa", command, ...rest, "--out", out]
-    .map((word) => (/[\s%*]/.test(word) ? `'${word}'` : word))
+    .map((word) => (UNSAFE.test(word) ? `'${word}'` : word))
     .join(" ");
+
+/** What a shell makes something of. */
+const UNSAFE = /[^\w./:=,@+-]/;
 
 /** Says of a run that it came to its end; beside the run's folder, which is the product's. */
 const mark = ({ out }: Run) => `${out}.ended`;

@@ -1,5 +1,6 @@
 /** @file The comparisons of the Mask-JEPA paper (arXiv 2407.10733): what each of its tables varies, as differences of settings. */
 
+import { FAMILY_NAMES, type FamilyName, familyOf } from "../src/families/families.js";
 import { MODEL_PARTS, type ModelPart } from "../src/families/family.js";
 import type { PretrainSettings } from "../src/pretrain/settings.js";
 
@@ -20,14 +21,18 @@ export interface Arm {
   readonly pretraining?: Pretraining;
   /** Parts of it that fine-tuning begins with. */
   readonly parts: readonly ModelPart[];
+  /** What is fine-tuned, where that is not what is pretrained. */
+  readonly family?: FamilyName;
 }
 
 export interface Study {
   readonly title: string;
   /** Settings of every pretraining of this study, beside the base's. */
   readonly sets?: readonly string[];
-  /** The first arm is what the others are compared with. */
+  /** The first arm of a family is what its others are compared with. */
   readonly arms: readonly Arm[];
+  /** Scores as they are logged, a table each; the one that decides, if absent. */
+  readonly scores?: readonly string[];
   /** Shares of the labels, where the table varies them. */
   readonly labels?: readonly string[];
   /** What the paper says, for the reader of the table. */
@@ -55,7 +60,19 @@ function varied(name: string, ...sets: string[]): Arm {
   return whole(name, { name: sets.join(",").replaceAll("pretrain.", ""), sets });
 }
 
+const RANDOM: Arm = { name: "random weights", parts: [] };
+
 const STUDIES = {
+  table1: ({ settings: { backbone } }: Base): Study => ({
+    title: "Table 1: one pretraining, every architecture",
+    arms: FAMILY_NAMES.flatMap((family) => {
+      const { title } = familyOf({ family });
+      const without = backbone.weights === null ? RANDOM : BACKBONE_ONLY;
+      return [without, MASK_JEPA].map((arm) => ({ ...arm, family, name: `${title}, ${arm.name}` }));
+    }),
+    scores: ["pq", "apPan", "miouPan"],
+    paper: "Pretrained in Mask2Former; every architecture gains from the same weights.",
+  }),
   table4: (): Study => ({
     title: "Table 4: few labels",
     arms: [BACKBONE_ONLY, MASK_JEPA],
@@ -113,7 +130,7 @@ const STUDIES = {
   tableJ: (): Study => ({
     title: "Table J: from random weights",
     sets: ["backbone.weights=null", "backbone.frozen=false", "model.norm=group"],
-    arms: [{ name: "random weights", parts: [] }, MASK_JEPA],
+    arms: [RANDOM, MASK_JEPA],
   }),
   tableK: ({ images }: Base): Study => ({
     title: "Table K: images of the pretraining",

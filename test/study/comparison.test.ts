@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { FAMILY_NAMES } from "../../src/families/families.js";
+import { resolveSettings as finetuneSettings } from "../../src/finetune/settings-resolution.js";
 import { PRESETS } from "../../src/pretrain/presets.js";
 import { resolveSettings } from "../../src/pretrain/settings-resolution.js";
 import { cellsOf, type Regime } from "../../study/comparison.js";
@@ -60,4 +62,19 @@ test("without a pretraining the model is the one that is pretrained elsewhere in
   const [random] = cells("tableJ");
   expect(random.pretraining).toBeUndefined();
   expect(random.finetuning.arguments).toContain(`model.backbone=${JSON.stringify(PRESETS.tiny.model.backbone)}`);
+});
+
+test("every architecture begins with the same pretraining, and without it has the same sizes", () => {
+  const all = cells("table1").filter(({ seed, labels }) => seed === 0 && labels === "100%");
+  expect(all.map(({ arm }) => arm.family)).toEqual(FAMILY_NAMES.flatMap((family) => [family, family]));
+  expect(new Set(all.flatMap(({ pretraining }) => pretraining?.out ?? [])).size).toBe(1);
+  for (const { arm, pretraining, finetuning } of all) {
+    if (pretraining) expect(finetuning.arguments.join(" ")).toContain(`--family ${arm.family}`);
+    const given = finetuning.arguments.filter(
+      (_, i, words) => words[i - 1] === "--set" && words[i].startsWith("model."),
+    );
+    if (pretraining) continue;
+    const { model } = finetuneSettings({ preset: "scenes", sets: given });
+    expect(model).toMatchObject({ family: arm.family, hiddenDim: PRESETS.tiny.model.hiddenDim });
+  }
 });
