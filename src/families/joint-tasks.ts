@@ -52,7 +52,7 @@ const article = (task: Task) => (task === "instance" ? "an" : "a");
  */
 export function textsFor(
   task: Task,
-  objects: readonly Target[],
+  objects: readonly Pick<Target, "label">[],
   classes: readonly ClassFacts[],
   rows: number,
 ): string[] {

@@ -14,7 +14,7 @@ import { type PixelDecoderOutput, pixelDecoder } from "../models/pixel-decoder.j
 import { taskQueries, taskToken } from "../models/task-queries.js";
 import { headsOfText, logitScale, type TextEncoderOptions, textRows } from "../models/text-encoder.js";
 import { textInputs, textsAmong, textValues } from "../models/text-inputs.js";
-import { clipVocabulary } from "../models/text-tokens.js";
+import { clipVocabulary, endOf, tokensOf } from "../models/text-tokens.js";
 import { learnedPosition, transformerDecoder } from "../models/transformer-decoder.js";
 import type { Dropout } from "../nn/dropout.js";
 import { layerNorm } from "../nn/layers.js";
@@ -39,6 +39,8 @@ export interface OneFormerOptions extends Mask2FormerOptions {
   readonly dropout: number;
   /** Of training alone. */
   readonly texts: TextEncoderOptions & {
+    /** Tokens that the texts of the data's classes have at most, where they are known: the others are not computed. */
+    readonly longest?: number;
     /** Weight of the contrast of images and texts; 0 for none. */
     readonly weight: number;
     /** What the cosines are divided by at first. */
@@ -165,10 +167,19 @@ const textSizes = ({ transformerDecoder: { queries, classes }, texts }: OneForme
   images,
   rows: queries - texts.context,
   different: classes + TASKS.length,
-  length: texts.length,
+  length: texts.longest ?? texts.length,
 });
 
 const training: Training<OneFormerOptions> = {
+  async fit(model, classes) {
+    if (model.texts.weight === 0) return model;
+    const vocabulary = await clipVocabulary();
+    const { length } = model.texts;
+    const all = classes.map((_, label) => ({ label }));
+    const texts = TASKS.flatMap((task) => textsFor(task, all, classes, classes.length + 1));
+    const longest = Math.max(...texts.map((text) => 1 + endOf(tokensOf(text, length, vocabulary))));
+    return { ...model, texts: { ...model.texts, longest } };
+  },
   inputs: (model, shape) =>
     new Map<string, OwnInput>([
       [TASK, { dtype: "float32", shape: [shape.images, TASK_LENGTH] }],

@@ -61,6 +61,8 @@ export interface DrawnBatch {
 
 /** What a family adds to the network while it trains. */
 export interface Training<Model> {
+  /** The model with the room in its inputs that these classes take; absent where that does not depend on them. */
+  fit?(model: Model, classes: readonly ClassFacts[]): Promise<Model>;
   /** Inputs of a micro-batch by name. */
   inputs(model: Model, shape: MicroBatchShape): ReadonlyMap<string, OwnInput>;
   draw(model: Model, batch: TrainingBatch): DrawnBatch | Promise<DrawnBatch>;

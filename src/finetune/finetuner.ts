@@ -10,7 +10,7 @@ import { Trainer, type TrainerOptions, type TrainerReport } from "../train/train
 import type { TrainingState } from "../train/training-state.js";
 import { type Normalisers, normalisersOf, normalisersOfGiven, type PointDraws } from "./criterion-options.js";
 import { pointDraws } from "./draws.js";
-import { type LabelledBatchOnDevice, Segmentation, type SegmentationOptions } from "./segmentation.js";
+import { fittedTo, type LabelledBatchOnDevice, Segmentation, type SegmentationOptions } from "./segmentation.js";
 
 export interface FinetunerOptions extends SegmentationOptions, TrainerOptions {
   /** Of the data, as many as the architecture has. */
@@ -39,9 +39,10 @@ export class Finetuner {
    */
   static async create(
     runtime: Runtime,
-    options: FinetunerOptions,
+    given: FinetunerOptions,
     start: (declared: ReadonlyMap<string, Declaration>) => Promise<TrainingState>,
   ): Promise<Finetuner> {
+    const options = await fittedTo(given, given.classes);
     const objective = await Segmentation.create(runtime, options);
     const initial = await start(objective.weights.declarations);
     const trainer = await Trainer.create(runtime, objective, options, initial);

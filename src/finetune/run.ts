@@ -25,6 +25,7 @@ import { modelState } from "../weights/model-description.js";
 import { createFinetuner, describeModel, segmentationOptions, trainingView } from "./composition.js";
 import { planFinetuning } from "./dry-run.js";
 import type { StepReport } from "./finetuner.js";
+import { fittedTo } from "./segmentation.js";
 import { type FinetuneSettings, stepSizeOf } from "./settings.js";
 import { toYaml } from "./settings-resolution.js";
 import { identityOf, openTrainingData, type TrainingData } from "./training-data.js";
@@ -53,7 +54,8 @@ export async function runFinetuning(options: FinetuneOptions): Promise<LoopOutco
     const { length, classes } = data.train;
     const print = (text: string) => reporter.say(text);
     print(toYaml(settings));
-    const plan = planFinetuning(segmentationOptions(settings, classes.length), settings.optim, settings.run.batch);
+    const planned = await fittedTo(segmentationOptions(settings, classes.length), classes);
+    const plan = planFinetuning(planned, settings.optim, settings.run.batch);
     await printEstimates(plan, { ...settings.run, steps: stepsOf(settings.run, length) }, print);
     return { step: 0, steps: 0, interrupted: false };
   }

@@ -6,7 +6,7 @@ import type { Grid } from "../core/tensor-data.js";
 import { dropPathOf, KEEP } from "../families/drop-path.js";
 import { type Architecture, familyOf, sizesOf } from "../families/families.js";
 import type { ModelPart } from "../families/family.js";
-import type { DrawnBatch } from "../families/training.js";
+import type { ClassFacts, DrawnBatch } from "../families/training.js";
 import { toOnnx } from "../onnx/emit.js";
 import type { Program, Runtime } from "../runtime/contract.js";
 import { LaneBuffers } from "../train/lane-buffers.js";
@@ -43,6 +43,16 @@ interface Programs {
   readonly forward: Program;
   readonly backward: Program;
   readonly criterion: CriterionPrograms;
+}
+
+/** The same with the model as it trains for these classes. */
+export async function fittedTo<T extends Pick<SegmentationOptions, "architecture">>(
+  options: T,
+  classes: readonly ClassFacts[],
+): Promise<T> {
+  const { architecture } = options;
+  const fitted = await familyOf(architecture).training?.fit?.(architecture, classes);
+  return fitted ? { ...options, architecture: fitted } : options;
 }
 
 /** The criterion of a model's predictions. */

@@ -17,7 +17,7 @@ export interface TextEncoderOptions {
   /** Of the text transformer. */
   readonly width: number;
   readonly layers: number;
-  /** Tokens of a text. */
+  /** Tokens of a text at most. */
   readonly length: number;
   /** Learned rows behind those of the texts. */
   readonly context: number;
@@ -25,9 +25,9 @@ export interface TextEncoderOptions {
 
 /** Some texts, each once. */
 export interface Texts {
-  /** Tokens of T texts, int64 [T, length]. */
+  /** Tokens of T texts, int64 [T, L]: all up to the mark of the end, which does not see what is behind it. */
   readonly tokens: Tensor;
-  /** [T, length, 1]: 1 at the mark of the end of a text, which has seen all of it. */
+  /** [T, L, 1]: 1 at the mark of the end of a text, which has seen all of it. */
   readonly ends: Tensor;
 }
 
@@ -40,12 +40,12 @@ const BLOCKED = -1e30;
 /** Parameters under text_encoder: [T, width]. */
 export function textEncoder(p: Scope, { tokens, ends }: Texts, { width, layers, length }: TextEncoderOptions): Tensor {
   const { graph } = tokens;
-  const [texts] = tokens.shape;
+  const [texts, read] = tokens.shape;
   const table = p.in("token_embedding").parameter("weight", [VOCABULARY_SIZE, width], normal(0.02), { decay: false });
   const positions = p.parameter("positional_embedding", [length, width], normal(0.01));
-  const rows = g.gather(table, g.reshape(tokens, [texts * length]));
-  let x = g.add(g.reshape(rows, [texts, length, width]), positions);
-  const bias = causal(graph, length);
+  const rows = g.gather(table, g.reshape(tokens, [texts * read]));
+  let x = g.add(g.reshape(rows, [texts, read, width]), g.slice(positions, 0, 0, read));
+  const bias = causal(graph, read);
   for (let i = 0; i < layers; i++) {
     const input = x;
     // One text transformer sees the texts of all images: its activations would take more than those of an image.

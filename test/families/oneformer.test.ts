@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TensorData } from "../../src/core/tensor-data.js";
 import { exportModel } from "../../src/export/export-model.js";
-import { oneFormer } from "../../src/families/oneformer.js";
+import { type OneFormerOptions, oneFormer } from "../../src/families/oneformer.js";
 import { architectureOf, describeModel } from "../../src/finetune/composition.js";
 import { PRESETS } from "../../src/finetune/presets.js";
 import { buildTraining } from "../../src/finetune/programs.js";
@@ -143,12 +143,12 @@ describe("training and answers", () => {
   afterAll(() => runtime.dispose());
 
   test("learns a batch by heart, images and texts", async () => {
-    const settings = smallestOf("oneformer", "model.dropout=0", "optim.lr=0.002", "optim.warmup=0", "run.steps=60");
+    const settings = smallestOf("oneformer", "model.dropout=0", "optim.lr=0.003", "optim.warmup=0", "run.steps=60");
     const finetuner = await createFinetuner(runtime, settings);
     const images = randomBatch(settings, 0);
     const targets = [2, 1, 3, 2].map((count) => squares(settings, count));
     const losses: { loss: number; contrastive: number }[] = [];
-    for (let step = 0; step < 30; step++) {
+    for (let step = 0; step < 20; step++) {
       const { loss, loss_contrastive: contrastive } = (await finetuner.step(step, images, targets)).losses;
       losses.push({ loss, contrastive });
     }
@@ -184,9 +184,23 @@ describe("training and answers", () => {
   });
 });
 
+test("a training has room for the longest text of its classes", async () => {
+  const model = architectureOf(smallestOf("oneformer"), 4) as OneFormerOptions & ReturnType<typeof architectureOf>;
+  const lengthOf = async (...names: string[]) => {
+    const fitted = await oneFormer.training!.fit!(
+      model,
+      names.map((name) => ({ name, isThing: true })),
+    );
+    return oneFormer.training!.inputs(fitted, { images: 2, size: [64, 64] }).get("text tokens")?.shape[1];
+  };
+  expect(await lengthOf("car", "dog")).toBe(7); // <start> a photo with a car <end>
+  expect(await lengthOf("car", "traffic light")).toBe(8);
+  expect(await lengthOf("one two three four five six seven eight nine ten")).toBe(16); // model.textTokens
+});
+
 test("a training draws what each image is to be, the same whatever the micro-batches", async () => {
   const settings = smallestOf("oneformer", "model.dropout=0.5");
-  const model = architectureOf(settings, 4) as Parameters<NonNullable<typeof oneFormer.training>["draw"]>[0];
+  const model = architectureOf(settings, 4) as OneFormerOptions & ReturnType<typeof architectureOf>;
   const objects = [3, 1, 5, 2].map((count) => squares(settings, count));
   const batch = { seed: 0, step: 2, objects, classes: CLASSES, task: "panoptic" as const, size: settings.data.crop };
   const drawn = await oneFormer.training!.draw(model, batch);

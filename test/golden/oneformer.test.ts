@@ -6,7 +6,7 @@ import type { DrawnBatch } from "../../src/families/training.js";
 import { normalisersOf } from "../../src/finetune/criterion-options.js";
 import { Segmentation } from "../../src/finetune/segmentation.js";
 import { textValues } from "../../src/models/text-inputs.js";
-import { clipVocabulary } from "../../src/models/text-tokens.js";
+import { clipVocabulary, endOf, tokensOf } from "../../src/models/text-tokens.js";
 import type { Runtime } from "../../src/runtime/contract.js";
 import { createRuntime } from "../../src/runtime/create-runtime.js";
 import { reportDifferences } from "../support/tensor-comparison.js";
@@ -53,11 +53,13 @@ describe(`a whole official OneFormer: ${name}`, async () => {
     expect(matches.size).toBe(golden.results.filter(({ name }) => name.startsWith("match/")).length);
   });
 
-  test("losses of predictions and texts, and their gradients", async () => {
+  test("losses of predictions and texts, and their gradients, with no more tokens than the texts have", async () => {
     const texts = golden.explicit<string[][]>("texts");
-    const { queries, classes } = architecture.transformerDecoder;
-    const sizes = { images: 2, rows: texts[0].length, different: classes + 3, length: 77 };
     const vocabulary = await clipVocabulary();
+    const longest = Math.max(...texts.flat().map((text) => 1 + endOf(tokensOf(text, 77, vocabulary))));
+    const trained = { ...architecture, texts: { ...architecture.texts, longest } };
+    const { queries, classes } = architecture.transformerDecoder;
+    const sizes = { images: 2, rows: texts[0].length, different: classes + 3, length: longest };
     const drawn: DrawnBatch = {
       objects: targets,
       given: new Map(),
@@ -65,7 +67,7 @@ describe(`a whole official OneFormer: ${name}`, async () => {
         new Map<string, TensorData["data"]>([["task", taskInput(tasks)], ...textValues(texts, sizes, vocabulary)]),
     };
     const counts = targets.map(({ length }) => length);
-    const objective = await Segmentation.create(runtime, { architecture, criterion, microBatch: 2, size });
+    const objective = await Segmentation.create(runtime, { architecture: trained, criterion, microBatch: 2, size });
     const allocated = (shape: readonly number[]) => runtime.allocate("float32", shape);
     const online = new Map([...weights].map(([key, { shape }]) => [key, allocated(shape)]));
     for (const [key, tensor] of online) await tensor.write(weights.get(key) as TensorData<"float32">);
