@@ -13,6 +13,7 @@ import { learnedContent, learnedPosition, transformerDecoder } from "../../src/m
 import { rowPicker } from "../../src/nn/pick-rows.js";
 import { asInputs, type Binding, Parameters } from "../../src/nn/scope.js";
 import type { GoldenCase } from "./case.js";
+import { decoderOptionsOf, namedPredictions } from "./masked-decoder.js";
 import { detrDecoderOf, fpnPixelDecoderOf } from "./maskformer-models.js";
 import { oneFormerDecoderOf, oneFormerTextOf } from "./oneformer-models.js";
 
@@ -146,33 +147,14 @@ function pixelDecoderOf({ graph, golden, variant, input }: Frame): Outputs {
 }
 
 function transformerDecoderOf({ graph, golden, input }: Frame): Outputs {
-  const layers = golden.setting("dec_layers");
-  const options = {
-    hiddenDim: golden.setting("hidden_dim"),
-    maskDim: golden.setting("mask_dim"),
-    queries: golden.setting("num_queries"),
-    layers,
-    classes: golden.setting("num_classes"),
-    heads: golden.setting("nheads"),
-    feedForwardDim: golden.setting("dim_feedforward"),
-    preNorm: golden.hyper.pre_norm as boolean,
-  };
+  const options = { ...decoderOptionsOf(golden), preNorm: golden.hyper.pre_norm as boolean };
   const scope = new Parameters(asInputs(graph)).root;
   const maskFeatures = input("mask_features");
   const queries = () => ({
     content: learnedContent(scope, maskFeatures.shape[0], options),
     position: learnedPosition(scope, options),
   });
-  const predictions = transformerDecoder(scope, ["x.0", "x.1", "x.2"].map(input), maskFeatures, options, queries);
-  const named = predictions.map(({ logits, masks, blocked }, i) => {
-    const prefix = i < layers ? `aux_outputs.${i}.` : "";
-    return {
-      [`${prefix}pred_logits`]: logits,
-      [`${prefix}pred_masks`]: masks,
-      [`attn_mask_blocked_count.${i}`]: blocked,
-    };
-  });
-  return Object.assign({}, ...named);
+  return namedPredictions(transformerDecoder(scope, ["x.0", "x.1", "x.2"].map(input), maskFeatures, options, queries));
 }
 
 export const PLAIN: Variant = { name: "as it is" };

@@ -13,6 +13,7 @@ import { learnedPosition, transformerDecoder } from "../../src/models/transforme
 import { layerNorm } from "../../src/nn/layers.js";
 import { asInputs, Parameters } from "../../src/nn/scope.js";
 import type { GoldenCase } from "./case.js";
+import { decoderOptionsOf, namedPredictions } from "./masked-decoder.js";
 import type { Frame, Outputs } from "./models.js";
 
 const VOCABULARY = await clipVocabulary();
@@ -22,16 +23,7 @@ export const tasksOf = (golden: GoldenCase, name: string): Task[] =>
   golden.explicit<string[]>(name).map((text) => TASKS.find((task) => text.endsWith(task))!);
 
 export function oneFormerDecoderOf({ graph, golden, input }: Frame): Outputs {
-  const layers = golden.setting("dec_layers");
-  const options = {
-    hiddenDim: golden.setting("hidden_dim"),
-    maskDim: golden.setting("mask_dim"),
-    queries: golden.setting("num_queries"),
-    layers,
-    classes: golden.setting("num_classes"),
-    heads: golden.setting("nheads"),
-    feedForwardDim: golden.setting("dim_feedforward"),
-  };
+  const options = decoderOptionsOf(golden);
   const { root } = new Parameters(asInputs(graph));
   const scope = root.in("predictor");
   const tasks = tasksOf(golden, "task_strings");
@@ -47,22 +39,12 @@ export function oneFormerDecoderOf({ graph, golden, input }: Frame): Outputs {
   const queries = () => ({ content, position: positions });
   const predictions = transformerDecoder(scope, ["x.0", "x.1", "x.2"].map(input), maskFeatures, options, queries);
   const [images, all, width] = content.shape;
-  const named = predictions.map(({ logits, masks, blocked }, i) => {
-    const prefix = i < layers ? `aux_outputs.${i}.` : "";
-    return {
-      [`${prefix}pred_logits`]: logits,
-      [`${prefix}pred_masks`]: masks,
-      [`attn_mask_blocked_count.${i}`]: blocked,
-    };
-  });
-  return Object.assign(
-    {
-      task_mlp_out: token,
-      class_transformer_out: g.reshape(g.slice(content, 1, 0, all - 1), [1, images, all - 1, width]),
-      contrastive_logits: content,
-    },
-    ...named,
-  );
+  return {
+    task_mlp_out: token,
+    class_transformer_out: g.reshape(g.slice(content, 1, 0, all - 1), [1, images, all - 1, width]),
+    contrastive_logits: content,
+    ...namedPredictions(predictions),
+  };
 }
 
 /** Texts of the case as constants of a graph. */
