@@ -9,6 +9,8 @@ const ALONE = [
   "test/checkpoint/{fuzz,hub,kill}.test.ts",
   "test/evaluate/evaluate.test.ts",
   "test/data/fuzz-labels.test.ts",
+  "test/docs/pages.test.ts",
+  "test/export/onnx/export-onnx.test.ts",
   "test/run/stop-request.test.ts",
 ];
 
