@@ -14,7 +14,7 @@ import { type PixelDecoderOutput, pixelDecoder } from "../models/pixel-decoder.j
 import { taskQueries, taskToken } from "../models/task-queries.js";
 import { headsOfText, logitScale, type TextEncoderOptions, textRows } from "../models/text-encoder.js";
 import { textInputs, textsAmong, textValues } from "../models/text-inputs.js";
-import { clipVocabulary, endOf, tokensOf } from "../models/text-tokens.js";
+import { clipVocabulary, endOf, tokensOf, VOCABULARY_SIZE } from "../models/text-tokens.js";
 import { learnedPosition, transformerDecoder } from "../models/transformer-decoder.js";
 import type { Dropout } from "../nn/dropout.js";
 import { layerNorm } from "../nn/layers.js";
@@ -24,13 +24,21 @@ import type { Family } from "./family.js";
 import { drawTasks, objectsFor, textsFor } from "./joint-tasks.js";
 import {
   MASK2FORMER_FIELDS,
+  MASK2FORMER_LEAST,
   MASK2FORMER_USUAL,
   type Mask2FormerEncoder,
   type Mask2FormerOptions,
   mask2former,
   mask2formerModel,
 } from "./mask2former.js";
-import { commonConflicts, type ModelFrame, type Recipe, type TrainingSizes, type ValuesOf } from "./settings.js";
+import {
+  commonConflicts,
+  type LeastNumbers,
+  type ModelFrame,
+  type Recipe,
+  type TrainingSizes,
+  type ValuesOf,
+} from "./settings.js";
 import type { MicroBatchShape, OwnInput, Training } from "./training.js";
 
 export interface OneFormerOptions extends Mask2FormerOptions {
@@ -72,6 +80,17 @@ const USUAL: OneFormerSettings = {
   promptContext: 16,
   contrastiveWeight: 0.5,
   temperature: 0.07,
+};
+
+/** Mask2Former's, and the matrices of the class transformer and of the text branch. */
+const LEAST: LeastNumbers<OneFormerSettings> = {
+  weights(settings) {
+    const { hiddenDim: c, decoderFfn, classLayers, textLayers, textWidth, contrastiveWeight } = settings;
+    const width = textWidth ?? c;
+    const texts = contrastiveWeight > 0 ? width * (VOCABULARY_SIZE + 12 * textLayers * width) : 0;
+    return MASK2FORMER_LEAST.weights(settings) + classLayers * (8 * c * c + 2 * c * decoderFfn) + texts;
+  },
+  activations: MASK2FORMER_LEAST.activations,
 };
 
 function* conflicts(model: OneFormerSettings, training?: TrainingSizes): Generator<Conflict> {
@@ -255,7 +274,7 @@ export const oneFormer: Family<OneFormerSettings, Mask2FormerEncoder, OneFormerO
     official: "oneformer",
     huggingface: { layout: "huggingface-oneformer", architecture: "OneFormerForUniversalSegmentation" },
   },
-  settings: { ...mask2former.settings, fields: FIELDS, usual: USUAL, conflicts, model },
+  settings: { ...mask2former.settings, fields: FIELDS, usual: USUAL, conflicts, model, least: LEAST },
   recipes: RECIPES,
   pretrains: false, // pretraining has no tasks: its weights are Mask2Former's
   pixelDecoder: (p, maps, options, inputs) => pixels(p, maps, options, dropoutOf(inputs)),

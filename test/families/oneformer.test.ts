@@ -21,6 +21,7 @@ import { temporaryDirectory } from "../support/temporary-directory.js";
 import { createFinetuner, randomBatch, smallestOf, squares } from "../support/tiny-finetuning.js";
 import { tinyWeights } from "../support/tiny-model.js";
 
+const PARTS = ["backbone", "pixel-decoder", "transformer-decoder"] as const;
 const CLASSES = ["person", "car", "sky", "road"].map((name, i) => ({
   id: i,
   name,
@@ -107,7 +108,13 @@ describe("weights", () => {
     expect(bitsOf(kept)).toEqual(bitsOf(expected));
     expect(read.architecture).toMatchObject({ family: "oneformer", classTransformer: { layers: 1 } });
     expect(read.architecture.transformerDecoder).toMatchObject({ queries: 8, layers: 2, feedForwardDim: 32 });
-    if (to === "huggingface") expect([...read.weights.keys()].some((key) => key.startsWith("text_"))).toBe(false);
+    const start = await weightsFrom(
+      { location: out, parts: PARTS, family: "oneformer", classRule: "same", seed: 0, reporter: recordedReporter() },
+      declarations,
+    );
+    const absent = [...weights.keys()].filter((key) => !expected.has(key) && key !== "criterion.logit_scale");
+    expect(start.fresh).toEqual(absent);
+    expect(absent.every((key) => /^(text_encoder|text_projector|prompt_ctx)\./.test(key))).toBe(true);
   });
 
   test("of a Mask2Former go over but for what tasks are asked with, and the log says so", async () => {
@@ -115,10 +122,8 @@ describe("weights", () => {
     const location = join(temporaryDirectory(), "run");
     await saveTrainedModel(location, { ...other, weights: tinyWeights(1, other.architecture) }, 5);
     const { declarations } = buildTraining(architectureOf(smallestOf("oneformer"), 4), 2, [64, 64]).weights;
-    const parts = ["backbone", "pixel-decoder", "transformer-decoder"] as const;
-    const reporter = recordedReporter();
     const start = await weightsFrom(
-      { location, parts, family: "oneformer", classRule: "same", seed: 0, reporter },
+      { location, parts: PARTS, family: "oneformer", classRule: "same", seed: 0, reporter: recordedReporter() },
       declarations,
     );
     const taken = (pattern: RegExp) => start.loaded.filter((name) => pattern.test(name)).length;
