@@ -58,6 +58,11 @@ export async function weightsFrom(
   const sameCount = [...declared.values()].every(
     ({ name, shape }) => !classRows.test(name) || `${stored.shapes.get(name)}` === `${shape}`,
   );
+  // An architecture may have another number of queries than the one that it starts from: then they start fresh.
+  const resized = [...declared.values()].filter(({ name, shape }) => {
+    const found = stored.shapes.get(name);
+    return isOther && fresh.test(name) && found && `${found}` !== `${shape}`;
+  });
   const names = assumed.has("names") ? undefined : description?.classes.map(({ name }) => name);
   const sameNames = !names || !classes || names.join("\n") === classes.join("\n");
   const start = takeOver(stored, declared, {
@@ -65,7 +70,10 @@ export async function weightsFrom(
     parts: alike,
     optional: [...trainingOnly, ...(isWhole && !isOther ? [] : [fresh])],
     ignored: [...trainingOnly, ...(isOther ? [other.fresh] : [])],
-    fresh: classRule === "same" && sameCount && sameNames ? [] : [classRows],
+    fresh: [
+      ...(classRule === "same" && sameCount && sameNames ? [] : [classRows]),
+      ...resized.map(({ name }) => new RegExp(`^${name.replaceAll(".", "\\.")}$`)),
+    ],
     absent: "Take other parts (--from-parts).",
     misfit: "Take the model that the weights are of: a preset of that model, or model.* alike.",
     seed,

@@ -121,7 +121,8 @@ describe("weights", () => {
     const other = describeModel(smallestOf("mask2former"), { task: "panoptic", classes: CLASSES });
     const location = join(temporaryDirectory(), "run");
     await saveTrainedModel(location, { ...other, weights: tinyWeights(1, other.architecture) }, 5);
-    const { declarations } = buildTraining(architectureOf(smallestOf("oneformer"), 4), 2, [64, 64]).weights;
+    const settings = smallestOf("oneformer", "decoder.queries=9"); // one more
+    const { declarations } = buildTraining(architectureOf(settings, 4), 2, [64, 64]).weights;
     const start = await weightsFrom(
       { location, parts: PARTS, family: "oneformer", classRule: "same", seed: 0, reporter: recordedReporter() },
       declarations,
@@ -132,6 +133,8 @@ describe("weights", () => {
     );
     expect(taken(/^sem_seg_head\.predictor\.transformer_/)).toBeGreaterThan(20);
     expect(start.fresh.filter((name) => name.startsWith("backbone."))).toEqual([]);
+    expect(start.fresh).toContain("sem_seg_head.predictor.query_embed.weight");
+    expect(taken(/class_embed/)).toBe(2);
     const log = describeStart(start, "oneformer");
     for (const fresh of ["task_mlp", "text_encoder", "prompt_ctx", "sem_seg_head.predictor.class_transformer"]) {
       expect(log).toContain(fresh);
