@@ -192,7 +192,7 @@ export const MODELS: readonly GoldenModel[] = [
   { name: "05_transformer_decoder_fullmask", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },
   { name: "05_transformer_decoder_inputproj_prenorm", build: transformerDecoderOf, variants: [PLAIN, tiles(4096)] },
   { name: "05_transformer_decoder_small", build: transformerDecoderOf, variants: [PLAIN, tiles(1024)] },
-  { name: "10_oneformer_decoder", build: oneFormerDecoderOf, variants: [PLAIN, tiles(4096)] },
+  { name: "10_oneformer_decoder", build: oneFormerDecoderOf, variants: [PLAIN] },
   { name: "10_oneformer_decoder_no_task_norm", build: oneFormerDecoderOf, variants: [PLAIN] },
   { name: "10_oneformer_text", build: oneFormerTextOf, variants: [PLAIN] },
   { name: "12_maskformer_pixel_decoder_fpn", build: fpnPixelDecoderOf, variants: [PLAIN] },
