@@ -1,6 +1,7 @@
 /** @file `config.json` of transformers' `OneFormerForUniversalSegmentation` (its models/oneformer/). */
 
 import type { JsonObject } from "../checkpoint/checkpoint.js";
+import { InputError } from "../core/errors.js";
 import type { Shape } from "../core/tensor-data.js";
 import { TASK_LENGTH } from "../families/oneformer.js";
 import { pixelDecoderSizes } from "../weights/mask2former-sizes.js";
@@ -17,6 +18,11 @@ export function oneformerConfig(shapes: ReadonlyMap<string, Shape>, source: stri
   const sizes = oneformerSizes(known);
   const pixelDecoder = pixelDecoderSizes(known);
   const heads = requirePoints(pixelDecoder, facts, source);
+  if (pixelDecoder.maskDim !== pixelDecoder.hiddenDim) {
+    const expected = "a OneFormer that transformers can express: masks' features as wide as the pixel decoder";
+    const found = `${pixelDecoder.maskDim} and ${pixelDecoder.hiddenDim} channels (model.maskDim, model.hiddenDim)`;
+    throw new InputError({ where: source, expected, found });
+  }
   const { criterion, dropout } = facts;
   return {
     model_type: "oneformer",

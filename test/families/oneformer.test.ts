@@ -117,6 +117,14 @@ describe("weights", () => {
     expect(absent.every((key) => /^(text_encoder|text_projector|prompt_ctx)\./.test(key))).toBe(true);
   });
 
+  test("of a model with masks' features of another width are none that Hugging Face can express", async () => {
+    const other = described("model.hiddenDim=64", "model.normGroups=32", "model.maskDim=48");
+    const run = join(temporaryDirectory(), "run");
+    await saveTrainedModel(run, { ...other, weights: tinyWeights(1, other.architecture) }, 5);
+    const exported = exportModel({ checkpoint: run, to: "huggingface", out: join(run, "out") });
+    await expect(exported).rejects.toThrow(/as wide as the pixel decoder.*found 48 and 64 channels/);
+  });
+
   test("of a Mask2Former go over but for what tasks are asked with, and the log says so", async () => {
     const other = describeModel(smallestOf("mask2former"), { task: "panoptic", classes: CLASSES });
     const location = join(temporaryDirectory(), "run");
