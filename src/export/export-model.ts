@@ -1,6 +1,5 @@
 /** @file Weights from anywhere for the original code and for other programs. */
 
-import { basename, dirname } from "node:path";
 import { type ReadOptions, readWeights } from "../checkpoint/read-weights.js";
 import { SILENT } from "../core/reporter.js";
 import { familyOf } from "../families/families.js";
@@ -9,6 +8,7 @@ import { ownMetadata } from "../weights/own-facts.js";
 import type { ModelFacts } from "./model-facts.js";
 import { type SavedWeights, type SaveOptions, saveWeights } from "./save-weights.js";
 import { targetNamed } from "./targets.js";
+import { placeOf } from "./weights-output.js";
 
 export interface ExportOptions extends Omit<SaveOptions, "inputs" | "source" | "facts">, ReadOptions {
   /** A run, a checkpoint, a file of any known format, a folder as Hugging Face saves it, or `hf:owner/name`. */
@@ -37,9 +37,6 @@ function factsOf({ description, assumed }: KnownModel): ModelFacts {
 const metadataOf = ({ backbone, decoders, description, assumed }: KnownModel, family: string | undefined) =>
   assumed.size > 0 ? {} : ownMetadata({ ...backbone, ...decoders }, description, family);
 
-/** The folder of a run's checkpoints; of a checkpoint that stands alone itself. */
-const checkpointsAround = (path: string) => (basename(dirname(path)) === "checkpoints" ? dirname(path) : path);
-
 /**
  * Writes the weights of a model, of a pretraining run, or of a backbone under a target's names, with the buffers that
  * the target's own files hold.
@@ -60,7 +57,7 @@ export async function exportModel({
   const buffers = targetNamed(options.to).buffers?.(stored.tensors, facts) ?? [];
   return saveWeights(out, new Map([...stored.tensors, ...buffers]), {
     ...options,
-    inputs: [stored.run ? checkpointsAround(stored.path) : stored.path],
+    inputs: [placeOf(stored)],
     source: checkpoint,
     facts,
     metadata: (family) => metadataOf(known, family),

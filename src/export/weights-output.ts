@@ -1,7 +1,8 @@
 /** @file Where converted weights go: in a form that the other side reads, and over nothing that is to stay. */
 
 import { realpath, stat } from "node:fs/promises";
-import { dirname, extname, join, resolve } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
+import type { StoredWeights } from "../checkpoint/read-weights.js";
 import { InputError } from "../core/errors.js";
 import { exists } from "../io/atomic-file.js";
 import { makeFolder } from "../io/folder.js";
@@ -91,6 +92,11 @@ export async function claimFiles(
     throw new InputError({ where, expected: "a name that is free", found: "a file of that name", fix });
   }
   return makeFolder(dirname(files[0]));
+}
+
+/** Where weights were read that nothing may be written over: a file, or the folder of a run's checkpoints. */
+export function placeOf({ path, run }: Pick<StoredWeights, "path" | "run">): string {
+  return run && basename(dirname(path)) === "checkpoints" ? dirname(path) : path;
 }
 
 const ELSEWHERE = "Choose another place";

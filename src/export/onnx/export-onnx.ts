@@ -14,7 +14,7 @@ import { removeMadeFolders } from "../../io/folder.js";
 import type { Task } from "../../masks/segmentation.js";
 import { type Dim, encodeModel, MAX_BYTES, type OnnxModel } from "../../onnx/protobuf.js";
 import { announceWeights, knownModel } from "../../weights/known-model.js";
-import { claimFiles } from "../weights-output.js";
+import { claimFiles, placeOf } from "../weights-output.js";
 import { checkFile, percent } from "./check.js";
 import { type ExportedModel, exportedModel } from "./exported-model.js";
 import { fileDescription, fileTexts } from "./file-texts.js";
@@ -81,7 +81,7 @@ export async function exportOnnx(options: OnnxOptions): Promise<ExportedOnnx> {
 
   const file = join(out, "onnx", half ? HALF_MODEL : MODEL);
   const files = [file, ...CONFIGURATIONS.map((name) => join(out, name))];
-  const made = await claimFiles(files, { overwrite, inputs: [stored.path] });
+  const made = await claimFiles(files, { overwrite, inputs: [placeOf(stored)] });
   try {
     const facts = { ...model, size, normalise, half, source: checkpoint };
     const description = fileDescription(facts);

@@ -137,6 +137,8 @@ describe("a run leaves as a folder", () => {
 
   test("but not over one that is there, nor where its outputs are wrong", async () => {
     expect(await exported("--out", at("all"))).toMatchObject({ code: 1, err: expect.stringContaining("--overwrite") });
+    const inside = await exported("--out", at("run", "checkpoints", "web"), "--overwrite");
+    expect(inside).toMatchObject({ code: 1, err: expect.stringContaining("which is read") });
     spoil.by = 1;
     const { code, err } = await exported("--out", at("wrong"));
     spoil.by = 0;
