@@ -28,6 +28,7 @@ export { type EvaluatedModel, evaluateModels } from "./evaluate/evaluate-models.
 export type { EvaluatedClass, Evaluation, ImageScore, Predict } from "./evaluate/evaluation.js";
 export { runEvaluation } from "./evaluate/run.js";
 export { exportModel } from "./export/export-model.js";
+export { type ExportedOnnx, exportOnnx, type OnnxOptions } from "./export/onnx/export-onnx.js";
 export { saveWeights } from "./export/save-weights.js";
 export { type Architecture, type FamilyName, familyOf } from "./families/families.js";
 export { answerOf, type Family, type PredictionGroup, segment } from "./families/family.js";

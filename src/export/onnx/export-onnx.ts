@@ -19,10 +19,11 @@ import { checkFile, percent } from "./check.js";
 import { type ExportedModel, exportedModel } from "./exported-model.js";
 import { fileDescription, fileTexts } from "./file-texts.js";
 import { modelFile } from "./model-file.js";
-import { formsIn, type Inside, NORMALISE, OPSETS } from "./options.js";
+import { formsIn, type Inside, NORMALISE, OPSETS, requireOpset, requireSize } from "./options.js";
 import { trialImages } from "./trial-images.js";
 import type { Comparison } from "./try-file.js";
 
+/** Of `exportOnnx`. */
 export interface OnnxOptions extends ReadOptions {
   /** A run, a checkpoint, a file of any known format, a folder as Hugging Face saves it, or `hf:owner/name`. */
   readonly checkpoint: string;
@@ -43,6 +44,7 @@ export interface OnnxOptions extends ReadOptions {
   readonly overwrite?: boolean;
 }
 
+/** What `exportOnnx` wrote, and how it was tried. */
 export interface ExportedOnnx {
   /** The model first. */
   readonly files: readonly string[];
@@ -51,6 +53,7 @@ export interface ExportedOnnx {
   readonly outputs: OnnxModel<Dim>["outputs"];
   /** The task that the model is told. */
   readonly asked?: Task;
+  /** Of what the file gives with what `predict` gives. */
   readonly comparison: Comparison;
   /** How many images were tried. */
   readonly tried: number;
@@ -69,6 +72,8 @@ const CONFIGURATIONS = ["config.json", "preprocessor_config.json"];
 export async function exportOnnx(options: OnnxOptions): Promise<ExportedOnnx> {
   const { checkpoint, out, part, step, overwrite, inside = new Set(), half = false, reporter = SILENT } = options;
   requireFolder(out);
+  const opset = requireOpset(options.opset ?? OPSETS.oldest);
+  if (options.size) requireSize(options.size);
   const stored = await readWeights(checkpoint, { part, step, reporter });
   const known = await knownModel(stored);
   announceWeights(stored, known, { reporter, brief: false });
@@ -77,7 +82,7 @@ export async function exportOnnx(options: OnnxOptions): Promise<ExportedOnnx> {
   requireRoom(model.weights, half, checkpoint);
   const { network, rules } = model;
   const size = options.size ?? (network.anySize ? undefined : usualSize(model, reporter));
-  const [normalise, opset] = [inside.has(NORMALISE), options.opset ?? OPSETS.oldest];
+  const normalise = inside.has(NORMALISE);
 
   const file = join(out, "onnx", half ? HALF_MODEL : MODEL);
   const files = [file, ...CONFIGURATIONS.map((name) => join(out, name))];

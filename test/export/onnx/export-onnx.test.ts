@@ -197,7 +197,7 @@ test.each([
   [["--with", "normalize"], 'found "normalize". Did you mean "normalise"?'],
   [["--with", "semantic,"], "found nothing between commas"],
   [["--opset", "16"], "expected a version from 17 to 21, found 16"],
-  [["--size", "100x130"], "multiples of 32 from 32 to 8192, found 100x130. For example --size 128x160."],
+  [["--size", "100x130"], "multiples of 32 from 32 to 8192, found 100x130. For example 128x160."],
   [["--size", "512"], "For example --size 512x768."],
   [["--format", "torch"], "expected this option with --to canonical, detectron2, huggingface, timm"],
 ])("%s is refused", async (args, message) => {
