@@ -18,7 +18,7 @@ afterAll(() => {
 
 const [WIDTH, HEIGHT] = [80, 72];
 
-/** A photograph of green waves on brown, and where they are green. */
+/** A photograph of green waves on brown, a few of them among those without labels, and where they are green. */
 async function writePhoto(i: number): Promise<void> {
   const height = (at: number) => Math.sin((at % WIDTH) / (6 + (i % 3))) + Math.cos(Math.floor(at / WIDTH) / 9 + i);
   const labels = Uint8Array.from({ length: WIDTH * HEIGHT }, (_, at) => Number(height(at) > 0));
@@ -98,7 +98,7 @@ test("from photographs to a file that predicts", async () => {
 
 test("the examples of how to use a file give what it gives", async () => {
   const [nodeScript, browserModule] = blocksOf("deploy.md", "js");
-  const photo = join("photos", "3.jpg");
+  const photo = join("photos", "1.jpg");
   const { data } = await sharp(photo).raw().toBuffer({ resolveWithObject: true });
   writeFileSync("photo.jpg", readFileSync(photo));
   writeFileSync("node.mjs", nodeScript);

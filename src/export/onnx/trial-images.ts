@@ -9,8 +9,9 @@ import { renderScene } from "../../sample-data/render.js";
 /** Images of one size, which a file takes at once. */
 export type Trial = readonly Image[];
 
-/** Side of a generated scene. */
-const SCENE = 64;
+/** Side of the generated scenes, and how many there are. */
+const SCENE = 48;
+const SCENES = 2;
 const SEED = 7;
 
 /**
@@ -33,7 +34,8 @@ const sizesOf = (fixed: Size | undefined): readonly { readonly size: Size; reado
 export async function trialImages(places: readonly string[] | undefined, fixed?: Size): Promise<Trial[]> {
   const source = places && (await imageInputs(places));
   let next = 0;
-  const image = () => (source ? decodeImage(source, next++ % source.length) : renderScene(SEED, next++, SCENE).image);
+  const image = () =>
+    source ? decodeImage(source, next++ % source.length) : renderScene(SEED, next++ % SCENES, SCENE).image;
   const trials: Image[][] = [];
   for (const { size, count } of sizesOf(fixed)) {
     const images: Image[] = [];

@@ -92,7 +92,6 @@ const CASES: readonly Case[] = [
     { family, backbone: "resnet50" as const, norm: "frozen", engines: ENGINES },
     { family, backbone: "swin" as const, engines: ENGINES },
   ]),
-  { family: "mask2former", backbone: "resnet50", norm: "batch", engines: ["onnxruntime-node"] },
   { family: "mask2former", backbone: "resnet50", norm: "group", engines: ["onnxruntime-node"] },
 ];
 const setsOf = ({ family, backbone, norm }: Case) => [
