@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /**
@@ -14,11 +15,12 @@ const ALONE = [
   "test/run/stop-request.test.ts",
 ];
 
-// Native libraries do not survive worker threads: tests run in processes, as many at once as there are cores.
+// Native libraries do not survive worker threads: tests run in processes, one more at once than there are cores, since
+// some wait for commands that are killed or watched.
 export default defineConfig({
   test: {
     pool: "forks",
-    maxWorkers: "100%",
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     projects: [

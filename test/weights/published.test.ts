@@ -144,7 +144,7 @@ describe("what does not fit is refused in one line", () => {
     writeFileSync(join(copy, "config.json"), "{");
     await expect(loadTrainedModel(copy)).rejects.toThrow(/config\.json: expected valid JSON/);
     writeFileSync(join(copy, "config.json"), JSON.stringify({ ...config, pre_norm: true }));
-    await expect(loadTrainedModel(copy)).rejects.toThrow(/expected pre_norm false .* found pre_norm true/);
+    await expect(loadTrainedModel(copy)).rejects.toThrow(/expected pre_norm false, found pre_norm true/);
   });
 
   test("a folder without weights", async () => {
