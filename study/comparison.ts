@@ -32,11 +32,14 @@ export interface Cell {
 
 const sets = (settings: readonly string[]): string[] => settings.flatMap((setting) => ["--set", setting]);
 
-/** "base-seed-0"; studies with other settings of their own have folders of their own, all others share theirs. */
-function folderOf({ name }: Pretraining, study: Study, seed: number): string {
-  const own = study.sets?.map((set) => set.replace(/^\w+\./, "")).join(",");
-  return [name, own, `seed-${seed}`].filter((part) => part !== undefined).join("-");
+/** What a pretraining is called, whatever its seed: those of studies with settings of their own have names of their own. */
+export function nameOf({ name }: Pretraining, { sets: own }: Study): string {
+  return [name, ...(own ? [own.map((set) => set.replace(/^\w+\./, "")).join(",")] : [])].join("-");
 }
+
+/** "base-seed-0" */
+const folderOf = (pretraining: Pretraining, study: Study, seed: number): string =>
+  `${nameOf(pretraining, study)}-seed-${seed}`;
 
 function pretrainingRun(pretraining: Pretraining, study: Study, regime: Regime, seed: number): Run {
   const { length = 1, images = 0 } = pretraining;

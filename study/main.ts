@@ -139,7 +139,10 @@ async function main(): Promise<void> {
   if (options.dryRun) return console.log(commands.join("\n"));
   await take(cells, options);
   const rows = rowsOf(study, cells, options.seeds);
-  const result = studyNumbers(study, rows, { seeds: options.seeds, probes: await probeRowsOf(cells, options.seeds) });
+  const result = studyNumbers(study, rows, {
+    seeds: options.seeds,
+    probes: await probeRowsOf(study, cells, options.seeds),
+  });
   const file = (suffix: string) => join(options.out, `${name}.${suffix}`);
   await writeFileAtomic(file("json"), `${JSON.stringify({ ...result, commands }, null, 2)}\n`);
   await writeFileAtomic(file("html"), await studyPage(study, result, rows, commands));

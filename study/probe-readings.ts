@@ -2,11 +2,12 @@
 
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { MapName } from "../src/features/encoder-maps.js";
 import type { ProbeResult, WeightsName } from "../src/probe/results.js";
-import type { Cell } from "./comparison.js";
+import { type Cell, nameOf } from "./comparison.js";
 import type { Run } from "./runs.js";
+import type { Study } from "./studies.js";
 
 /** How much one map of one pretraining knows: a linear classifier's mIoU in percent, a place for every seed. */
 export interface ProbeRow {
@@ -33,11 +34,11 @@ async function scoresOf({ out }: Run): Promise<Scores | undefined> {
 }
 
 /** Maps that pretraining does not change, as those of a frozen backbone, have the same score before and after it. */
-export async function probeRowsOf(cells: readonly Cell[], seeds: readonly number[]): Promise<ProbeRow[]> {
+export async function probeRowsOf(study: Study, cells: readonly Cell[], seeds: readonly number[]): Promise<ProbeRow[]> {
   const probes = new Map<string, (Scores | undefined)[]>();
-  for (const { pretraining, probing, seed } of cells) {
-    if (!pretraining || !probing) continue;
-    const name = basename(pretraining.out).replace(/-seed-\d+$/, "");
+  for (const { arm, probing, seed } of cells) {
+    if (!arm.pretraining || !probing) continue;
+    const name = nameOf(arm.pretraining, study);
     const known = probes.get(name) ?? seeds.map(() => undefined);
     known[seeds.indexOf(seed)] ??= await scoresOf(probing);
     probes.set(name, known);

@@ -44,14 +44,17 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
-/** Reads one after another of the tasks that an option may name; anything else is a usage error, with `hint`. */
-export function taskList(hint = ""): (name: string, others?: readonly Task[]) => Task[] {
-  return (name, others = []) => {
-    const task = TASKS.find((known) => known === name);
-    if (!task) throw new InvalidArgumentError(`Tasks are ${TASKS.join(", ")}. ${hint}`.trim());
-    return [...others, task];
-  };
+/** Reads the name of a task; anything else is a usage error, with `hint`. */
+export function taskNamed(name: string, hint = ""): Task {
+  const task = TASKS.find((known) => known === name);
+  if (!task) throw new InvalidArgumentError(`Tasks are ${TASKS.join(", ")}. ${hint}`.trim());
+  return task;
 }
+
+/** Reads one task after another. */
+export const taskList =
+  (hint?: string) =>
+  (name: string, others: readonly Task[] = []): Task[] => [...others, taskNamed(name, hint)];
 
 /** `--device NAME`, the CPU by default, or what `otherwise` describes. */
 export function deviceOption(description: string, otherwise?: string): Option {

@@ -1,10 +1,10 @@
 /** @file `mask-jepa export` */
 
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { InputError } from "../core/errors.js";
 import { TARGETS, type TargetName } from "../export/target.js";
-import { TASKS, type Task } from "../masks/segmentation.js";
-import { append, partOption } from "./arguments.js";
+import type { Task } from "../masks/segmentation.js";
+import { append, partOption, taskNamed } from "./arguments.js";
 import { openTerminal } from "./terminal.js";
 import { addOutputOptions, type OutputFlags, outputOf } from "./weights-arguments.js";
 
@@ -66,12 +66,6 @@ async function exportWeights({ to, ...flags }: Flags): Promise<void> {
   reporter.say(describeSaved(await exportModel({ checkpoint, to, out, part, ...output, reporter })));
 }
 
-function taskOf(name: string): Task {
-  const task = TASKS.find((known) => known === name);
-  if (!task) throw new InvalidArgumentError(`Tasks are ${TASKS.join(", ")}.`);
-  return task;
-}
-
 export function addExport(program: Command): void {
   const command = program
     .command("export")
@@ -91,7 +85,7 @@ export function addExport(program: Command): void {
     .option("--opset <n>", "version of the operator set, 17 to 21 (default: 17)")
     .addOption(
       new Option("--task <form>", "what a OneFormer is asked for (default: what is inside, or its training)").argParser(
-        taskOf,
+        (name) => taskNamed(name),
       ),
     )
     .option("--images <place>", "photographs to try the file on (repeatable; default: generated scenes)", append)

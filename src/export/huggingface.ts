@@ -47,9 +47,8 @@ function adapt(weights: Weights, source: string): Adapted {
   if (!family) return { weights };
   CONFIGURED[classOf(weights)].refuse?.(weights, source);
   const { trainingOnly = [], names } = familyOf({ family });
-  const { zeros: wanted = [], remark } = names.huggingface;
-  // Its classes have their losses with them.
-  const isKept = (name: string) => name.startsWith("criterion.") || !trainingOnly.some((pattern) => pattern.test(name));
+  const { zeros: wanted = [], keeps = [], remark } = names.huggingface;
+  const isKept = (name: string) => keeps.includes(name) || !trainingOnly.some((pattern) => pattern.test(name));
   const kept = [...weights].filter(([name]) => isKept(name));
   const added = wanted.flatMap(({ name, like }) => {
     const shape = weights.get(like)?.shape;

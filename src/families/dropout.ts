@@ -22,8 +22,11 @@ export function dropoutOf(inputs: OwnInputs = new Map()): Dropout {
   });
 }
 
+type DroppedInputs = ReadonlyMap<string, OwnInput>;
+type Build = (p: Scope, graph: Graph, dropout: Dropout) => void;
+
 /** The inputs that layers need to drop what they compute: one for each place that they name when `build` makes them. */
-export function droppedInputs(build: (p: Scope, graph: Graph, dropout: Dropout) => void): Map<string, OwnInput> {
+export function droppedInputs(build: Build): DroppedInputs {
   const inputs = new Map<string, OwnInput>();
   const graph = new Graph("dropout");
   const dropout = new Dropout((place, shape) => {
@@ -31,6 +34,19 @@ export function droppedInputs(build: (p: Scope, graph: Graph, dropout: Dropout) 
     return graph.zeros(shape);
   });
   build(new Parameters(asInputs(graph)).root, graph, dropout);
+  return inputs;
+}
+
+/** By model and shape of a micro-batch. */
+const known = new WeakMap<object, Map<string, DroppedInputs>>();
+
+/** The same of a model, which every step asks for: built once for each shape of a micro-batch. */
+export function droppedInputsOf(model: object, { images, size }: MicroBatchShape, build: Build): DroppedInputs {
+  const ofModel = known.get(model) ?? new Map<string, DroppedInputs>();
+  known.set(model, ofModel);
+  const shape = [images, ...size].join("x");
+  const inputs = ofModel.get(shape) ?? droppedInputs(build);
+  ofModel.set(shape, inputs);
   return inputs;
 }
 

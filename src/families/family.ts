@@ -86,6 +86,8 @@ export interface NamesElsewhere {
     readonly architecture: HuggingFaceClass;
     /** Weights that the class has and the family has not: zeros, as many as another weight of the family has. */
     readonly zeros?: readonly { readonly name: string; readonly like: string }[];
+    /** Weights of training alone that the class has all the same. */
+    readonly keeps?: readonly string[];
     /** What whoever exports there is told. */
     readonly remark?: string;
   };

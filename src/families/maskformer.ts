@@ -8,7 +8,7 @@ import { type FpnPixelDecoderOptions, fpnPixelDecoder } from "../models/fpn-pixe
 import type { PixelDecoderOutput } from "../models/pixel-decoder.js";
 import type { Dropout } from "../nn/dropout.js";
 import type { Scope } from "../nn/scope.js";
-import { drawFactors, dropoutOf, droppedInputs, placeholderMaps } from "./dropout.js";
+import { drawFactors, dropoutOf, droppedInputsOf, placeholderMaps } from "./dropout.js";
 import type { Family } from "./family.js";
 import {
   COMMON_FIELDS,
@@ -171,9 +171,9 @@ function transformerDecoder(p: Scope, features: PixelDecoderOutput, model: MaskF
 }
 
 /** What both transformers drop. */
-function dropped(model: MaskFormerOptions, shape: MicroBatchShape): Map<string, OwnInput> {
+function dropped(model: MaskFormerOptions, shape: MicroBatchShape): ReadonlyMap<string, OwnInput> {
   if (model.dropout === 0) return new Map();
-  return droppedInputs((p, graph, dropout) => {
+  return droppedInputsOf(model, shape, (p, graph, dropout) => {
     const features = pixelDecoder(p, placeholderMaps(graph, model.backbone, shape), model, dropout);
     transformerDecoder(p, features, model, dropout);
   });

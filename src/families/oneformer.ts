@@ -19,7 +19,7 @@ import { learnedPosition, transformerDecoder } from "../models/transformer-decod
 import type { Dropout } from "../nn/dropout.js";
 import { layerNorm } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
-import { drawFactors, dropoutOf, droppedInputs, placeholderMaps } from "./dropout.js";
+import { drawFactors, dropoutOf, droppedInputsOf, placeholderMaps } from "./dropout.js";
 import type { Family } from "./family.js";
 import { drawTasks, objectsFor, textsFor } from "./joint-tasks.js";
 import {
@@ -173,9 +173,9 @@ function queriesOf(
 }
 
 /** What pixel decoder and class transformer drop. */
-function dropped(model: OneFormerOptions, shape: MicroBatchShape): Map<string, OwnInput> {
+function dropped(model: OneFormerOptions, shape: MicroBatchShape): ReadonlyMap<string, OwnInput> {
   if (model.dropout === 0) return new Map();
-  return droppedInputs((p, graph, dropout) => {
+  return droppedInputsOf(model, shape, (p, graph, dropout) => {
     const features = pixels(p, placeholderMaps(graph, model.backbone, shape), model, dropout);
     queriesOf(p, graph.zeros([shape.images, TASK_LENGTH]), features, model, dropout);
   });
@@ -256,7 +256,8 @@ const RECIPES: readonly Recipe[] = [
 ];
 
 const PREDICTOR = "sem_seg_head.predictor.";
-const TEXT_BRANCH = ["text_encoder.", "text_projector.", "prompt_ctx.", "criterion.logit_scale"];
+const LOGIT_SCALE = "criterion.logit_scale";
+const TEXT_BRANCH = ["text_encoder.", "text_projector.", "prompt_ctx.", LOGIT_SCALE];
 const FRESH =
   /^(task_mlp|sem_seg_head\.predictor\.(query_embed|class_input_proj|class_transformer|class_embed|mask_embed))\./;
 
@@ -272,7 +273,11 @@ export const oneFormer: Family<OneFormerSettings, Mask2FormerEncoder, OneFormerO
   trainingOnly: TEXT_BRANCH.map((prefix) => new RegExp(`^${prefix.replace(".", "\\.")}`)),
   names: {
     official: "oneformer",
-    huggingface: { layout: "huggingface-oneformer", architecture: "OneFormerForUniversalSegmentation" },
+    huggingface: {
+      layout: "huggingface-oneformer",
+      architecture: "OneFormerForUniversalSegmentation",
+      keeps: [LOGIT_SCALE],
+    },
   },
   settings: { ...mask2former.settings, fields: FIELDS, usual: USUAL, conflicts, model, least: LEAST },
   recipes: RECIPES,

@@ -5,7 +5,7 @@
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
-import { linear } from "../nn/layers.js";
+import { linear, perceptron } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
 
 export interface Prediction {
@@ -30,12 +30,7 @@ export function predictionHeads(
   { hiddenDim, maskDim, classes }: PredictionHeadOptions,
 ): { logits: Tensor; embeddings: Tensor } {
   const logits = linear(p.in("class_embed"), queries, classes + 1);
-  const mlp = p.in("mask_embed", "layers");
-  const embeddings = [hiddenDim, hiddenDim, maskDim].reduce((x, width, i) => {
-    const y = linear(mlp.in(i), x, width);
-    return i < 2 ? g.relu(y) : y;
-  }, queries);
-  return { logits, embeddings };
+  return { logits, embeddings: perceptron(p.in("mask_embed"), queries, [hiddenDim, hiddenDim, maskDim]) };
 }
 
 /** Mask logits [N, Q, h * w]: the product of each embedding [N, Q, C] with the features [N, C, h, w]. */

@@ -7,17 +7,14 @@ import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
 import { type Dropout, NO_DROPOUT } from "../nn/dropout.js";
 import { caffe2Xavier, zeros } from "../nn/init.js";
-import { conv2d, layerNorm, linear, toTokens } from "../nn/layers.js";
+import { conv2d, layerNorm, perceptron, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
 import type { DecoderLayerOptions } from "./decoder-layer.js";
 import { detrLayers } from "./detr-decoder.js";
 import { sinePositions } from "./position-embedding.js";
 
 /** Numbers of the task's tokens -> its token: [N, length] -> [N, dim]. Parameters under task_mlp. */
-export function taskToken(p: Scope, tokens: Tensor, dim: number): Tensor {
-  const hidden = g.relu(linear(p.in("layers", 0), tokens, dim));
-  return linear(p.in("layers", 1), hidden, dim);
-}
+export const taskToken = (p: Scope, tokens: Tensor, dim: number): Tensor => perceptron(p, tokens, [dim, dim]);
 
 export interface ClassTransformerOptions extends DecoderLayerOptions {
   layers: number;

@@ -7,9 +7,9 @@ import { floats } from "../core/tensor-data.js";
 import * as g from "../graph/build.js";
 import { recompute } from "../graph/differentiate.js";
 import type { Graph, Tensor } from "../graph/graph.js";
-import { multiHeadAttention } from "../nn/attention.js";
+import { BLOCKED, multiHeadAttention } from "../nn/attention.js";
 import { constant, normal } from "../nn/init.js";
-import { layerNorm, linear, residual } from "../nn/layers.js";
+import { layerNorm, linear, perceptron, residual } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
 import { VOCABULARY_SIZE } from "./text-tokens.js";
 
@@ -34,8 +34,6 @@ export interface Texts {
 const HEAD_WIDTH = 64;
 /** Attention heads of a text transformer, which share its width out evenly. */
 export const headsOfText = (width: number): number => Math.max(1, Math.floor(width / HEAD_WIDTH));
-/** In place of minus infinity: the probability becomes exactly zero. */
-const BLOCKED = -1e30;
 
 /** Parameters under text_encoder: [T, width]. */
 export function textEncoder(p: Scope, { tokens, ends }: Texts, { width, layers, length }: TextEncoderOptions): Tensor {
@@ -80,10 +78,7 @@ function block(p: Scope, x: Tensor, bias: Tensor, layers: number): Tensor {
 const quickGelu = (x: Tensor) => g.mul(x, g.sigmoid(g.mul(x, 1.702)));
 
 /** Parameters under text_projector: [T, width] -> [T, dim]. */
-export function textProjection(p: Scope, x: Tensor, dim: number): Tensor {
-  const hidden = g.relu(linear(p.in("layers", 0), x, dim));
-  return linear(p.in("layers", 1), hidden, dim);
-}
+export const textProjection = (p: Scope, x: Tensor, dim: number): Tensor => perceptron(p, x, [dim, dim]);
 
 /**
  * The texts of images as rows beside their queries: [N, Q, dim]. Parameters text_encoder, text_projector and

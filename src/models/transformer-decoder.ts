@@ -2,6 +2,7 @@
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
+import { BLOCKED } from "../nn/attention.js";
 import { caffe2Xavier, normal, zeros } from "../nn/init.js";
 import { conv2d, layerNorm, resizeBilinear, toTokens } from "../nn/layers.js";
 import type { Scope } from "../nn/scope.js";
@@ -51,9 +52,6 @@ export interface DecoderQueries {
   position?: Tensor;
   pilots?: PilotQueries;
 }
-
-/** Value added to the logits of a blocked position: its probability becomes exactly zero. */
-const BLOCKED = -1e30;
 
 const embedding = (p: Scope, name: string, rows: number, width: number) =>
   p.in(name).parameter("weight", [rows, width], normal(), { decay: false });

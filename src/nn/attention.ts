@@ -21,6 +21,9 @@ export interface AttentionInputs {
   dropout?: (shape: Shape) => Tensor;
 }
 
+/** Added to the logits of a blocked position: its probability becomes exactly zero. */
+export const BLOCKED = -1e30;
+
 const XAVIER = { inner: xavierUniform, outer: xavierUniform };
 
 /**

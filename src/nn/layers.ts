@@ -39,6 +39,11 @@ export interface ConvOptions {
   bias?: Initialiser;
 }
 
+/** Linear layers to these widths with ReLU between them; parameters layers.0, layers.1, .. */
+export function perceptron(p: Scope, x: Tensor, widths: readonly number[]): Tensor {
+  return widths.reduce((y, width, i) => linear(p.in("layers", i), i > 0 ? g.relu(y) : y, width), x);
+}
+
 /** x [N,C,H,W] -> [N,out,H',W']; parameters weight [out,C,k,k] and, when given an initialiser, bias [out]. */
 export function conv2d(p: Scope, x: Tensor, out: number, options: ConvOptions): Tensor {
   const { kernel, stride = 1, padding = 0, init, bias } = options;

@@ -6,7 +6,7 @@ import { ELEMENT_TYPE, type OnnxNode } from "./protobuf.js";
 export type Attributes = OnnxNode["attributes"];
 
 /** From this version on the axes of every reduction are an input. */
-const REDUCTION_AXES_OPSET = 18;
+export const REDUCTION_AXES_OPSET = 18;
 
 export class NodeBuilder {
   readonly nodes: OnnxNode[] = [];

@@ -3,6 +3,7 @@
 import type { Node, Tensor } from "../graph/graph.js";
 import type { OpName } from "../graph/operators.js";
 import type { Literals } from "./literals.js";
+import { REDUCTION_AXES_OPSET } from "./node-builder.js";
 import type { OnnxAttribute } from "./protobuf.js";
 
 /** Writes nodes; `outputs` are names, by default one new one, the first of which comes back. */
@@ -26,7 +27,6 @@ export interface Writing {
 type Expansion<K extends OpName> = (node: Node<K>, writing: Writing) => boolean;
 
 const GELU_OPSET = 20;
-const REDUCTION_AXES_OPSET = 18;
 
 /** alpha op(A) op(B), which ONNX Runtime has in one node of its own. */
 const fusedMatMul: Expansion<"FusedMatMul"> = ({ inputs, attributes }, { put, literals, of, outputs }) => {

@@ -26,7 +26,7 @@ test("scores of all labels by seed; a frozen map is the same before and after, a
     const maps = [map("res4", "both", 20, 26), map("F_i1", "start", 18, 21.5), map("F_i1", "trained", 19, 25)];
     await mkdir(cells[0].probing!.out, { recursive: true });
     await writeFile(join(cells[0].probing!.out, "probe.json"), JSON.stringify({ models: [{ maps }] }));
-    const probes = await probeRowsOf(cells, regime.seeds);
+    const probes = await probeRowsOf(study, cells, regime.seeds);
     expect(probes).toEqual([
       { pretraining: "base", map: "res4", start: [26, undefined], trained: [26, undefined] },
       { pretraining: "base", map: "F_i1", start: [21.5, undefined], trained: [25, undefined] },

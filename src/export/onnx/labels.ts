@@ -33,7 +33,10 @@ export function labelsInAnswer(answer: Answer, form: Task, { width, height }: Si
   const valuesOf = (name: string) => answer.get(name)?.data as ArrayLike<number | bigint>;
   const pixels = width * height;
   const labels = new Uint16Array(pixels).fill(IGNORED);
-  if (form === "semantic") return labels.map((_, i) => Number(valuesOf("semantic")[i]));
+  if (form === "semantic") {
+    const classes = valuesOf("semantic");
+    return labels.map((_, i) => Number(classes[i]));
+  }
   if (form === "panoptic") {
     const [ids, byId] = [valuesOf("panoptic"), valuesOf("panoptic_labels")];
     return labels.map((_, i) => (Number(ids[i]) === 0 ? IGNORED : Number(byId[Number(ids[i])])));
