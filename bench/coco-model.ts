@@ -1,4 +1,4 @@
-/** @file The Mask2Former that is fine-tuned and used: ResNet-50 with frozen norms or Swin-T, sizes of COCO panoptic. */
+/** @file The models that are fine-tuned and used: ResNet-50 with frozen norms or Swin-T, sizes of COCO panoptic. */
 
 import type { TensorData } from "../src/core/tensor-data.js";
 import { familyOf } from "../src/families/families.js";
@@ -20,10 +20,11 @@ const LONG_EDGE = 1333 / 800;
  */
 const OVERLAP = 0.2;
 
-/**
- * The published settings at the size of the problem; their learning rate is constant at first, as on the other side.
- */
-export function cocoSettings({ backbone, size, images, cores, recompute }: Problem): FinetuneSettings {
+/** The optimiser of the other side, whose learning rate is constant. */
+const OPTIMISER = ["optim.lr=1e-4", "optim.weightDecay=0.05", "optim.backboneLrFactor=0.1", "optim.warmup=0"];
+
+/** The published settings at the size of the problem. */
+export function cocoSettings({ family, backbone, size, images, cores, recompute }: Problem): FinetuneSettings {
   const sets = [
     `data.crop=[${size}, ${size}]`,
     `inference.shortEdge=${size}`,
@@ -32,10 +33,13 @@ export function cocoSettings({ backbone, size, images, cores, recompute }: Probl
     `run.batch=${images}`,
     "run.microBatch=1",
     `run.cores=${cores}`,
+    ...OPTIMISER,
   ];
   if (recompute) sets.push(`run.recompute=${JSON.stringify(recompute)}`);
-  if (backbone === "swin-t") sets.push("model.dropPath=0"); // the other side would drop other branches
-  return resolveSettings({ preset: `mask2former-${backbone === "swin-t" ? backbone : "r50"}-coco-panoptic`, sets });
+  // The other side would drop others.
+  if (backbone === "swin-t") sets.push("model.dropPath=0");
+  if (family === "maskformer") sets.push("model.dropout=0");
+  return resolveSettings({ preset: `${family}-${backbone === "swin-t" ? backbone : "r50"}-coco-panoptic`, sets });
 }
 
 /** All its weights, those of the norms included. */
@@ -77,8 +81,9 @@ export function sharpen(weights: ReadonlyMap<string, TensorData<"float32">>): vo
   // masks.
   const [kernel, bias] = [valuesOf(`${MASK_FEATURES}.weight`), valuesOf(`${MASK_FEATURES}.bias`)];
   const width = bias.length;
-  for (let c = 0; c < width; c++) bias[c] = -0.4 * kernel.subarray(c * width, (c + 1) * width).reduce((a, b) => a + b);
-  kernel.fill(0, 0, width);
+  const taps = kernel.length / width;
+  for (let c = 0; c < width; c++) bias[c] = -0.4 * kernel.subarray(c * taps, (c + 1) * taps).reduce((a, b) => a + b);
+  kernel.fill(0, 0, taps);
   bias[0] = 1;
   valuesOf(`${embedding}.weight`).fill(0, 0, width);
   valuesOf(`${embedding}.bias`)[0] = -SHIFT;

@@ -1,7 +1,8 @@
-/** @file The fine-tuning step of Mask2Former: all weights, the criterion on 12,544 points, ten outputs matched anew. */
+/** @file The fine-tuning step of a model: all weights, the criterion, every output matched anew. */
 
 import { readSafetensors } from "../src/checkpoint/safetensors.js";
 import { floats, sizeOf, type TensorData } from "../src/core/tensor-data.js";
+import { familyOf } from "../src/families/families.js";
 import { architectureOf, finetunerOptions } from "../src/finetune/composition.js";
 import { pointDraws } from "../src/finetune/draws.js";
 import { Finetuner, type StepReport } from "../src/finetune/finetuner.js";
@@ -74,6 +75,7 @@ function batchOf(problem: Problem, step: number): Tensors {
     batch.set(`labels/${i}`, { dtype: "int64", shape: [labels.length], data: BigInt64Array.from(labels, BigInt) });
     batch.set(`masks/${i}`, { dtype: "uint8", shape: [labels.length, size, size], data: masksOf(scene) });
   });
+  if (familyOf(problem).comparison.at === "pixels") return batch;
   let number = 0;
   for (const points of pointsOf(problem, step, scenes)) batch.set(`points/${number++}`, points);
   return batch;
@@ -93,6 +95,7 @@ function targetsOf(inputs: Tensors, images: number): Target[][] {
 
 export const finetuneStep: Job = {
   title: "fine-tuning step",
+  ofFamilies: true,
   // Attention masks, matches and choices of points are decisions: where rounding tips one, its terms of the loss jump.
   tolerance: { first: 1e-4, later: 1e-2, laterOnly: ["loss"] },
 

@@ -57,6 +57,7 @@ function valuesOf({ segments, ids, width }: PanopticMap): Values {
 
 export const inference: Job = {
   title: "panoptic inference",
+  ofFamilies: false,
   images: 1,
   tolerance: { first: 2e-3, later: 2e-3 }, // a pixel on an edge may fall to either side
 

@@ -1,14 +1,20 @@
 /** @file What the benchmark can time, and what both sides get of it. */
 
 import type { TensorData } from "../src/core/tensor-data.js";
+import type { FamilyName } from "../src/families/families.js";
 import type { Declaration } from "../src/nn/scope.js";
 
 export const BACKBONE_NAMES = ["resnet50", "swin-t"] as const;
 export type BackboneName = (typeof BACKBONE_NAMES)[number];
 export const BACKBONE_TITLES: Readonly<Record<BackboneName, string>> = { resnet50: "ResNet-50", "swin-t": "Swin-T" };
 
+/** Architectures whose fine-tuning step the other side has too; the other jobs are of the first. */
+export const BENCH_FAMILIES = ["mask2former", "maskformer"] as const satisfies readonly FamilyName[];
+export type BenchFamily = (typeof BENCH_FAMILIES)[number];
+
 export interface Problem {
   job: JobName;
+  family: BenchFamily;
   backbone: BackboneName;
   /** Side of the square images. */
   size: number;
@@ -57,6 +63,8 @@ export interface Runner {
 export interface Job {
   /** What a step of it is, for the table. */
   readonly title: string;
+  /** Whether it is there for all of the families. */
+  readonly ofFamilies: boolean;
   /** Images of a step, where the option does not matter. */
   readonly images?: number;
   /** How far the values may differ, as a share of their own. */

@@ -12,10 +12,20 @@ import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { wholeNumber } from "../src/cli/arguments.js";
 import { InputError } from "../src/core/errors.js";
+import { familyOf } from "../src/families/families.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
 import { probeMatMul } from "../src/runtime/probe.js";
 import { checkValues } from "./agreement.js";
-import { BACKBONE_NAMES, BACKBONE_TITLES, type BackboneName, JOB_NAMES, type JobName, type Problem } from "./job.js";
+import {
+  BACKBONE_NAMES,
+  BACKBONE_TITLES,
+  type BackboneName,
+  BENCH_FAMILIES,
+  type BenchFamily,
+  JOB_NAMES,
+  type JobName,
+  type Problem,
+} from "./job.js";
 import { JOBS } from "./jobs.js";
 import { writeBatches, writeWeights } from "./problem.js";
 import { type Side, type StepResult, takeSteps } from "./protocol.js";
@@ -23,6 +33,7 @@ import { type Comparison, measured, table } from "./report.js";
 
 interface Options {
   job: JobName[];
+  family: BenchFamily[];
   backbone: BackboneName[];
   sizes: number[];
   images: number;
@@ -66,6 +77,12 @@ function readOptions(): Options {
   return new Command("bench")
     .description("Training steps and inference with ResNet-50 and Swin-T, here and in eager PyTorch.")
     .option("--job <list>", `some of ${JOB_NAMES.join(", ")}`, someOf(JOB_NAMES), [...JOB_NAMES])
+    .option(
+      "--family <list>",
+      `some of ${BENCH_FAMILIES.join(", ")}; other jobs than finetune are of the first`,
+      someOf(BENCH_FAMILIES),
+      [BENCH_FAMILIES[0]],
+    )
     .option("--backbone <list>", `some of ${BACKBONE_NAMES.join(", ")}`, someOf(BACKBONE_NAMES), [...BACKBONE_NAMES])
     .option("--sizes <list>", "sides of the square images", sizes, [256, 512])
     .option("--images <n>", "images of a training step", wholeNumber(1), 2)
@@ -89,7 +106,7 @@ function peerIsReady(python: string): boolean {
 }
 
 function sidesOf(problem: Problem, inputs: string, python: string): { ours: Side; theirs: Side } {
-  const { job, backbone, size, images, cores, weights } = problem;
+  const { job, family, backbone, size, images, cores, weights } = problem;
   const server = fileURLToPath(new URL("step-server.js", import.meta.url));
   // Compiled, this file is in dist-bench/bench.
   const peer = fileURLToPath(new URL("../../bench/peer/bench.py", import.meta.url));
@@ -104,6 +121,8 @@ function sidesOf(problem: Problem, inputs: string, python: string): { ours: Side
         peer,
         "--job",
         job,
+        "--family",
+        family,
         "--backbone",
         backbone,
         "--mode",
@@ -130,7 +149,8 @@ async function matrixProduct(cores: number): Promise<number> {
 async function compare(problem: Problem, options: Options, folder: string): Promise<Comparison> {
   const { size, images, cores } = problem;
   const job = JOBS[problem.job];
-  const title = `${job.title}, ${BACKBONE_TITLES[problem.backbone]}`;
+  const whose = job.ofFamilies ? ` of ${familyOf(problem).title}` : "";
+  const title = `${job.title}${whose}, ${BACKBONE_TITLES[problem.backbone]}`;
   const files = await writeBatches(problem, WARM_UP + options.steps, folder);
   const sides = sidesOf(problem, files[0], options.python);
   const ours: StepResult[][] = [];
@@ -191,11 +211,14 @@ async function main(options: Options): Promise<void> {
   const machine = `${cpus()[0].model}, ${cores} ${cores === 1 ? "core" : "cores"}`;
   console.log(machine);
   const comparisons: Comparison[] = [];
-  const kinds = options.job.flatMap((job) => options.backbone.map((backbone) => ({ job, backbone })));
-  for (const { job, backbone } of kinds) {
-    const weights = join(folder, `${job}-${backbone}.safetensors`);
+  const kinds = options.job.flatMap((job) => {
+    const families = JOBS[job].ofFamilies ? options.family : BENCH_FAMILIES.slice(0, 1);
+    return families.flatMap((family) => options.backbone.map((backbone) => ({ job, family, backbone })));
+  });
+  for (const { job, family, backbone } of kinds) {
+    const weights = join(folder, `${job}-${family}-${backbone}.safetensors`);
     const images = JOBS[job].images ?? options.images;
-    const problem = { job, backbone, images, cores, weights };
+    const problem = { job, family, backbone, images, cores, weights };
     await writeWeights({ ...problem, size: options.sizes[0] });
     for (const size of options.sizes) {
       const comparison = await compare({ ...problem, size, recompute }, options, folder);

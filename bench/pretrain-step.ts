@@ -66,6 +66,7 @@ function batchOf(settings: PretrainSettings, step: number): Map<string, TensorDa
 
 export const pretrainStep: Job = {
   title: "pretraining step",
+  ofFamilies: false,
   tolerance: { first: 1e-4, later: 1e-3 },
 
   declarations(problem) {

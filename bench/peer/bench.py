@@ -8,6 +8,7 @@ import os
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--job", choices=("pretrain", "finetune", "inference"), default="pretrain")
+    parser.add_argument("--family", choices=("mask2former", "maskformer"), default="mask2former", help="of finetune")
     parser.add_argument("--backbone", choices=("resnet50", "swin-t"), default="resnet50")
     parser.add_argument("--weights", help="safetensors file; without it PyTorch initialises")
     parser.add_argument("--inputs", help="safetensors file; without it a seeded batch")

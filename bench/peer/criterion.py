@@ -24,6 +24,8 @@ class Criterion:
     """`draw(*shape)` draws uniformly from [0, 1). For every output, the last one first and then the others in their
     order, it is asked for [1,points,2] per image, then for the candidates and the unconditional points of all pairs."""
 
+    weights = WEIGHTS
+
     def __init__(self, classes, points=12544, oversampling=3.0, importance=0.75, draw=torch.rand):
         self.classes, self.points, self.draw = classes, points, draw
         self.candidates, self.important = int(oversampling * points), int(importance * points)
@@ -39,7 +41,7 @@ class Criterion:
                 "ce": self.class_loss(prediction.logits, targets, pairs),
                 **self.mask_losses(prediction.masks, targets, pairs, num_masks),
             }
-            losses.update({f"{name}_{index}": WEIGHTS[name] * loss for name, loss in unweighted.items()})
+            losses.update({f"{name}_{index}": self.weights[name] * loss for name, loss in unweighted.items()})
         return losses
 
     @torch.no_grad()
@@ -52,7 +54,7 @@ class Criterion:
         ce = -logits.softmax(-1)[:, target.labels]
         mask = (F.softplus(-x) @ t.T + F.softplus(x) @ (1 - t).T) / self.points
         dice = 1 - (2 * s @ t.T + 1) / (s.sum(-1)[:, None] + t.sum(-1) + 1)
-        return WEIGHTS["ce"] * ce + WEIGHTS["mask"] * mask + WEIGHTS["dice"] * dice
+        return self.weights["ce"] * ce + self.weights["mask"] * mask + self.weights["dice"] * dice
 
     def match(self, logits, masks, target):
         """-> (queries, targets), ascending queries"""

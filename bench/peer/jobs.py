@@ -7,15 +7,18 @@ other side must agree on. Without files the weights are PyTorch's initial ones a
 import numpy as np
 import torch
 
-from criterion import WEIGHTS, Criterion, Target
+from criterion import Criterion, Target
 from finetune import Finetuning
 from mask2former import Mask2Former
+from maskformer import MaskFormer
 from model import full_model
 from panoptic import predict
+from pixel_criterion import PixelCriterion
 from step import TARGET_PREFIX, Pretraining
 from tensor_file import read_tensors
 
 SIGMA, RATIO, PATCH, STRIDE = 0.4, 0.5, 8, 8
+FAMILIES = {"mask2former": (Mask2Former, Criterion), "maskformer": (MaskFormer, PixelCriterion)}
 CLASSES, THINGS = 133, 80  # COCO panoptic; things come first
 SEGMENTS = (10, 20)  # least and most of an image of the random batch
 LONG_EDGE = 1333 / 800  # of the short edge
@@ -59,10 +62,11 @@ class Pretrain:
 class Finetune:
     def __init__(self, options):
         self.options = options
-        model = Mask2Former(CLASSES, backbone=options.backbone)
+        build, criterion = FAMILIES[options.family]
+        model = build(CLASSES, backbone=options.backbone)
         if options.weights:
             model.load_state_dict(read(options.weights))
-        self.training = Finetuning(model, Criterion(CLASSES))
+        self.training = Finetuning(model, criterion(CLASSES))
         if options.channels_last:
             model.backbone.to(memory_format=torch.channels_last)
         self.load(options.inputs)
@@ -89,7 +93,7 @@ class Finetune:
         values = {"loss": sum(self.losses.values())}
         for name, loss in self.losses.items():
             kind, output = name.split("_")
-            values[f"loss_{kind}" if int(output) == last else f"loss_{name}"] = loss / WEIGHTS[kind]
+            values[f"loss_{kind}" if int(output) == last else f"loss_{name}"] = loss / self.training.criterion.weights[kind]
         return values
 
 
