@@ -33,11 +33,16 @@ function inferred(graph: Graph, node: Node): readonly TensorType[] {
   }
 }
 
+const isSameType = (a: TensorType, b: TensorType | undefined) =>
+  a.dtype === b?.dtype && a.shape.length === b.shape.length && a.shape.every((length, i) => length === b.shape[i]);
+
 /** The recorded types are those that inference gives, and every output knows the node that makes it. */
 function checkOutputs(graph: Graph, node: Node): void {
-  const expected = inferred(graph, node).map(showType).join(", ");
-  const found = node.outputs.map(showType).join(", ");
-  if (found !== expected) throw new ShapeError(printNode(graph, node), `outputs of type ${expected}`, found);
+  const expected = inferred(graph, node);
+  if (expected.length !== node.outputs.length || !expected.every((type, i) => isSameType(type, node.outputs[i]))) {
+    const show = (types: readonly TensorType[]) => types.map(showType).join(", ");
+    throw new ShapeError(printNode(graph, node), `outputs of type ${show(expected)}`, show(node.outputs));
+  }
   node.outputs.forEach((t, index) => {
     const { source } = t;
     if (t.graph !== graph || source.kind !== "node" || source.node !== node || source.index !== index) {

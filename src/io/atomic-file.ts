@@ -60,11 +60,14 @@ function viaTemporary(path: string, expected: string, produce: (temporary: strin
  * Writes a file so that a reader sees the earlier file or the complete new one, whenever the process or the machine
  * dies.
  * @param content the bytes, UTF-8 text, or a function that writes them in pieces
+ * @param inspect looks at the complete file, under another name, before it takes its place; the earlier file stays if
+ * it throws
  * @throws InputError naming the file and the reason (no space, no permission, ...); the earlier file then stays
  */
 export async function writeFileAtomic(
   path: string,
   content: string | Uint8Array | ((write: Write) => Promise<void>),
+  inspect?: (temporary: string) => Promise<void>,
 ): Promise<void> {
   await viaTemporary(path, "a file that can be written", async (temporary) => {
     const file = await open(temporary, "wx");
@@ -76,7 +79,10 @@ export async function writeFileAtomic(
     try {
       if (typeof content === "function") await content(write);
       else await write(typeof content === "string" ? new TextEncoder().encode(content) : content);
-      await file.sync();
+      const flushed = file.sync();
+      flushed.catch(() => {}); // it is waited for below
+      await inspect?.(temporary);
+      await flushed;
     } finally {
       await file.close();
     }

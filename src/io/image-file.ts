@@ -1,6 +1,7 @@
 /** @file Photographs to 8-bit RGB and back, and the one writer of PNGs. The only file that knows sharp. */
 import { readFile } from "node:fs/promises";
-import sharp, { type Sharp } from "sharp";
+import { createRequire } from "node:module";
+import type { Sharp, SharpOptions } from "sharp";
 import { InputError } from "../core/errors.js";
 import type { EncodedImage, Image, Size } from "../core/image.js";
 import type { DecodeOptions, ImageDecoder, WhiteLevel } from "../core/image-decoder.js";
@@ -12,9 +13,19 @@ import { isSampleType, needLevels, type SampleType, statedLevels, toBytes, Unkno
 import { createSharedLock } from "./shared-lock.js";
 import { unknownChannels } from "./tiff-tags.js";
 
-// The loader decodes several images at once and never the same one twice soon: one thread each, no cache.
-sharp.cache(false);
-sharp.concurrency(1);
+type Library = typeof import("sharp").default;
+let library: Library | undefined;
+
+/** sharp, loaded with the first image: that takes longer than all else of a command which needs none. */
+function sharp(bytes: Uint8Array | Uint16Array, options: SharpOptions): Sharp {
+  if (!library) {
+    library = createRequire(import.meta.url)("sharp") as Library;
+    // The loader decodes several images at once and never the same one twice soon: one thread each, no cache.
+    library.cache(false);
+    library.concurrency(1);
+  }
+  return library(bytes, options);
+}
 
 /** File suffixes that `decode` can read, without the dot. */
 export const READABLE_SUFFIXES: readonly string[] = ["jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "avif"];

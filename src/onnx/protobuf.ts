@@ -189,11 +189,44 @@ function irVersion(opset: number): number {
   return opset <= 20 ? 9 : Math.max(10, opset - 12);
 }
 
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(sizeOf(pieces));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/** Longer pieces are not copied. */
+const SHORT = 2 ** 16;
+
+/** The same bytes in fewer pieces. */
+function withShortOnesJoined(pieces: readonly Uint8Array[]): Uint8Array[] {
+  const longer: Uint8Array[] = [];
+  let short: Uint8Array[] = [];
+  const flush = () => {
+    if (short.length > 0) longer.push(joined(short));
+    short = [];
+  };
+  for (const piece of pieces) {
+    if (piece.length <= SHORT) {
+      short.push(piece);
+    } else {
+      flush();
+      longer.push(piece);
+    }
+  }
+  flush();
+  return longer;
+}
+
 /**
- * The ONNX file (ModelProto) of a model.
+ * The ONNX file (ModelProto) of a model in pieces, one after another; weights are their own memory.
  * @throws RangeError when it would be 2 GiB or more, or when a bare attribute is not an integer.
  */
-export function encodeModel(model: OnnxModel<Dim>): Uint8Array {
+export function modelPieces(model: OnnxModel<Dim>): Uint8Array[] {
   const { opset, nodes, producerVersion, text: description, metadata = new Map() } = model;
   const head = bytesOf((o) => {
     int(o, 1, irVersion(opset));
@@ -220,11 +253,8 @@ export function encodeModel(model: OnnxModel<Dim>): Uint8Array {
   if (size > MAX_BYTES) {
     throw new RangeError(`encodeModel: ${size} bytes do not fit in one file; make weights graph inputs`);
   }
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  return withShortOnesJoined(pieces);
 }
+
+/** The same as one piece. @throws RangeError as `modelPieces` does */
+export const encodeModel = (model: OnnxModel<Dim>): Uint8Array => joined(modelPieces(model));

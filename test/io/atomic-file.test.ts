@@ -34,6 +34,22 @@ describe("writeFileAtomic", () => {
     expect([...readFileSync(path)]).toEqual([0, 0, 1, 1, 2, 2]);
   });
 
+  it("shows the complete file to whoever inspects it; what is refused leaves the earlier one", async () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, "a.txt");
+    await writeFileAtomic(path, "earlier");
+    const seen: string[] = [];
+    const refused = writeFileAtomic(path, "wrong", async (temporary) => {
+      seen.push(readFileSync(temporary, "utf8"), readFileSync(path, "utf8"));
+      throw new RangeError("refused");
+    });
+    await expect(refused).rejects.toThrow("refused");
+    expect(seen).toEqual(["wrong", "earlier"]);
+    expect(readdirSync(directory)).toEqual(["a.txt"]);
+    await writeFileAtomic(path, "right", async () => {});
+    expect(readFileSync(path, "utf8")).toBe("right");
+  });
+
   it.each([
     ["ENOSPC", /no space left on the disk \(ENOSPC\)/],
     ["EDQUOT", /quota/],

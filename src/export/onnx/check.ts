@@ -21,30 +21,43 @@ export interface CheckOptions {
 /** How far a file may be off: a key at the edge of an attention's mask may fall to the other side. */
 const TOLERANCE = { difference: 0.01, equalPixels: 0.99 };
 
-/** Compares a file with what `predict` gives. @throws InputError for one that gives something else */
-export async function checkFile(file: string, model: ExportedModel, options: CheckOptions): Promise<Comparison> {
+/** What this program gives, which it computes while the file is made. */
+export interface Check {
+  /** Compares a file with it. @throws InputError for one that gives something else */
+  of(file: string): Promise<Comparison>;
+  /** Gives the memory back. */
+  end(): Promise<void>;
+}
+
+/** Sets the model of this program to work on the trials. */
+export async function beginCheck(model: ExportedModel, options: CheckOptions): Promise<Check> {
   const { place, trials, normalise, half } = options;
-  const runtime = await createRuntime({ cores: 1 });
-  const edge = Math.min(...trials.flat().map(({ width, height }) => Math.min(width, height)));
+  const images = trials.flat();
+  const runtime = await createRuntime();
+  const edge = Math.min(...images.map(({ width, height }) => Math.min(width, height)));
   const own = await model.expectation(runtime, model.weights, edge);
   const stored = half ? await model.expectation(runtime, roundedWeights(model.weights), edge) : own;
-  try {
-    const expected = { outputs: stored.outputs, ...(own.pixels && { pixels: own.pixels }) };
-    const looking = Promise.all(trials.flat().map(stored.outputs));
-    looking.catch(() => {}); // it is waited for below
-    // Opening keeps this thread busy: the network of this program is compiled and runs in another meanwhile.
-    await setImmediate();
-    const session = await openPlainSession(file);
-    const trying = looking.then(() => tryFile(session, trials, expected, normalise));
-    const found = await trying.finally(() => session.release());
-    const { difference, equalPixels = 1 } = found;
-    if (!(difference <= TOLERANCE.difference) || (!half && equalPixels < TOLERANCE.equalPixels))
-      throw mismatch(place, found);
-    return found;
-  } finally {
-    for (const expectation of new Set([own, stored])) await expectation.dispose();
-    runtime.dispose();
-  }
+  const looking = Promise.all(images.map(stored.outputs));
+  looking.catch(() => {}); // it is waited for below
+  // Making and opening the file keep this thread busy: other threads compile the network and run it meanwhile.
+  await setImmediate();
+  return {
+    async of(file) {
+      const session = await openPlainSession(file);
+      const expected = { outputs: stored.outputs, ...(own.pixels && { pixels: own.pixels }) };
+      const trying = looking.then(() => tryFile(session, trials, expected, normalise));
+      const found = await trying.finally(() => session.release());
+      const { difference, equalPixels = 1 } = found;
+      if (!(difference <= TOLERANCE.difference) || (!half && equalPixels < TOLERANCE.equalPixels))
+        throw mismatch(place, found);
+      return found;
+    },
+    async end() {
+      await looking.catch(() => {}); // no run may be under way
+      for (const expectation of new Set([own, stored])) await expectation.dispose();
+      runtime.dispose();
+    },
+  };
 }
 
 function mismatch(where: string, { difference, equalPixels }: Comparison): InputError {

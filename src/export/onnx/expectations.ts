@@ -41,7 +41,7 @@ export async function segmentingExpectation(
   const inference = { ...model.inference, shortEdge: edge, longEdge: Number.MAX_SAFE_INTEGER, window: undefined };
   // As inputs, so that a network of another size is compiled without another copy of them.
   const uploaded = await uploadTensors(runtime, weights);
-  const predictor = await Predictor.create(runtime, { ...model, inference }, { weights: uploaded, concurrency: 1 });
+  const predictor = await Predictor.create(runtime, { ...model, inference }, { weights: uploaded });
   const known = new WeakMap<Image, Promise<Seen>>();
   const look = (image: Image) => {
     const seen = known.get(image) ?? predictor.look(image, task);

@@ -1,6 +1,5 @@
 /** @file A model of any known format as one ONNX file that needs nothing of this program. */
 
-import { rename } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { type ReadOptions, readWeights } from "../../checkpoint/read-weights.js";
 import { InputError } from "../../core/errors.js";
@@ -9,13 +8,13 @@ import { type Reporter, SILENT } from "../../core/reporter.js";
 import type { TensorData } from "../../core/tensor-data.js";
 import { plural } from "../../core/text.js";
 import { paddedSize } from "../../data/test-input.js";
-import { withTemporary, writeFileAtomic } from "../../io/atomic-file.js";
+import { type Write, writeFileAtomic } from "../../io/atomic-file.js";
 import { removeMadeFolders } from "../../io/folder.js";
 import type { Task } from "../../masks/segmentation.js";
-import { type Dim, encodeModel, MAX_BYTES, type OnnxModel } from "../../onnx/protobuf.js";
+import { type Dim, MAX_BYTES, modelPieces, type OnnxModel } from "../../onnx/protobuf.js";
 import { announceWeights, knownModel } from "../../weights/known-model.js";
 import { claimFiles, placeOf } from "../weights-output.js";
-import { checkFile, percent } from "./check.js";
+import { beginCheck, type Check, percent } from "./check.js";
 import { type ExportedModel, exportedModel } from "./exported-model.js";
 import { fileDescription, fileTexts } from "./file-texts.js";
 import { modelFile } from "./model-file.js";
@@ -90,23 +89,34 @@ export async function exportOnnx(options: OnnxOptions): Promise<ExportedOnnx> {
   try {
     const facts = { ...model, size, normalise, half, source: checkpoint };
     const description = fileDescription(facts);
-    const onnx = modelFile(network, { opset, size, half, normalise, forms, rules, description });
-    const bytes = encodeModel(onnx);
     const trials = await trialImages(options.images, size);
-    const comparison = await withTemporary(file, async (temporary) => {
-      await writeFileAtomic(temporary, bytes);
-      const found = await checkFile(temporary, model, { place: file, trials, half, normalise });
-      await rename(temporary, file);
-      return found;
-    });
-    for (const [name, text] of fileTexts(facts, onnx)) await writeFileAtomic(join(out, name), text);
-    const { inputs, outputs } = onnx;
-    const tried = trials.flat().length;
-    return { files, bytes: bytes.length, inputs, outputs, asked: model.asked, comparison, tried };
+    const check = await beginCheck(model, { place: file, trials, half, normalise });
+    try {
+      const onnx = modelFile(network, { opset, size, half, normalise, forms, rules, description });
+      const { bytes, comparison } = await writeTried(file, onnx, check);
+      for (const [name, text] of fileTexts(facts, onnx)) await writeFileAtomic(join(out, name), text);
+      const { inputs, outputs } = onnx;
+      return { files, bytes, inputs, outputs, asked: model.asked, comparison, tried: trials.flat().length };
+    } finally {
+      await check.end();
+    }
   } catch (error) {
     await removeMadeFolders(join(out, "onnx"), made);
     throw error;
   }
+}
+
+/** Writes a model that passes the check. */
+async function writeTried(file: string, onnx: OnnxModel<Dim>, check: Check) {
+  const pieces = modelPieces(onnx);
+  let comparison: Comparison = { difference: Number.NaN };
+  const writeAll = async (write: Write) => {
+    for (const piece of pieces) await write(piece);
+  };
+  await writeFileAtomic(file, writeAll, async (temporary) => {
+    comparison = await check.of(temporary);
+  });
+  return { bytes: pieces.reduce((sum, { length }) => sum + length, 0), comparison };
 }
 
 function requireFolder(out: string): void {
