@@ -59,21 +59,19 @@ export async function weightsFrom(
     ({ name, shape }) => !classRows.test(name) || `${stored.shapes.get(name)}` === `${shape}`,
   );
   // An architecture may have another number of queries than the one that it starts from: then they start fresh.
-  const resized = [...declared.values()].filter(({ name, shape }) => {
-    const found = stored.shapes.get(name);
-    return isOther && fresh.test(name) && found && `${found}` !== `${shape}`;
-  });
+  const isResized = (name: string) => {
+    const [found, wanted] = [stored.shapes.get(name), declared.get(name)?.shape];
+    return isOther && fresh.test(name) && found !== undefined && wanted !== undefined && `${found}` !== `${wanted}`;
+  };
   const names = assumed.has("names") ? undefined : description?.classes.map(({ name }) => name);
   const sameNames = !names || !classes || names.join("\n") === classes.join("\n");
+  const keepsClasses = classRule === "same" && sameCount && sameNames;
   const start = takeOver(stored, declared, {
     family,
     parts: alike,
     optional: [...trainingOnly, ...(isWhole && !isOther ? [] : [fresh])],
     ignored: [...trainingOnly, ...(isOther ? [other.fresh] : [])],
-    fresh: [
-      ...(classRule === "same" && sameCount && sameNames ? [] : [classRows]),
-      ...resized.map(({ name }) => new RegExp(`^${name.replaceAll(".", "\\.")}$`)),
-    ],
+    startsFresh: (name) => (!keepsClasses && classRows.test(name)) || isResized(name),
     absent: "Take other parts (--from-parts).",
     misfit: "Take the model that the weights are of: a preset of that model, or model.* alike.",
     seed,

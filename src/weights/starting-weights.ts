@@ -39,8 +39,8 @@ export interface TakeOver {
   readonly parts: readonly ModelPart[];
   /** Weights of these parts that may be missing, and start fresh then. */
   readonly optional?: readonly RegExp[];
-  /** Weights of these parts that start fresh whatever is stored. */
-  readonly fresh?: readonly RegExp[];
+  /** Whether a weight of these parts starts fresh whatever is stored. */
+  readonly startsFresh?: (name: string) => boolean;
   /** Stored tensors in these parts that may stay behind although the model has nothing of their name. */
   readonly ignored?: readonly RegExp[];
   /** Weights of no part that come from there where they are stored. */
@@ -93,14 +93,14 @@ function requireParts(parts: readonly ModelPart[], stored: StoredWeights, { fami
  * @throws InputError that lists what is missing, unexpected or of another shape, with the nearest names
  */
 export function takeOver(stored: StoredWeights, declared: Declared, rule: TakeOver): StartingWeights {
-  const { family, optional = [], fresh = [], ignored = [], beyond = [] } = rule;
+  const { family, optional = [], startsFresh = () => false, ignored = [], beyond = [] } = rule;
   const { prefixes } = familyOf({ family });
   const parts = partsAmong(declared.keys(), prefixes).filter((part) => rule.parts.includes(part));
   requireParts(parts, stored, rule);
   const isWanted = (name: string, others: ReadonlyMap<string, unknown>) => {
     const part = partOf(prefixes, name);
     if (part === undefined) return fits(name, beyond) && others.has(name);
-    return parts.includes(part) && !fits(name, fresh);
+    return parts.includes(part) && !startsFresh(name);
   };
   const wanted = new Map([...shapesOf(declared)].filter(([name]) => isWanted(name, stored.shapes)));
   const found = new Map([...stored.shapes].filter(([name]) => isWanted(name, declared)));
