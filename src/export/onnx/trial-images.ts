@@ -25,8 +25,8 @@ function scenes(): readonly Image[] {
 }
 
 /**
- * How many images of which size. A file that takes any size sees two, of which it pads one. Both have one shorter side
- * and are padded to the same size, for which this program compiles its own network once; the file was not built from it.
+ * How many images of which size. A file that takes any size was not built from these, sees two images at once, and pads
+ * one. All have one shorter side and are padded to one size, for which this program compiles its own network once.
  */
 const sizesOf = (fixed: Size | undefined): readonly { readonly size: Size; readonly count: number }[] =>
   fixed
