@@ -7,7 +7,7 @@ import { openPlainSession } from "../../runtime/plain-onnxruntime.js";
 import type { ExportedModel } from "./exported-model.js";
 import { roundedWeights } from "./half-weights.js";
 import type { Trial } from "./trial-images.js";
-import { type Comparison, tryFile } from "./try-file.js";
+import { type Comparison, SLIGHT, tryFile } from "./try-file.js";
 
 export interface CheckOptions {
   /** Where the file will lie, for messages. */
@@ -18,8 +18,14 @@ export interface CheckOptions {
   readonly half: boolean;
 }
 
-/** How far a file may be off: a key at the edge of an attention's mask may fall to the other side. */
-const TOLERANCE = { difference: 0.01, equalPixels: 0.99 };
+/**
+ * How far a file may be off. Rounding alone moves no value by more than 1e-5 of the largest one. But a key at the very
+ * edge of an attention's mask may fall to the other side: of a ResNet-50 with random weights, which are unsure of
+ * everything, about one image of 512x512 in three has such keys. Single values were then off by up to 1.4e-3, one in a
+ * hundred by 1.6e-4, half of them by less than 2e-6, and 1.7 pixels in a thousand got another label. A file that
+ * computes something else is off everywhere.
+ */
+const TOLERANCE = { difference: 0.01, offShare: 0.5, equalPixels: 0.99 };
 
 /** What this program gives, which it computes while the file is made. */
 export interface Check {
@@ -44,12 +50,12 @@ export async function beginCheck(model: ExportedModel, options: CheckOptions): P
   return {
     async of(file) {
       const session = await openPlainSession(file);
-      const expected = { outputs: stored.outputs, ...(own.pixels && { pixels: own.pixels }) };
+      const expected = { outputs: stored.outputs, ...(own.labels && { labels: own.labels }) };
       const trying = looking.then(() => tryFile(session, trials, expected, normalise));
       const found = await trying.finally(() => session.release());
-      const { difference, equalPixels = 1 } = found;
-      if (!(difference <= TOLERANCE.difference) || (!half && equalPixels < TOLERANCE.equalPixels))
-        throw mismatch(place, found);
+      const { difference, offShare, equalPixels = 1 } = found;
+      const isClose = difference <= TOLERANCE.difference && offShare <= TOLERANCE.offShare;
+      if (!isClose || (!half && equalPixels < TOLERANCE.equalPixels)) throw mismatch(place, found);
       return found;
     },
     async end() {
@@ -60,12 +66,13 @@ export async function beginCheck(model: ExportedModel, options: CheckOptions): P
   };
 }
 
-function mismatch(where: string, { difference, equalPixels }: Comparison): InputError {
+function mismatch(where: string, { difference, offShare, equalPixels }: Comparison): InputError {
+  const values = `${percent(offShare)} of the values by more than ${percent(SLIGHT)}`;
   const pixels = equalPixels === undefined ? "" : `, and ${percent(equalPixels)} of the pixels equal`;
   return new InputError({
     where,
     expected: "a file that gives what predict gives",
-    found: `outputs up to ${percent(difference)} of the largest value off${pixels}`,
+    found: `outputs up to ${percent(difference)} of the largest value off (${values})${pixels}`,
     fix: "No file was left. Another --opset or --size may do; please report it with the model's settings.",
   });
 }

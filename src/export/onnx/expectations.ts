@@ -13,7 +13,7 @@ import { uploadTensors } from "../../runtime/upload.js";
 import type { ModelDescription } from "../../weights/model-description.js";
 import { labelsInAnswer, labelsOf } from "./labels.js";
 import { CLASS_LOGITS, MASK_FEATURES, MASK_LOGITS } from "./network.js";
-import type { Expectation } from "./try-file.js";
+import type { Expectation, LabelMaps } from "./try-file.js";
 
 type Weights = ReadonlyMap<string, TensorData>;
 
@@ -58,22 +58,20 @@ export async function segmentingExpectation(
         [MASK_LOGITS, { shape: [1, queries, ...grid], data: masks }],
       ]);
     },
-    async pixels(image, answer) {
-      const count = { equal: 0, all: 0 };
+    async labels(image, answer) {
       const seen = await look(image);
       const { width, height } = seen.sizes.padded;
       const isWhole = width === image.width && height === image.height;
       const [logits, masks] = [CLASS_LOGITS, MASK_LOGITS].map((name) => answer.get(name)?.data as Float32Array);
       const given: Seen = { ...seen, output: { ...seen.output, logits, masks } };
+      const maps: LabelMaps[] = [];
       for (const form of forms.size > 0 ? forms : [task]) {
-        const labels = async (of: Seen) => labelsOf(await predictor.interpret(of, new Set([form])), image);
         if (!forms.has(form) && !isWhole) continue; // the file's masks end with the image
-        const wanted = await labels(seen);
+        const labels = async (of: Seen) => labelsOf(await predictor.interpret(of, new Set([form])), image);
         const found = forms.has(form) ? labelsInAnswer(answer, form, image) : await labels(given);
-        count.equal += wanted.reduce((sum, label, i) => sum + Number(label === found[i]), 0);
-        count.all += wanted.length;
+        maps.push({ wanted: await labels(seen), found });
       }
-      return count;
+      return maps;
     },
     async dispose() {
       await predictor.dispose();

@@ -4,10 +4,7 @@ import type { Size } from "../../core/image.js";
 import { decodeMask } from "../../masks/run-lengths.js";
 import { IGNORED, type Task } from "../../masks/segmentation.js";
 import type { Prediction } from "../../predict/predictor.js";
-import type { Answer } from "./try-file.js";
-
-/** Row-major, of instances that of the best score; IGNORED where there is none. */
-export type Labels = ArrayLike<number>;
+import type { Answer, Labels } from "./try-file.js";
 
 /** Of a prediction in one form. */
 export function labelsOf(

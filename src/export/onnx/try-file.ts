@@ -16,24 +16,33 @@ export interface Values {
 /** All outputs of a file for one image, by name. */
 export type Answer = ReadonlyMap<string, Values>;
 
-export interface PixelCount {
-  readonly equal: number;
-  readonly all: number;
+/** Classes of pixels, row-major, of instances that of the best score; IGNORED where there is none. */
+export type Labels = ArrayLike<number>;
+
+/** The labels of one image in one form. */
+export interface LabelMaps {
+  readonly wanted: Labels;
+  readonly found: Labels;
 }
 
 export interface Expectation {
   /** What the network gives for an image; of maps the part that the file gives is compared. */
   outputs(image: Image): Promise<Answer>;
-  /** How many pixels get the label that they should; absent where nothing is labelled. */
-  pixels?(image: Image, answer: Answer): Promise<PixelCount>;
+  /** The labels that pixels should get and do get, in each form; absent where nothing is labelled. */
+  labels?(image: Image, answer: Answer): Promise<readonly LabelMaps[]>;
 }
 
 export interface Comparison {
   /** The largest difference of any output, as a share of the largest value of that output. */
   readonly difference: number;
+  /** Share of an output's values that are off by more than `SLIGHT` of its largest value, of the worst output. */
+  readonly offShare: number;
   /** Share of pixels with the same label; undefined where nothing is labelled. */
   readonly equalPixels?: number;
 }
+
+/** More than rounding makes of a value: 2e-6 of the largest one, of the models that were measured. */
+export const SLIGHT = 1e-4;
 
 /**
  * Compares a file's answers with what is expected.
@@ -46,21 +55,24 @@ export async function tryFile(
   expected: Expectation,
   normalised: boolean,
 ): Promise<Comparison> {
-  let difference = 0;
+  let [difference, offShare] = [0, 0];
   const pixels = { equal: 0, all: 0 };
   for (const images of trials) {
     const outputs = await session.run({ [PIXELS]: normalised ? bytesOf(images) : planesOf(images) });
     for (const [i, image] of images.entries()) {
       const answer = new Map(Object.entries(outputs).map(([name, values]) => [name, ofImage(values, i)]));
       for (const [name, wanted] of await expected.outputs(image)) {
-        difference = larger(difference, differenceOf(wanted, answer.get(name) as Values));
+        const off = differenceOf(wanted, answer.get(name) as Values);
+        difference = Math.max(difference, off.difference);
+        offShare = Math.max(offShare, off.offShare);
       }
-      const counted = await expected.pixels?.(image, answer);
-      pixels.equal += counted?.equal ?? 0;
-      pixels.all += counted?.all ?? 0;
+      for (const { wanted, found } of (await expected.labels?.(image, answer)) ?? []) {
+        for (let i = 0; i < wanted.length; i++) pixels.equal += Number(wanted[i] === found[i]);
+        pixels.all += wanted.length;
+      }
     }
   }
-  return { difference, ...(pixels.all > 0 && { equalPixels: pixels.equal / pixels.all }) };
+  return { difference, offShare, ...(pixels.all > 0 && { equalPixels: pixels.equal / pixels.all }) };
 }
 
 /** [N, H, W, 3]. */
@@ -89,20 +101,23 @@ function ofImage({ dims: [count, ...lengths], data }: PlainTensor, i: number): V
   return { shape: [1, ...lengths], data: data.subarray(i * length, (i + 1) * length) };
 }
 
-/** Not a number stays what it is. */
-const larger = (a: number, b: number) => (a >= b ? a : b);
-
-/** The largest difference as a share of the largest value, over the upper left part that both have. */
-function differenceOf(wanted: Values, found: Values): number {
+/** Over the upper left part that both have. */
+function differenceOf(wanted: Values, found: Values): Pick<Comparison, "difference" | "offShare"> {
   const [from, to] = [wanted.shape.at(-1) as number, found.shape.at(-1) as number];
   const [high, low] = [wanted.shape.at(-2) as number, found.shape.at(-2) as number];
-  let [difference, scale] = [0, 0];
-  for (let i = 0; i < found.data.length; i++) {
+  const { length } = found.data;
+  const differences = new Float64Array(length);
+  let scale = 0;
+  for (let i = 0; i < length; i++) {
     const [row, column] = [Math.floor(i / to), i % to];
     const [map, y] = [Math.floor(row / low), row % low];
     const value = Number(wanted.data[(map * high + y) * from + column]);
-    scale = larger(scale, Math.abs(value));
-    difference = larger(difference, Math.abs(value - Number(found.data[i])));
+    scale = Math.max(scale, Math.abs(value));
+    differences[i] = Math.abs(value - Number(found.data[i]));
   }
-  return scale === 0 ? difference : difference / scale;
+  const slight = SLIGHT * (scale || 1);
+  return {
+    difference: differences.reduce((most, off) => Math.max(most, off), 0) / (scale || 1),
+    offShare: differences.reduce((count, off) => count + Number(!(off <= slight)), 0) / length,
+  };
 }

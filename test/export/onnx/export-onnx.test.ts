@@ -44,8 +44,8 @@ interface Transformers {
   pipeline(task: string, folder: string): Promise<(image: object, options: object) => Promise<{ label: string }[]>>;
 }
 
-/** What is done to the outputs of a file while it is tried. */
-const spoil = vi.hoisted(() => ({ by: 0 }));
+/** What is added to how many values of a file's mask logits while it is tried. */
+const spoil = vi.hoisted(() => ({ by: 0, values: 1 }));
 vi.mock("../../../src/runtime/plain-onnxruntime.js", async (original) => {
   const real = await original<typeof import("../../../src/runtime/plain-onnxruntime.js")>();
   const openPlainSession = async (file: string): Promise<PlainSession> => {
@@ -53,7 +53,7 @@ vi.mock("../../../src/runtime/plain-onnxruntime.js", async (original) => {
     const run: PlainSession["run"] = async (feeds) => {
       const outputs = await session.run(feeds);
       const { data } = outputs.masks_queries_logits ?? {};
-      if (spoil.by !== 0) (data as Float32Array)[0] += spoil.by;
+      if (spoil.by !== 0) for (let i = 0; i < spoil.values; i++) (data as Float32Array)[i] += spoil.by;
       return outputs;
     };
     return { inputNames: [], outputNames: [], run, release: () => session.release() };
@@ -135,17 +135,28 @@ describe("a run leaves as a folder", () => {
     await model.dispose();
   });
 
-  test("but not over one that is there, nor where its outputs are wrong", async () => {
+  test("but not over one that is there", async () => {
     expect(await exported("--out", at("all"))).toMatchObject({ code: 1, err: expect.stringContaining("--overwrite") });
     const inside = await exported("--out", at("run", "checkpoints", "web"), "--overwrite");
     expect(inside).toMatchObject({ code: 1, err: expect.stringContaining("which is read") });
-    spoil.by = 1;
+  });
+
+  test.each([
+    ["far", 1, 1, /outputs up to [\d.]+ % of the largest value off \(0\.0\d % of the values by more/],
+    ["not a number", Number.NaN, 1, /outputs up to NaN % of the largest value off/],
+    [
+      "slightly, but everywhere",
+      0.05,
+      1e5,
+      /up to 0\.5\d % of the largest value off \(100\.00 % of the values by more than 0\.01 %\)/,
+    ],
+  ])("nor where its outputs are off: %s", async (_, by, values, found) => {
+    Object.assign(spoil, { by, values });
     const { code, err } = await exported("--out", at("wrong"));
     spoil.by = 0;
     expect(code).toBe(1);
-    expect(err).toMatch(
-      /expected a file that gives what predict gives, found outputs up to [\d.]+ % of the largest value/,
-    );
+    expect(err).toMatch(/expected a file that gives what predict gives, found/);
+    expect(err).toMatch(found);
     expect(existsSync(at("wrong"))).toBe(false);
   });
 });
