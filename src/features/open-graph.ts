@@ -1,7 +1,7 @@
 /** @file A compiled graph with the memory for several images on their way through it. */
 
 import type { TypedArray } from "../core/tensor-data.js";
-import { toOnnx } from "../onnx/emit.js";
+import { compileGraph } from "../runtime/compile-graph.js";
 import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 import { LaneBuffers } from "../train/lane-buffers.js";
 import type { MapGraph } from "./map-graphs.js";
@@ -29,7 +29,7 @@ export class OpenGraph {
 
   /** Nothing may be under way: a GPU does not allocate beside a run. */
   static async compile(runtime: Runtime, { graph, weights }: MapGraph): Promise<OpenGraph> {
-    const program = await runtime.compile(toOnnx(graph), { name: graph.name });
+    const program = await compileGraph(runtime, graph);
     const lane = () => new LaneBuffers(runtime, [graph], (name) => weights.has(name));
     return new OpenGraph(program, Array.from({ length: underWay(runtime) }, lane));
   }

@@ -6,7 +6,7 @@
 import { type GivenObjects, NO_OBJECT, UNSUPERVISED } from "../families/training.js";
 import type { Assignment } from "../losses/assignment.js";
 import type { Target } from "../masks/segmentation.js";
-import { toOnnx } from "../onnx/emit.js";
+import { compileGraph } from "../runtime/compile-graph.js";
 import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 import { buildClassLoss, ClassLosses } from "./class-losses.js";
 import type { CriterionFrame, CriterionOptions, Normalisers, PointDraws } from "./criterion-options.js";
@@ -72,7 +72,7 @@ export async function compileCriterion(
   options: CriterionOptions,
 ): Promise<CriterionPrograms> {
   const { matching, maskLoss, classLoss } = criterionGraphs(frame, outputs, options);
-  const compile = (graph: typeof matching) => runtime.compile(toOnnx(graph), { name: graph.name });
+  const compile = (graph: typeof matching) => compileGraph(runtime, graph);
   return { matching: await compile(matching), maskLoss: await compile(maskLoss), classLoss: await compile(classLoss) };
 }
 

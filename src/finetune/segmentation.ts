@@ -7,7 +7,7 @@ import { dropPathOf, KEEP } from "../families/drop-path.js";
 import { type Architecture, familyOf, sizesOf } from "../families/families.js";
 import type { ModelPart } from "../families/family.js";
 import type { ClassFacts, DrawnBatch } from "../families/training.js";
-import { toOnnx } from "../onnx/emit.js";
+import { compileGraph } from "../runtime/compile-graph.js";
 import type { Program, Runtime } from "../runtime/contract.js";
 import { LaneBuffers } from "../train/lane-buffers.js";
 import type { Lane, MicroBatch, MicroBatchReport, Objective, StepWeights } from "../train/objective.js";
@@ -84,8 +84,8 @@ export class Segmentation implements Objective<LabelledBatchOnDevice> {
     const frame = criterionFrame(options, graphs);
     const queries = graphs.outputs.map((output) => output.queries);
     const programs: Programs = {
-      forward: await runtime.compile(toOnnx(graphs.forward), { name: graphs.forward.name }),
-      backward: await runtime.compile(toOnnx(graphs.backward), { name: graphs.backward.name }),
+      forward: await compileGraph(runtime, graphs.forward),
+      backward: await compileGraph(runtime, graphs.backward),
       criterion: await compileCriterion(runtime, frame, queries, criterion),
     };
     return new Segmentation(runtime, options, graphs, programs, frame);

@@ -10,12 +10,19 @@ import { expand, type Put } from "./standard-form.js";
 
 const OPSET = 21;
 
+/**
+ * - "native": with operators of ONNX Runtime's own, which it runs fastest on a CPU;
+ * - "webgpu": with those of them that its provider for WebGPU has;
+ * - "standard": with those of ONNX alone, for every other program.
+ */
+export type Form = "native" | "webgpu" | "standard";
+
+/** What a form has no operator for, or only one that is not exact everywhere. */
+const expands = (form: Form, op: OpName) => form === "standard" || (form === "webgpu" && op === "FusedMatMul");
+
 export interface EmitOptions {
-  /**
-   * "native" (default): with operators of ONNX Runtime's own, which it runs fastest on a CPU; "standard": with those of
-   * ONNX alone, for every other program.
-   */
-  readonly form?: "native" | "standard";
+  /** Default "native". */
+  readonly form?: Form;
   /** Version of the operator set: default 21. The standard form has versions from 17. */
   readonly opset?: number;
 }
@@ -170,7 +177,7 @@ export function toOnnx(graph: Graph, { form = "native", opset = OPSET }: EmitOpt
   for (const node of order) {
     // Optional outputs that nobody reads are left out.
     const outputs = node.outputs.map((t, i) => (i === 0 || used.has(t) ? of(t) : ""));
-    if (form === "standard" && expand(node, { put, literals, opset, outputs, of })) continue;
+    if (expands(form, node.op) && expand(node, { put, literals, opset, outputs, of })) continue;
     const emission = (RULES[node.op] as Rule<unknown>)(node.attributes);
     nodes.push({
       opType: emission.opType ?? node.op,

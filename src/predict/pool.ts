@@ -3,7 +3,7 @@
 import pLimit from "p-limit";
 import { sizeOf } from "../core/tensor-data.js";
 import { type Graph, inputName } from "../graph/graph.js";
-import { toOnnx } from "../onnx/emit.js";
+import { compileGraph } from "../runtime/compile-graph.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 
 /** The values of float32 tensors by name. */
@@ -42,7 +42,7 @@ function createLane(runtime: Runtime, graph: Graph): Lane {
 
 /** Compiles a graph whose inputs and outputs are all float32. */
 export async function createPool(runtime: Runtime, graph: Graph): Promise<Pool> {
-  const program = await runtime.compile(toOnnx(graph), { name: graph.name, frozenWeights: true });
+  const program = await compileGraph(runtime, graph, { frozenWeights: true });
   const lanes = Array.from({ length: runtime.cores }, () => createLane(runtime, graph));
   const free = [...lanes];
   const gate = pLimit(lanes.length);

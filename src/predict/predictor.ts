@@ -9,7 +9,7 @@ import { type TestInput, type TestSize, testInput } from "../data/test-input.js"
 import { familyOf, sizesOf } from "../families/families.js";
 import type { PanopticMap, ScoredInstance, SemanticMap, Task } from "../masks/segmentation.js";
 import { asConstants, asInputs } from "../nn/scope.js";
-import { toOnnx } from "../onnx/emit.js";
+import { compileGraph } from "../runtime/compile-graph.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 import type { ModelDescription } from "../weights/model-description.js";
 import { scoredInstances } from "./instances.js";
@@ -119,7 +119,7 @@ export class Predictor {
         const graph = inferenceGraph(architecture, size, (graph) =>
           isLive(weights) ? asInputs(graph) : asConstants(graph, weights),
         );
-        return runtime.compile(toOnnx(graph), { name: graph.name, frozenWeights: true, threads });
+        return compileGraph(runtime, graph, { frozenWeights: true, threads });
       },
     });
     return new Predictor(runtime, model, networks, live, concurrency);

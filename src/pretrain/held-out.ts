@@ -9,7 +9,7 @@ import type { Runtime } from "../runtime/contract.js";
 import type { StepWeights } from "../train/objective.js";
 import { drawMask, maskStream } from "./draws.js";
 import { disposePrograms, PretrainLane, type StepPrograms } from "./lane.js";
-import { compileGraph } from "./mask-jepa.js";
+import { withProgram } from "./mask-jepa.js";
 import { collapseMonitors } from "./monitors.js";
 import {
   buildEvaluation,
@@ -76,7 +76,7 @@ export class HeldOut {
     weights: ReadonlyMap<string, TensorData>,
   ): Promise<HeldOut> {
     const single: StepOptions = { ...step, images: 1 };
-    const compile = (graph: Graph, frozen = false) => compileGraph(runtime, graph, frozen);
+    const compile = (graph: Graph, frozen = false) => withProgram(runtime, graph, frozen);
     const { graph: target, parameters } = buildTarget(single);
     const { graph: online, parameters: declared } = buildEvaluation(single);
     const programs: StepPrograms = {

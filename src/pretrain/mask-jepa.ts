@@ -4,7 +4,7 @@ import type { TensorData } from "../core/tensor-data.js";
 import { dropPathOf } from "../families/drop-path.js";
 import type { Graph } from "../graph/graph.js";
 import type { Declaration } from "../nn/scope.js";
-import { toOnnx } from "../onnx/emit.js";
+import { compileGraph } from "../runtime/compile-graph.js";
 import type { Runtime } from "../runtime/contract.js";
 import type { Lane, MicroBatchReport, Objective, ObjectiveWeights } from "../train/objective.js";
 import { type CompiledGraph, disposePrograms, PretrainLane, type StepPrograms } from "./lane.js";
@@ -26,9 +26,9 @@ export interface PretrainBatch {
   readonly monitored: boolean;
 }
 
-/** A graph compiled under its own name; `frozenWeights` when all its weights are constants. */
-export async function compileGraph(runtime: Runtime, graph: Graph, frozenWeights = false): Promise<CompiledGraph> {
-  return { graph, program: await runtime.compile(toOnnx(graph), { name: graph.name, frozenWeights }) };
+/** A graph and its program; `frozenWeights` when all its weights are constants. */
+export async function withProgram(runtime: Runtime, graph: Graph, frozenWeights = false): Promise<CompiledGraph> {
+  return { graph, program: await compileGraph(runtime, graph, { frozenWeights }) };
 }
 
 /** The graphs of the objective, before they are compiled. */
@@ -72,10 +72,10 @@ export class MaskJepa implements Objective<PretrainBatch> {
     const values = await valuesOf(weights.declarations, targetWeights);
     const programs: StepPrograms = {
       ...(options.frozenBackbone && {
-        backbone: await compileGraph(runtime, buildFrozenBackbone(options, values), true),
+        backbone: await withProgram(runtime, buildFrozenBackbone(options, values), true),
       }),
-      target: await compileGraph(runtime, target),
-      online: await compileGraph(runtime, online),
+      target: await withProgram(runtime, target),
+      online: await withProgram(runtime, online),
     };
     return new MaskJepa(runtime, options, programs, weights, seed);
   }

@@ -4,7 +4,7 @@ import type { FeatureMap, Size } from "../core/image.js";
 import { type EncoderArchitecture, familyOf } from "../families/families.js";
 import { Graph } from "../graph/graph.js";
 import { asInputs, type Declaration, Parameters } from "../nn/scope.js";
-import { toOnnx } from "../onnx/emit.js";
+import { compileGraph } from "../runtime/compile-graph.js";
 import type { DeviceTensor, Runtime } from "../runtime/contract.js";
 
 const IMAGE = "image";
@@ -42,7 +42,7 @@ export async function createFeatureExtractor(
   size: Size,
 ): Promise<FeatureExtractor> {
   const { graph } = featureGraph(encoder, [1, size.height, size.width]);
-  const program = await runtime.compile(toOnnx(graph), { name: graph.name });
+  const program = await compileGraph(runtime, graph);
   const image = runtime.allocate("float32", [1, 3, size.height, size.width]);
   const output = runtime.allocate("float32", graph.outputs.get(FEATURES)?.shape ?? []);
   const [, channels, height, width] = output.shape;
