@@ -8,13 +8,9 @@ export const BACKBONE_NAMES = ["resnet50", "swin-t"] as const;
 export type BackboneName = (typeof BACKBONE_NAMES)[number];
 export const BACKBONE_TITLES: Readonly<Record<BackboneName, string>> = { resnet50: "ResNet-50", "swin-t": "Swin-T" };
 
-/** Architectures whose fine-tuning step the other side has too; the other jobs are of the first. */
-export const BENCH_FAMILIES = ["mask2former", "maskformer"] as const satisfies readonly FamilyName[];
-export type BenchFamily = (typeof BENCH_FAMILIES)[number];
-
 export interface Problem {
   job: JobName;
-  family: BenchFamily;
+  family: FamilyName;
   backbone: BackboneName;
   /** Side of the square images. */
   size: number;
@@ -48,6 +44,8 @@ export interface Tolerance {
   readonly later: number;
   /** The values that are compared after updates; all without it. */
   readonly laterOnly?: readonly string[];
+  /** Differences that are small whatever share of a value they are, by what its name begins with. */
+  readonly absolute?: Readonly<Record<string, number>>;
 }
 
 /** Our side, loaded. */
@@ -63,7 +61,7 @@ export interface Runner {
 export interface Job {
   /** What a step of it is, for the table. */
   readonly title: string;
-  /** Whether it is there for all of the families. */
+  /** Whether it is there for all families, or for Mask2Former alone. */
   readonly ofFamilies: boolean;
   /** Images of a step, where the option does not matter. */
   readonly images?: number;
@@ -74,12 +72,12 @@ export interface Job {
   /** Changes the random starting values in place, where the job needs others. */
   adjust?(weights: ReadonlyMap<string, TensorData<"float32">>): void;
   /** What both sides get for a step. */
-  batch(problem: Problem, step: number): Tensors;
+  batch(problem: Problem, step: number): Tensors | Promise<Tensors>;
   /**
    * Inputs of the batch that our side draws for itself: they are there for the peer, and never read into our memory.
    */
   readonly forPeer?: RegExp;
   /** Of one image; activations that are computed a second time count once. */
-  work(problem: Problem): Work;
+  work(problem: Problem): Work | Promise<Work>;
   start(problem: Problem): Promise<Runner>;
 }

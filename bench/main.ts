@@ -12,20 +12,11 @@ import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { wholeNumber } from "../src/cli/arguments.js";
 import { InputError } from "../src/core/errors.js";
-import { familyOf } from "../src/families/families.js";
+import { FAMILY_NAMES, type FamilyName, familyOf } from "../src/families/families.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
 import { probeMatMul } from "../src/runtime/probe.js";
 import { checkValues } from "./agreement.js";
-import {
-  BACKBONE_NAMES,
-  BACKBONE_TITLES,
-  type BackboneName,
-  BENCH_FAMILIES,
-  type BenchFamily,
-  JOB_NAMES,
-  type JobName,
-  type Problem,
-} from "./job.js";
+import { BACKBONE_NAMES, BACKBONE_TITLES, type BackboneName, JOB_NAMES, type JobName, type Problem } from "./job.js";
 import { JOBS } from "./jobs.js";
 import { writeBatches, writeWeights } from "./problem.js";
 import { type Side, type StepResult, takeSteps } from "./protocol.js";
@@ -33,7 +24,7 @@ import { type Comparison, measured, table } from "./report.js";
 
 interface Options {
   job: JobName[];
-  family: BenchFamily[];
+  family: FamilyName[];
   backbone: BackboneName[];
   sizes: number[];
   images: number;
@@ -79,9 +70,9 @@ function readOptions(): Options {
     .option("--job <list>", `some of ${JOB_NAMES.join(", ")}`, someOf(JOB_NAMES), [...JOB_NAMES])
     .option(
       "--family <list>",
-      `some of ${BENCH_FAMILIES.join(", ")}; other jobs than finetune are of the first`,
-      someOf(BENCH_FAMILIES),
-      [BENCH_FAMILIES[0]],
+      `some of ${FAMILY_NAMES.join(", ")}; pretraining is of the first`,
+      someOf(FAMILY_NAMES),
+      [FAMILY_NAMES[0]],
     )
     .option("--backbone <list>", `some of ${BACKBONE_NAMES.join(", ")}`, someOf(BACKBONE_NAMES), [...BACKBONE_NAMES])
     .option("--sizes <list>", "sides of the square images", sizes, [256, 512])
@@ -174,7 +165,7 @@ async function compare(problem: Problem, options: Options, folder: string): Prom
     progress(round, sides.theirs.name, results);
   }
   for (const file of files) rmSync(file);
-  const work = job.work(problem);
+  const work = await job.work(problem);
   const matrixPeak = Math.max(...products);
   const measure = (rounds: readonly StepResult[][], inFlight: number) =>
     measured(
@@ -212,7 +203,7 @@ async function main(options: Options): Promise<void> {
   console.log(machine);
   const comparisons: Comparison[] = [];
   const kinds = options.job.flatMap((job) => {
-    const families = JOBS[job].ofFamilies ? options.family : BENCH_FAMILIES.slice(0, 1);
+    const families = JOBS[job].ofFamilies ? options.family : FAMILY_NAMES.slice(0, 1);
     return families.flatMap((family) => options.backbone.map((backbone) => ({ job, family, backbone })));
   });
   for (const { job, family, backbone } of kinds) {

@@ -46,6 +46,6 @@ export async function writeWeights(problem: Problem): Promise<void> {
 export async function writeBatches(problem: Problem, steps: number, folder: string): Promise<string[]> {
   const { job, size } = problem;
   const files = Array.from({ length: steps }, (_, step) => join(folder, `${job}-${size}-${step}.safetensors`));
-  for (const [step, file] of files.entries()) await writeSafetensors(file, JOBS[job].batch(problem, step));
+  for (const [step, file] of files.entries()) await writeSafetensors(file, await JOBS[job].batch(problem, step));
   return files;
 }

@@ -16,6 +16,12 @@ export function workOf(graphs: readonly Graph[]): Work {
   return { gigaFlop: total("products"), gigaByte: total("traffic") };
 }
 
+/** The share of one of so many images. */
+export const perImage = ({ gigaFlop, gigaByte }: Work, images: number): Work => ({
+  gigaFlop: gigaFlop / images,
+  gigaByte: gigaByte / images,
+});
+
 /** Values of the right shapes, for graphs that hold their weights. */
 export const zerosFor = (declarations: Iterable<Declaration>) =>
   new Map(Array.from(declarations, ({ name, shape }) => [name, floats(shape, new Float32Array(sizeOf(shape)))]));

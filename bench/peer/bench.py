@@ -8,7 +8,8 @@ import os
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--job", choices=("pretrain", "finetune", "inference"), default="pretrain")
-    parser.add_argument("--family", choices=("mask2former", "maskformer"), default="mask2former", help="of finetune")
+    families = ("mask2former", "maskformer", "mp-former", "oneformer")
+    parser.add_argument("--family", choices=families, default=families[0], help="of finetune and inference")
     parser.add_argument("--backbone", choices=("resnet50", "swin-t"), default="resnet50")
     parser.add_argument("--weights", help="safetensors file; without it PyTorch initialises")
     parser.add_argument("--inputs", help="safetensors file; without it a seeded batch")

@@ -1,18 +1,11 @@
 """Mask2Former's matcher and losses, on points."""
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 
 WEIGHTS = {"ce": 2.0, "mask": 5.0, "dice": 5.0}
 NO_OBJECT = 0.1  # weight of the class "no object" in the cross-entropy
-
-
-class Target(NamedTuple):
-    labels: torch.Tensor  # [N]
-    masks: torch.Tensor  # of the padded image, [N,H,W], floating point
 
 
 def sample(maps, points):
@@ -22,7 +15,8 @@ def sample(maps, points):
 
 class Criterion:
     """`draw(*shape)` draws uniformly from [0, 1). For every output, the last one first and then the others in their
-    order, it is asked for [1,points,2] per image, then for the candidates and the unconditional points of all pairs."""
+    order, it is asked for [1,points,2] per image that is matched, then for the candidates and the unconditional points
+    of all pairs."""
 
     weights = WEIGHTS
 
@@ -30,19 +24,31 @@ class Criterion:
         self.classes, self.points, self.draw = classes, points, draw
         self.candidates, self.important = int(oversampling * points), int(importance * points)
 
-    def __call__(self, predictions, targets):
-        """-> {"ce_0": ..., "mask_0": ..., "dice_0": ..., "ce_1": ...}: weighted losses of every prediction"""
-        num_masks = max(1, sum(len(target.labels) for target in targets))
+    def __call__(self, predictions, targets, given=None, group=""):
+        """-> losses of every prediction without their weights, by the authors' names: loss_ce, loss_mask and loss_dice
+        of the last one, loss_ce_0, ... of the others; `group` stands before the number.
+
+        given: the pairs (queries, targets) of each image, instead of matching them
+        """
+        last = len(predictions) - 1
+        num_masks = sum(len(queries) for queries, _ in given) if given else sum(len(t.labels) for t in targets)
         losses = {}
-        for index in (len(predictions) - 1, *range(len(predictions) - 1)):
+        for index in (last, *range(last)):
             prediction = predictions[index]
-            pairs = [self.match(*image, target) for *image, target in zip(*prediction, targets)]
-            unweighted = {
+            pairs = given or [self.match(*image, target) for *image, target in zip(*prediction, targets)]
+            found = {
                 "ce": self.class_loss(prediction.logits, targets, pairs),
-                **self.mask_losses(prediction.masks, targets, pairs, num_masks),
+                **self.mask_losses(prediction.masks, targets, pairs, max(1, num_masks)),
             }
-            losses.update({f"{name}_{index}": self.weights[name] * loss for name, loss in unweighted.items()})
+            suffix = group if index == last else f"{group}_{index}"
+            losses.update({f"loss_{kind}{suffix}": loss for kind, loss in found.items()})
         return losses
+
+    def weight(self, name):
+        return self.weights[name.split("_")[1]]
+
+    def total(self, losses):
+        return sum(self.weight(name) * loss for name, loss in losses.items())
 
     @torch.no_grad()
     def cost(self, logits, masks, target):

@@ -1,4 +1,4 @@
-"""One fine-tuning step of Mask2Former: losses, backward, clip, AdamW."""
+"""One fine-tuning step of a model of any family: losses, backward, clip, AdamW."""
 
 import torch
 from torch import nn
@@ -12,20 +12,23 @@ class Finetuning:
     def __init__(self, model, criterion, lr=1e-4, weight_decay=0.05, clip=0.01):
         self.model, self.criterion, self.clip = model, criterion, clip
         self.trained = [p for p in model.parameters() if p.requires_grad]
-        rates = ((model.backbone, BACKBONE_RATE * lr), (model.sem_seg_head, lr))
-        groups = [{**group, "lr": rate} for part, rate in rates for group in parameter_groups(part, weight_decay)]
+        groups = [
+            {**group, "lr": BACKBONE_RATE * lr if part is model.backbone else lr}
+            for part in model.children()
+            for group in parameter_groups(part, weight_decay)
+        ]
         self.optimizer = torch.optim.AdamW(groups, lr=lr)
 
-    def backward(self, images, targets):
-        """Gradients of all weights; -> weighted losses by name"""
+    def backward(self, batch):
+        """Gradients of all weights; -> losses by name, without their weights"""
         self.optimizer.zero_grad(set_to_none=True)
-        losses = self.criterion(self.model(images), targets)
-        sum(losses.values()).backward()
+        losses = self.model.losses(batch, self.criterion)
+        self.criterion.total(losses).backward()
         return {name: loss.item() for name, loss in losses.items()}
 
-    def step(self, images, targets):
-        """One update of all weights; -> weighted losses by name, before it"""
-        losses = self.backward(images, targets)
+    def step(self, batch):
+        """One update of all weights; -> losses by name before it, without their weights"""
+        losses = self.backward(batch)
         nn.utils.clip_grad_norm_(self.trained, self.clip)
         self.optimizer.step()
         return losses

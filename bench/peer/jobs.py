@@ -7,20 +7,17 @@ other side must agree on. Without files the weights are PyTorch's initial ones a
 import numpy as np
 import torch
 
-from criterion import Criterion, Target
+from families import FAMILIES
 from finetune import Finetuning
-from mask2former import Mask2Former
-from maskformer import MaskFormer
 from model import full_model
 from panoptic import predict
-from pixel_criterion import PixelCriterion
 from step import TARGET_PREFIX, Pretraining
 from tensor_file import read_tensors
 
 SIGMA, RATIO, PATCH, STRIDE = 0.4, 0.5, 8, 8
-FAMILIES = {"mask2former": (Mask2Former, Criterion), "maskformer": (MaskFormer, PixelCriterion)}
 CLASSES, THINGS = 133, 80  # COCO panoptic; things come first
 SEGMENTS = (10, 20)  # least and most of an image of the random batch
+TEXTS, TOKENS, END = 134, 77, 49407  # of an image of it; the mark of a text's end
 LONG_EDGE = 1333 / 800  # of the short edge
 OVERLAP = 0.2  # share of its pixels that a segment must own: random masks overlap more than trained ones
 
@@ -62,45 +59,39 @@ class Pretrain:
 class Finetune:
     def __init__(self, options):
         self.options = options
-        build, criterion = FAMILIES[options.family]
-        model = build(CLASSES, backbone=options.backbone)
+        model, criterion = FAMILIES[options.family]
+        self.model = model(CLASSES, backbone=options.backbone)
         if options.weights:
-            model.load_state_dict(read(options.weights))
-        self.training = Finetuning(model, criterion(CLASSES))
+            self.model.load_state_dict(read(options.weights))
+        self.training = Finetuning(self.model, criterion(CLASSES))
         if options.channels_last:
-            model.backbone.to(memory_format=torch.channels_last)
+            self.model.backbone.to(memory_format=torch.channels_last)
         self.load(options.inputs)
 
     def load(self, path):
-        """A file's points are used up by one step."""
+        """A file's draws are used up by one step."""
         options = self.options
-        batch = read(path) if path else random_segments(options.images, options.size)
-        self.images = batch["images"]
-        self.targets = [Target(batch[f"labels/{i}"], batch[f"masks/{i}"].float()) for i in range(len(self.images))]
+        tensors = read(path) if path else random_segments(options.images, options.size)
+        self.batch = self.model.batch(tensors)
         if options.channels_last:
-            self.images = self.images.contiguous(memory_format=torch.channels_last)
+            self.batch = self.batch._replace(images=tensors["images"].contiguous(memory_format=torch.channels_last))
         if path:
-            names = sorted((n for n in batch if n.startswith("points/")), key=lambda n: int(n.split("/")[1]))
-            points = (batch[name] for name in names)
-            self.training.criterion.draw = lambda *shape: replay(points, shape)
+            names = sorted((n for n in tensors if n.startswith("draws/")), key=lambda n: int(n.split("/")[1]))
+            draws = (tensors[name] for name in names)
+            self.training.criterion.draw = lambda *shape: replay(draws, shape)
 
     def run(self):
-        self.losses = self.training.step(self.images, self.targets)
+        self.losses = self.training.step(self.batch)
 
     def values(self):
-        """The whole loss, and its terms without their weights, by the authors' names: the last output has no number"""
-        last = max(int(name.split("_")[1]) for name in self.losses)
-        values = {"loss": sum(self.losses.values())}
-        for name, loss in self.losses.items():
-            kind, output = name.split("_")
-            values[f"loss_{kind}" if int(output) == last else f"loss_{name}"] = loss / self.training.criterion.weights[kind]
-        return values
+        return {"loss": self.training.criterion.total(self.losses), **self.losses}
 
 
 class Inference:
     def __init__(self, options):
         self.options = options
-        self.model = Mask2Former(CLASSES, backbone=options.backbone).eval()
+        model, _ = FAMILIES[options.family]
+        self.model = model(CLASSES, backbone=options.backbone).for_inference()
         if options.weights:
             self.model.load_state_dict(read(options.weights))
         self.model.backbone.freeze()
@@ -120,16 +111,17 @@ class Inference:
     def values(self):
         values = {"segments": len(self.segments)}
         for k, label, _ in self.segments:
-            y, x = (self.ids == k).nonzero(as_tuple=True)
-            found = {"label": label, "area": len(x), "x": x.double().mean().item(), "y": y.double().mean().item()}
+            at = (self.ids == k).nonzero().double()
+            y, x = (at.mean(0) / torch.tensor(self.ids.shape)).tolist()
+            found = {"label": label, "area": len(at) / self.ids.numel(), "x": x, "y": y}
             values.update({f"{name}_{k}": value for name, value in found.items()})
         return values
 
 
-def replay(points, shape):
-    """The next of the points, in the time that drawing them takes: the other side draws them within its step"""
+def replay(draws, shape):
+    """The next of the draws, in the time that drawing them takes: the other side draws them within its step"""
     torch.rand(shape)
-    return next(points).view(shape)
+    return next(draws).view(shape)
 
 
 def load_target(target, weights):
@@ -168,6 +160,9 @@ def random_segments(images, size):
         nearest = ((rows - centres[0]) ** 2 + (columns - centres[1]) ** 2).argmin(0)
         batch[f"masks/{i}"] = nearest == torch.arange(count)[:, None, None]
         batch[f"labels/{i}"] = torch.randint(CLASSES, (count,), generator=generator)
+        batch[f"texts/{i}"] = torch.randint(1, END, (TEXTS, TOKENS), generator=generator)
+        batch[f"texts/{i}"][:, -1] = END
+    batch["tasks"] = torch.randint(3, (images,), generator=generator)
     return batch
 
 

@@ -5,11 +5,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from backbone import BACKBONES
-from feed_forward import FeedForward
-from mask2former import MaskEmbedding, Prediction
+from detr import DecoderLayer, EncoderLayer, Layers
+from perceptron import Perceptron
 from pixel_decoder import ConvGroupNorm
-from position import sine_position
-from transformer_decoder import attention
+from position import sine_position, tokens
+from segmenter import Prediction, Segmenter
 
 
 def convolution(inputs, outputs, kernel):
@@ -17,52 +17,6 @@ def convolution(inputs, outputs, kernel):
     nn.init.kaiming_uniform_(layer.weight, a=1)
     nn.init.zeros_(layer.bias)
     return layer
-
-
-def tokens(x):
-    """[B,C,h,w] -> [B,h*w,C]"""
-    return x.flatten(2).transpose(1, 2)
-
-
-class EncoderLayer(FeedForward):
-    """Post-norm: self-attention, feed-forward."""
-
-    def __init__(self, dim, hidden, heads):
-        super().__init__(dim, hidden)
-        self.self_attn = attention(dim, heads)
-        self.norm1 = nn.LayerNorm(dim)
-        self.norm2 = nn.LayerNorm(dim)
-
-    def forward(self, x, position):
-        q = x + position
-        x = self.norm1(x + self.self_attn(q, q, x, need_weights=False)[0])
-        return self.norm2(x + self.feed_forward(x))
-
-
-class DecoderLayer(FeedForward):
-    """Post-norm: self-attention, cross-attention, feed-forward."""
-
-    def __init__(self, dim, hidden, heads):
-        super().__init__(dim, hidden)
-        self.self_attn = attention(dim, heads)
-        self.multihead_attn = attention(dim, heads)
-        self.norm1 = nn.LayerNorm(dim)
-        self.norm2 = nn.LayerNorm(dim)
-        self.norm3 = nn.LayerNorm(dim)
-
-    def forward(self, x, position, key, value):
-        q = x + position
-        x = self.norm1(x + self.self_attn(q, q, x, need_weights=False)[0])
-        x = self.norm2(x + self.multihead_attn(x + position, key, value, need_weights=False)[0])
-        return self.norm3(x + self.feed_forward(x))
-
-
-class Layers(nn.Module):
-    def __init__(self, layers, norm=None):
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-        if norm is not None:
-            self.norm = norm
 
 
 class PyramidDecoder(nn.Module):
@@ -109,7 +63,7 @@ class Predictor(nn.Module):
         if inputs != dim:
             self.input_proj = convolution(inputs, dim, 1)
         self.class_embed = nn.Linear(dim, classes + 1)
-        self.mask_embed = MaskEmbedding(dim)
+        self.mask_embed = Perceptron(dim, dim, dim, dim)
 
     def forward(self, memory, mask_features):
         """-> one Prediction a layer; the last is the output"""
@@ -129,23 +83,17 @@ class Predictor(nn.Module):
         return predictions
 
 
-class MaskFormer(nn.Module):
+class MaskFormer(Segmenter):
     """As its authors train it on COCO: an encoder of six layers behind a ResNet, none behind a Swin Transformer."""
 
-    def __init__(self, classes, queries=100, dim=256, heads=8, layers=6, hidden=2048, backbone="resnet50"):
-        super().__init__()
-        self.backbone = BACKBONES[backbone]()
-        channels = self.backbone.channels
-        encoder_layers = 6 if backbone == "resnet50" else 0
-        inputs = dim if encoder_layers else channels["res5"]
-        self.sem_seg_head = nn.ModuleDict(
-            {
-                "pixel_decoder": PyramidDecoder(channels, dim, encoder_layers, hidden, heads),
-                "predictor": Predictor(inputs, classes, queries, dim, layers, hidden, heads),
-            }
-        )
+    claimed = False
 
-    def forward(self, images):
-        """images [B,3,H,W], normalised -> Predictions, the last is the output"""
-        memory, mask_features = self.sem_seg_head["pixel_decoder"](self.backbone(images))
-        return self.sem_seg_head["predictor"](memory, mask_features)
+    def __init__(self, classes, queries=100, dim=256, heads=8, layers=6, hidden=2048, backbone="resnet50"):
+        maps = BACKBONES[backbone]()
+        encoder_layers = 6 if backbone == "resnet50" else 0
+        inputs = dim if encoder_layers else maps.channels["res5"]
+        super().__init__(
+            maps,
+            PyramidDecoder(maps.channels, dim, encoder_layers, hidden, heads),
+            Predictor(inputs, classes, queries, dim, layers, hidden, heads),
+        )

@@ -1,4 +1,4 @@
-"""Inference on one image as Mask2Former does it: resize, network, panoptic segmentation at the image's own size."""
+"""Inference on one image as the families do it: resize, network, panoptic segmentation at the image's own size."""
 
 from typing import NamedTuple
 
@@ -37,8 +37,9 @@ def resize(masks, size):
     return F.interpolate(masks[None], size=size, mode="bilinear", align_corners=False)[0]
 
 
-def panoptic_map(logits, masks, things, object_threshold, overlap_threshold):
-    """logits [Q,K+1], masks [Q,h,w] at the image's own size; labels below `things` are things
+def panoptic_map(logits, masks, things, object_threshold, overlap_threshold, claimed=True):
+    """logits [Q,K+1], masks [Q,h,w] at the image's own size; labels below `things` are things; claimed: whether pixels
+    of a segment have to be at 0.5 or more in its own mask
     -> ids [h,w], 0 is void, and the Segments"""
     scores, labels = logits.softmax(-1).max(-1)
     kept = (labels != logits.shape[-1] - 1) & (scores > object_threshold)
@@ -50,7 +51,7 @@ def panoptic_map(logits, masks, things, object_threshold, overlap_threshold):
     owner = (scores[:, None, None] * masks).argmax(0)
     for k, (score, label) in enumerate(zip(scores.tolist(), labels.tolist())):
         owned, inside = owner == k, masks[k] >= 0.5
-        visible = owned & inside
+        visible = owned & inside if claimed else owned
         owned_area, area = owned.sum().item(), inside.sum().item()
         if not (owned_area and area and visible.any()) or owned_area / area < overlap_threshold:
             continue
@@ -71,4 +72,5 @@ def predict(model, image, things, short_edge, long_edge, overlap_threshold):
     batch = network_input(image, (height, width))
     prediction = model(batch)[-1]
     masks = resize(prediction.masks[0], batch.shape[-2:])[:, :height, :width]
-    return panoptic_map(prediction.logits[0], resize(masks, image.shape[:2]), things, 0.8, overlap_threshold)
+    masks = resize(masks, image.shape[:2])
+    return panoptic_map(prediction.logits[0], masks, things, 0.8, overlap_threshold, model.claimed)

@@ -1,4 +1,4 @@
-"""The two-dimensional sine position embedding that pixel decoder and predictor share."""
+"""Maps as tokens, and the two-dimensional sine embedding of their positions."""
 
 from functools import lru_cache
 from math import pi
@@ -23,3 +23,8 @@ def sine_position(height, width, channels, dtype=torch.float32):
     y = axis(height)[:, None].expand(height, width, half)
     x = axis(width)[None].expand(height, width, half)
     return torch.cat((y, x), dim=2).reshape(height * width, channels)
+
+
+def tokens(maps):
+    """[B,C,h,w] -> [B,h*w,C]"""
+    return maps.flatten(2).transpose(1, 2)

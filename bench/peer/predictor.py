@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from feed_forward import FeedForward
-from transformer_decoder import TransformerDecoder, attention
+from detr import EncoderLayer
+from transformer_decoder import TransformerDecoder
 
 MEMORY_LEVEL = 2  # row of the level embedding that belongs to stride 8
 
@@ -22,27 +22,12 @@ class Predictor(TransformerDecoder):
         return self.decoder_norm(x)
 
 
-class MemoryBlock(FeedForward):
-    """One of the M extra self-attention blocks over the masked memory, post-norm."""
-
-    def __init__(self, dim, hidden, heads):
-        super().__init__(dim, hidden)
-        self.self_attn = attention(dim, heads)
-        self.norm1 = nn.LayerNorm(dim)
-        self.norm2 = nn.LayerNorm(dim)
-
-    def forward(self, x, position):
-        q = x + position
-        x = self.norm1(x + self.self_attn(q, q, x, need_weights=False)[0])
-        return self.norm2(x + self.feed_forward(x))
-
-
 class Extras(nn.Module):
-    """What pretraining adds to the model and fine-tuning leaves behind."""
+    """What pretraining adds to the model and fine-tuning leaves behind; `blocks` look at the masked memory."""
 
     def __init__(self, dim=256, blocks=2, hidden=2048, heads=8):
         super().__init__()
         self.mask_token = nn.Parameter(0.02 * torch.randn(dim))
-        self.blocks = nn.ModuleList(MemoryBlock(dim, hidden, heads) for _ in range(blocks))
+        self.blocks = nn.ModuleList(EncoderLayer(dim, hidden, heads) for _ in range(blocks))
         self.prediction = nn.Linear(dim, dim)
         self.denoise = nn.Conv2d(dim, 3, 1)

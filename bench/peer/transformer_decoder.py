@@ -9,6 +9,11 @@ def attention(dim, heads):
     return nn.MultiheadAttention(dim, heads, dropout=0.0, batch_first=True)
 
 
+def placed(x, position):
+    """x at its positions, where it has some"""
+    return x if position is None else x + position
+
+
 class CrossAttention(nn.Module):
     def __init__(self, dim, heads):
         super().__init__()
@@ -17,7 +22,7 @@ class CrossAttention(nn.Module):
 
     def forward(self, x, position, key, value, blocked=None):
         """blocked [B*heads,Q,N]: true where a query may not look"""
-        attended, _ = self.multihead_attn(x + position, key, value, attn_mask=blocked, need_weights=False)
+        attended, _ = self.multihead_attn(placed(x, position), key, value, attn_mask=blocked, need_weights=False)
         return self.norm(x + attended)
 
 
@@ -27,9 +32,10 @@ class SelfAttention(nn.Module):
         self.self_attn = attention(dim, heads)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, x, position):
-        q = x + position
-        return self.norm(x + self.self_attn(q, q, x, need_weights=False)[0])
+    def forward(self, x, position, blocked=None):
+        """blocked [Q,Q]: true where a query may not look"""
+        q = placed(x, position)
+        return self.norm(x + self.self_attn(q, q, x, attn_mask=blocked, need_weights=False)[0])
 
 
 class NormedFeedForward(FeedForward):

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from criterion import WEIGHTS, Criterion, Target
+from criterion import Criterion
 from fill import fill
 from finetune import Finetuning
-from mask2former import Mask2Former, MaskedDecoder, Prediction
+from mask2former import Mask2Former, MaskedDecoder
 from panoptic import DIVISOR, MEAN, STD, panoptic_map, resize
+from segmenter import Batch, Prediction, Target
 from swin import Swin
 from tensor_file import read_tensors
 
@@ -158,13 +159,6 @@ def verify_decoder(case):
         case.compare(name, value)
 
 
-def compare_losses(case, losses, last, name):
-    """`name(key)`: what the case calls the loss that the authors call `key`"""
-    for key, loss in losses.items():
-        kind, index = key.split("_")
-        case.compare(*name(f"loss_{kind}" if int(index) == last else f"loss_{key}", loss, WEIGHTS[kind]))
-
-
 def verify_criterion(case):
     outputs = sum(name.endswith("pred_masks") for name in case.inputs)
     predictions = []
@@ -175,10 +169,11 @@ def verify_criterion(case):
     targets = [Target(*target) for target in case.targets("targets")]
     criterion = RecordingCriterion(case, outputs)
     losses = criterion(predictions, targets)
-    total = sum(losses.values())
+    total = criterion.total(losses)
     total.backward()
     case.compare("loss/total_weighted", total)
-    compare_losses(case, losses, outputs - 1, lambda key, loss, weight: (f"loss/{key}", loss / weight))
+    for name, loss in losses.items():
+        case.compare(f"loss/{name}", loss)
     for index, prediction in enumerate(predictions):
         prefix = official(index, outputs - 1)
         for part, tensor in zip(("pred_logits", "pred_masks"), prediction):
@@ -218,8 +213,8 @@ def padded_batch(images, targets):
     height, width = (-(-max(side) // DIVISOR) * DIVISOR for side in zip(*sizes))
     pad = lambda x: nn.functional.pad(x, (0, width - x.shape[-1], 0, height - x.shape[-2]))  # noqa: E731
     mean, std = torch.tensor(MEAN)[:, None, None], torch.tensor(STD)[:, None, None]
-    batch = torch.stack([pad((image - mean) / std) for image in images])
-    return batch, [Target(labels, pad(masks)) for labels, masks in targets]
+    padded = torch.stack([pad((image - mean) / std) for image in images])
+    return Batch(padded, [Target(labels, pad(masks)) for labels, masks in targets])
 
 
 def verify_step(case):
@@ -235,11 +230,11 @@ def verify_step(case):
         config["DIM_FEEDFORWARD"],
     )
     case.load(model)
-    images, targets = padded_batch(
+    batch = padded_batch(
         [case.input(f"image.{i}") for i in range(2)], [case.targets(f"targets.{i}")[0] for i in range(2)]
     )
     with torch.no_grad():
-        predictions = model(images)
+        predictions = model(batch.images)
     last = len(predictions) - 1
     for index, prediction in enumerate(predictions):
         for part, tensor in zip(("pred_logits", "pred_masks"), prediction):
@@ -248,18 +243,19 @@ def verify_step(case):
     compare_groups(case, model, training.optimizer)
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
     for step in range(case.hyper["steps"]):
-        training.criterion = RecordingCriterion(case, last + 1, f"step{step}/")
-        losses = training.step(images, targets) if step else first_step(case, training, images, targets)
-        case.compare(f"step{step}/total_loss", sum(losses.values()))
-        compare_losses(case, losses, last, lambda key, loss, _, step=step: (f"step{step}/weighted/{key}", loss))
+        training.criterion = criterion = RecordingCriterion(case, last + 1, f"step{step}/")
+        losses = training.step(batch) if step else first_step(case, training, batch)
+        case.compare(f"step{step}/total_loss", criterion.total(losses))
+        for name, loss in losses.items():
+            case.compare(f"step{step}/weighted/{name}", criterion.weight(name) * loss)
         if step == 0:
             compare_parameters(case, model, start, "_step0")
     compare_parameters(case, model, start, f"_total_after_{case.hyper['steps']}_steps")
 
 
-def first_step(case, training, images, targets):
+def first_step(case, training, batch):
     """Finetuning.step with a look at the gradients before they are clipped"""
-    losses = training.backward(images, targets)
+    losses = training.backward(batch)
     for name, p in training.model.named_parameters():
         case.compare(f"grad/{name}", p.grad)
     norm = nn.utils.clip_grad_norm_(training.trained, training.clip)

@@ -71,7 +71,8 @@ function* conflicts(model: MpFormerSettings): Generator<Conflict> {
 
 export type MpFormerOptions = Mask2FormerOptions & PilotFrame;
 
-function seededDraws(seed: number, step: number): PilotDraws {
+/** What the pilots of a step draw. */
+export function seededDraws(seed: number, step: number): PilotDraws {
   const stream = (sample: number, purpose: string) =>
     new RandomStream({ seed, step, sample, purpose: `pilot ${purpose}` });
   return {
