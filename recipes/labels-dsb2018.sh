@@ -30,7 +30,8 @@ run() { # run COMMAND FOLDER ARGUMENTS...: begins it, goes on with it, or leaves
 
 for seed in ${SEEDS:-0 1 2}; do
   run pretrain "$out/pretrained-$seed" --images "$out/train" --preset tiny --seed "$seed" --steps "${PRETRAIN_STEPS:-1500}" \
-    --set "data.cropScale=[0.05,0.12]" --set run.microBatch=2 --set model.norm=group --set run.monitorEvery=100 --set run.keep=1
+    --set "data.cropScale=[0.05,0.12]" --set run.microBatch=2 --set model.norm=group --set run.monitorEvery=100 --set run.keep=1 \
+    --set pretrain.denoising=true --set pretrain.denoiseTarget=image
   for labels in 10 100; do
     for start in random pretrained; do
       from=()

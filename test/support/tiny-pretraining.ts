@@ -18,6 +18,7 @@ const DECODERS = [
   "model.decoderLayers=1",
   "model.decoderFfn=32",
   "pretrain.selfAttentionBlocks=1",
+  "pretrain.denoising=true",
   "data.size=64",
   "data.heldOut=0",
   "run.batch=2",
