@@ -47,6 +47,9 @@ export interface Base {
   readonly images: readonly string[];
 }
 
+/** Both losses of the paper, for what compares them, where the base leaves one out. */
+const bothLosses = ({ pretrain }: PretrainSettings) => (pretrain.denoising ? undefined : ["pretrain.denoising=true"]);
+
 const BASE: Pretraining = { name: "base", sets: [] };
 
 const whole = (name: string, pretraining: Pretraining = BASE): Arm => ({ name, pretraining, parts: MODEL_PARTS });
@@ -79,8 +82,9 @@ const STUDIES = {
     labels: ["1%", "2%", "5%", "10%"],
     paper: "The same subset of labels for both arms.",
   }),
-  table5: ({ settings: { pretrain } }: Base): Study => ({
+  table5: ({ settings, settings: { pretrain } }: Base): Study => ({
     title: "Table 5: parts of the method",
+    sets: bothLosses(settings),
     arms: [
       whole(`all of it (M ${pretrain.selfAttentionBlocks}, s_i1 ${pretrain.featureStride})`),
       varied("without self-attention blocks (M 0)", "pretrain.selfAttentionBlocks=0"),
@@ -95,8 +99,9 @@ const STUDIES = {
         .map((stride) => varied(`s_i1 ${stride}`, `pretrain.featureStride=${stride}`, "pretrain.maskPatch=1")),
     ],
   }),
-  table6: ({ settings: { pretrain } }: Base): Study => ({
+  table6: ({ settings, settings: { pretrain } }: Base): Study => ({
     title: "Table 6: noise, masked share and patch",
+    sets: bothLosses(settings),
     arms: [
       whole(`sigma ${pretrain.sigma}, ratio ${pretrain.maskRatio}, p ${pretrain.maskPatch}`),
       ...[0.2, 0.3, 0.4, 0.5]
@@ -119,8 +124,9 @@ const STUDIES = {
       { name: "all parts", pretraining: BASE, parts: MODEL_PARTS },
     ],
   }),
-  tableI: ({ settings: { pretrain } }: Base): Study => ({
+  tableI: ({ settings, settings: { pretrain } }: Base): Study => ({
     title: "Table I: what denoising asks for",
+    sets: bothLosses(settings),
     arms: (["image", "noise"] as const).map((target) => {
       const name = `the ${target}`;
       return target === pretrain.denoiseTarget ? whole(name) : varied(name, `pretrain.denoiseTarget=${target}`);

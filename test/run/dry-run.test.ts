@@ -10,7 +10,7 @@ import { printEstimates } from "../../src/run/dry-run.js";
 import { countParameters, estimateMemory, estimateSeconds } from "../../src/run/step-estimate.js";
 
 const planStep = (settings: PretrainSettings) => planPretraining(dryRunOptions(settings));
-const tiny = resolveSettings({ preset: "tiny" });
+const tiny = resolveSettings({ preset: "tiny", sets: ["pretrain.denoising=true"] });
 const plan = planStep(tiny);
 const total = (map: ReadonlyMap<string, number>) => [...map.values()].reduce((a, b) => a + b);
 
