@@ -54,7 +54,7 @@ export const inference: Job = {
   ofFamilies: true,
   images: 1,
   // A pixel on an edge may fall to either side.
-  tolerance: { first: 2e-3, later: 2e-3, absolute: { area: 2e-3, x: 1e-2, y: 1e-2 } },
+  tolerance: { first: 2e-3, later: 2e-3 },
 
   declarations: cocoDeclarations,
   adjust: sharpen,

@@ -44,8 +44,6 @@ export interface Tolerance {
   readonly later: number;
   /** The values that are compared after updates; all without it. */
   readonly laterOnly?: readonly string[];
-  /** Differences that are small whatever share of a value they are, by what its name begins with. */
-  readonly absolute?: Readonly<Record<string, number>>;
 }
 
 /** Our side, loaded. */
