@@ -6,6 +6,7 @@ import type { Size } from "../core/image.js";
 import * as g from "../graph/build.js";
 import { Graph } from "../graph/graph.js";
 import type { Runtime } from "../runtime/contract.js";
+import { maskProbability } from "./mask-probability.js";
 import { type ImageSizes, maskGrid, type NetworkOutput } from "./network-output.js";
 import { createPool, type Pool } from "./pool.js";
 import { type Band, bilinear, compose, cut, matrixOf, type Stretch } from "./resampling.js";
@@ -95,7 +96,7 @@ function enlargingGraph(): Graph {
   const columns = graph.input("columns", "float32", [BATCH, outputs, inputs]);
   const logits = g.matMul(rows, g.matMul(patches, columns, { transB: true }));
   graph.output("logits", logits);
-  graph.output("probabilities", g.sigmoid(logits));
+  graph.output("probabilities", maskProbability(logits));
   return graph;
 }
 

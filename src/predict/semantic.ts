@@ -8,6 +8,7 @@ import * as g from "../graph/build.js";
 import { Graph } from "../graph/graph.js";
 import type { SemanticMap } from "../masks/segmentation.js";
 import type { Runtime } from "../runtime/contract.js";
+import { maskProbability } from "./mask-probability.js";
 import { copyPatch, TILE, type Tile, tilesAtOriginalSize, tilesOf } from "./mask-tiles.js";
 import { classProbabilities, type ImageSizes, maskGrid, type NetworkOutput } from "./network-output.js";
 import { createPool, type Pool } from "./pool.js";
@@ -35,7 +36,7 @@ function scoreGraph(queries: number, classes: number, resize: boolean): Graph {
   const columns = graph.input("columns", "float32", [outputs, inputs]);
   const probabilities = graph.input("classes", "float32", [classes, queries]);
   const logits = g.matMul(rows, g.matMul(patches, columns, { transB: true }));
-  const flat = g.matMul(probabilities, g.reshape(g.sigmoid(logits), [queries, outputs * outputs]));
+  const flat = g.matMul(probabilities, g.reshape(maskProbability(logits), [queries, outputs * outputs]));
   const scores = g.reshape(flat, [classes, outputs, outputs]);
   if (!resize) {
     graph.output("scores", scores);

@@ -54,6 +54,10 @@ const flat = (builder: NodeBuilder, x: string) => builder.op("Reshape", [x, buil
 const pixelwise = ({ builder, image: { images, height, width } }: Outputs, x: string) =>
   builder.op("Reshape", [x, builder.concat([images, height, width], 0)]);
 
+/** 1 / (1 + exp(-x)): `predict/mask-probability.ts` says why not Sigmoid. */
+const maskProbability = (builder: NodeBuilder, logits: string) =>
+  builder.op("Reciprocal", [builder.op("Add", [builder.op("Exp", [builder.op("Neg", [logits])]), builder.scalar(1)])]);
+
 /** Softmax over the classes and "no object", and of these the classes alone. */
 const probabilities = ({ builder, logits }: Outputs) => builder.op("Softmax", [logits], { axis: -1 });
 const ofClasses = ({ builder, rules }: Outputs, x: string) =>
@@ -63,7 +67,7 @@ const ofClasses = ({ builder, rules }: Outputs, x: string) =>
 function semantic(outputs: Outputs): FileOutput[] {
   const { builder, image, masks } = outputs;
   const byClass = builder.op("Transpose", [ofClasses(outputs, probabilities(outputs))], { perm: [0, 2, 1] });
-  const pixels = flat(builder, builder.op("Sigmoid", [enlarged(outputs, masks)]));
+  const pixels = flat(builder, maskProbability(builder, enlarged(outputs, masks)));
   const best = builder.op("ArgMax", [builder.op("MatMul", [byClass, pixels])], { axis: 1, keepdims: 0 });
   return [output("semantic", "int64", ["batch", ...sidesOf(image)], pixelwise(outputs, best))];
 }
@@ -85,7 +89,7 @@ function instance(outputs: Outputs): FileOutput[] {
   const logits = enlarged(outputs, rows(masks, query));
   const inside = builder.op("Greater", [logits, builder.scalar(0)]);
   const area = flat(builder, builder.cast(inside, "float32"));
-  const sure = builder.op("Mul", [flat(builder, builder.op("Sigmoid", [logits])), area]);
+  const sure = builder.op("Mul", [flat(builder, maskProbability(builder, logits)), area]);
   const confidence = builder.op("Div", [
     builder.sum(sure, 2),
     builder.op("Add", [builder.sum(area, 2), builder.scalar(1e-6)]),
@@ -116,7 +120,7 @@ function panoptic(outputs: Outputs): FileOutput[] {
     builder.op("Greater", [score, builder.scalar(rules.objectThreshold)]),
   );
 
-  const sigmoid = flat(builder, builder.op("Sigmoid", [enlarged(outputs, masks)]));
+  const sigmoid = flat(builder, maskProbability(builder, enlarged(outputs, masks)));
   const claims = numbers(builder.op("GreaterOrEqual", [sigmoid, builder.scalar(0.5)]));
   const weighted = builder.op("Mul", [builder.unsqueeze(score, 2), sigmoid]);
   const rivals = builder.op("Where", [builder.unsqueeze(candidate, 2), weighted, builder.scalar(-1)]);

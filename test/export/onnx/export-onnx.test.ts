@@ -21,8 +21,8 @@ import { smallestSettings } from "../../support/tiny-pretraining.js";
 
 /** All that files are made of, with all forms of answer inside. */
 const OPERATORS = `
-  Abs Add And ArgMax Cast Concat Conv Cos CumSum Div Equal Expand Floor Gather GatherElements GatherND
-  Gemm Greater GreaterOrEqual Identity LayerNormalization Less MatMul Max MaxPool Min Mod Mul Pad
+  Abs Add And ArgMax Cast Concat Conv Cos CumSum Div Equal Exp Expand Floor Gather GatherElements GatherND
+  Gemm Greater GreaterOrEqual Identity LayerNormalization Less MatMul Max MaxPool Min Mod Mul Neg Pad
   Range ReduceMax ReduceMean ReduceSum Relu Reshape Resize Shape Sigmoid Sin Slice Softmax Sqrt
   Squeeze Sub TopK Transpose Trilu Unsqueeze Where`
   .trim()
