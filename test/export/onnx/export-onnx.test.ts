@@ -23,7 +23,7 @@ import { smallestSettings } from "../../support/tiny-pretraining.js";
 const OPERATORS = `
   Abs Add And ArgMax Cast Concat Conv Cos CumSum Div Equal Exp Expand Floor Gather GatherElements GatherND
   Gemm Greater GreaterOrEqual Identity LayerNormalization Less MatMul Max MaxPool Min Mod Mul Neg Pad
-  Range ReduceMax ReduceMean ReduceSum Relu Reshape Resize Shape Sigmoid Sin Slice Softmax Sqrt
+  Range Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape Resize Shape Sin Slice Softmax Sqrt
   Squeeze Sub TopK Transpose Trilu Unsqueeze Where`
   .trim()
   .split(/\s+/);
