@@ -20,6 +20,9 @@ const LONG_EDGE = 1333 / 800;
  */
 const OVERLAP = 0.2;
 
+/** Images of a micro-batch of OneFormer, which it contrasts with each other, as on each of its authors' GPUs. */
+const CONTRASTED = 2;
+
 /** The optimiser of the other side, whose learning rate is constant. */
 const OPTIMISER = [
   "optim.lr=1e-4",
@@ -29,6 +32,10 @@ const OPTIMISER = [
   "optim.clip=0.01",
 ];
 
+/** Images that a core of our side computes at once. */
+export const microBatchOf = ({ job, family }: Pick<Problem, "job" | "family">): number =>
+  family === "oneformer" && job === "finetune" ? CONTRASTED : 1;
+
 /** The published settings at the size of the problem; Mask2Former's for a model of a family that has none of its own. */
 export function cocoSettings({ job, family, backbone, size, images, cores, recompute }: Problem): FinetuneSettings {
   const sets = [
@@ -37,8 +44,7 @@ export function cocoSettings({ job, family, backbone, size, images, cores, recom
     `inference.longEdge=${Math.floor(LONG_EDGE * size)}`,
     `inference.overlapThreshold=${OVERLAP}`,
     `run.batch=${images}`,
-    // A OneFormer contrasts the images of a micro-batch with each other.
-    `run.microBatch=${family === "oneformer" ? images : 1}`,
+    `run.microBatch=${microBatchOf({ job, family })}`,
     `run.cores=${cores}`,
     ...OPTIMISER,
   ];

@@ -16,6 +16,7 @@ import { FAMILY_NAMES, type FamilyName, familyOf } from "../src/families/familie
 import { createRuntime } from "../src/runtime/create-runtime.js";
 import { probeMatMul } from "../src/runtime/probe.js";
 import { checkValues } from "./agreement.js";
+import { microBatchOf } from "./coco-model.js";
 import { BACKBONE_NAMES, BACKBONE_TITLES, type BackboneName, JOB_NAMES, type JobName, type Problem } from "./job.js";
 import { JOBS } from "./jobs.js";
 import { writeBatches, writeWeights } from "./problem.js";
@@ -180,7 +181,7 @@ async function compare(problem: Problem, options: Options, folder: string): Prom
     ...work,
     matrixPeak,
     differences,
-    ours: measure(ours, Math.min(cores, images)),
+    ours: measure(ours, Math.min(cores * microBatchOf(problem), images)),
     theirs: options.skipPeer ? undefined : measure(theirs, images),
   };
 }

@@ -25,6 +25,7 @@ THINGS = 80  # of COCO panoptic; things come first
 CONTEXT = 16  # learned rows behind the texts of an image
 TEMPERATURE = 0.07
 LARGEST_SCALE = 100
+CONTRASTED = 2  # images at once, as on each GPU of the authors
 
 
 def task_tokens(task):
@@ -120,8 +121,10 @@ def asked_for(task, target):
 
 
 def contrast(queries, rows, scale):
-    """Which texts [B,Q,C] are whose image's, of all that are computed at once, and the other way round"""
-    images, texts = (F.normalize(x.flatten(1), dim=-1) for x in (queries, rows))
-    logits = images @ texts.T * scale.exp().clamp(max=LARGEST_SCALE)
-    own = torch.arange(len(logits))
-    return F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)
+    """Which texts [B,Q,C] are whose image's and the other way round, among a few images at a time"""
+    own = torch.arange(CONTRASTED)
+    losses = []
+    for images, texts in zip(*(F.normalize(x.flatten(1), dim=-1).split(CONTRASTED) for x in (queries, rows))):
+        logits = images @ texts.T * scale.exp().clamp(max=LARGEST_SCALE)
+        losses.append(F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own))
+    return torch.stack(losses).mean()
