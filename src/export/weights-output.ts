@@ -87,7 +87,10 @@ export async function claimFiles(
       const found = `${input}, which is read`;
       throw new InputError({ where, expected: "a place for what is written", found, fix: `${ELSEWHERE}.` });
     }
-    if (overwrite || !(await exists(where))) continue;
+    if (!(await exists(where))) continue;
+    if (await isFolder(where))
+      throw new InputError({ where, expected: "a file, or nothing", found: "a folder", fix: `${ELSEWHERE}.` });
+    if (overwrite) continue;
     const fix = `${ELSEWHERE}, or replace it (--overwrite).`;
     throw new InputError({ where, expected: "a name that is free", found: "a file of that name", fix });
   }

@@ -88,7 +88,9 @@ describe("weights in several files", () => {
       /model-00001-of-00002\.safetensors: .* found no tensor "c\.weight"/,
     );
     writeIndex({ ...map, "c.weight": shard(3) });
-    await expect(openWeights(index)).rejects.toThrow(/model-00003-of-00002\.safetensors: .*nothing of that name/);
+    await expect(openWeights(index)).rejects.toThrow(
+      /model-00003-of-00002\.safetensors: expected a file of weights, which .*index\.json names, found none/,
+    );
     for (const name of ["../evil.safetensors", "..", "/etc/passwd", ""]) {
       writeIndex({ "a.weight": name });
       await expect(openWeights(index), name).rejects.toThrow(/a "weight_map" from tensors to files beside it/);

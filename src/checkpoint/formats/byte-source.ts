@@ -25,13 +25,14 @@ export interface OpenFile extends ByteSource {
 }
 
 /** A weights file that cannot be read as what it should be. */
-export function damaged(path: string, found: string, expected = "a whole weights file"): InputError {
-  return new InputError({
-    where: path,
-    expected,
-    found,
-    fix: "The file is damaged or of another format: copy or download it again.",
-  });
+export function damaged(
+  path: string,
+  found: string,
+  expected = "a whole weights file",
+  options?: ErrorOptions,
+): InputError {
+  const fix = "The file is damaged or of another format: copy or download it again.";
+  return new InputError({ where: path, expected, found, fix }, options);
 }
 
 function endsEarly(path: string, size: number, position: number, wanted: number): InputError {

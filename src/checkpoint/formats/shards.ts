@@ -4,6 +4,8 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { InputError } from "../../core/errors.js";
+import { show } from "../../core/show.js";
+import { exists } from "../../io/atomic-file.js";
 import { fileFault } from "../../io/file-fault.js";
 import { damaged } from "./byte-source.js";
 import type { WeightsFile } from "./format.js";
@@ -45,12 +47,23 @@ export async function readShardIndex(path: string): Promise<ReadonlyMap<string, 
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new InputError({ where: path, expected: "valid JSON", found: (cause as Error).message }, { cause });
+    throw damaged(path, (cause as Error).message, "valid JSON", { cause });
   }
   const parsed = indexSchema.safeParse(json);
-  if (!parsed.success)
-    throw damaged(path, "another form", 'an index with a "weight_map" from tensors to files beside it');
+  if (!parsed.success) {
+    const [{ path: keys, message }] = parsed.error.issues;
+    const value = keys.reduce<unknown>((tree, key) => (tree as Record<PropertyKey, unknown>)?.[key], json);
+    const found = keys.length > 1 ? `${show(value)} for ${keys.slice(1).join(".")}` : message;
+    throw damaged(path, found, 'an index with a "weight_map" from tensors to files beside it');
+  }
   return new Map(Object.entries(parsed.data.weight_map));
+}
+
+/** Throws `InputError` for a file that is missing, as happens to downloads. */
+async function openShard(file: string, index: string, open: (file: string) => Promise<WeightsFile>) {
+  if (await exists(file)) return open(file);
+  const fix = "Copy or download it to there.";
+  throw new InputError({ where: file, expected: `a file of weights, which ${index} names`, found: "none", fix });
 }
 
 /**
@@ -66,7 +79,7 @@ export async function openShards(path: string, open: (file: string) => Promise<W
     for (const file of files.values()) await file.close();
   };
   try {
-    for (const name of names) files.set(name, await open(join(dirname(path), name)));
+    for (const name of names) files.set(name, await openShard(join(dirname(path), name), path, open));
     const tensors = new Map<string, StoredTensor>();
     for (const [tensor, name] of map) {
       const found = files.get(name)?.tensors.get(tensor);

@@ -46,8 +46,14 @@ function checkStart(start: Buffer, { path, size }: ByteSource): void {
   if (impostor) throw damaged(path, impostor[1], "weights");
 }
 
+const isZip = (start: Buffer) => start.toString("latin1", 0, 2) === "PK";
+/** Protocol 2 to 5, as PyTorch writes pickles. */
+const isPickle = ([first, protocol]: Buffer) => first === 0x80 && protocol >= 2 && protocol <= 5;
+/** Whatever the file is called. */
+const isTorch = (start: Buffer) => isZip(start) || isPickle(start);
+
 function readByStart(start: Buffer, source: ByteSource): PickleFile & { format: Format } {
-  if (start.toString("latin1", 0, 2) === "PK") return { ...readTorchZip(source), format: "torch" };
+  if (isZip(start)) return { ...readTorchZip(source), format: "torch" };
   return isTar(start) ? { ...readTorchTar(source), format: "torch-tar" } : readAnyPickle(source);
 }
 
@@ -89,7 +95,7 @@ async function openWhole(path: string, wanted?: string): Promise<WeightsFile> {
     source.readSync(start, 0);
     const headed = start.length > 8 && start[8] === 0x7b && start.readBigUInt64LE(0) <= MAX_HEADER_BYTES;
     if (!headed) checkStart(start, source);
-    if (headed || path.toLowerCase().endsWith(".safetensors")) {
+    if (headed || (path.toLowerCase().endsWith(".safetensors") && !isTorch(start))) {
       await source.close();
       return await openSafetensorsWeights(path);
     }
