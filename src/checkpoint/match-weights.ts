@@ -4,7 +4,7 @@
  */
 
 import { InputError, nearest } from "../core/errors.js";
-import type { Shape } from "../core/tensor-data.js";
+import type { Shape, TensorData } from "../core/tensor-data.js";
 import { groupNames } from "./names/group-names.js";
 
 export interface MatchOptions {
@@ -18,6 +18,8 @@ export interface MatchOptions {
   allowMisshapen?: readonly RegExp[];
   /** What the file itself calls a tensor, where that is another name. */
   originOf?: (name: string) => string | undefined;
+  /** What was read of `found`: what the model takes must be floats. */
+  values?: ReadonlyMap<string, Pick<TensorData, "dtype">>;
   /** What to do about weights that do not fit. */
   fix?: string;
 }
@@ -35,6 +37,9 @@ export interface WeightMatch {
 
 /** More faults of one kind than this are listed by what they have in common. */
 const ONE_BY_ONE = 12;
+
+const LEAVE_OUT =
+  "What is no part of the model can stay behind: mask-jepa convert IN OUT --leave-out PATTERN (a regular expression).";
 
 /** Every name is there: one a line, or those together that differ only in their numbers (and are told by `brief`). */
 function list(
@@ -62,6 +67,7 @@ export function matchWeights(
     allowUnexpected = [],
     allowMisshapen = [],
     originOf = () => undefined,
+    values = new Map(),
     fix,
   }: MatchOptions,
 ): WeightMatch {
@@ -76,6 +82,8 @@ export function matchWeights(
   const lacking = missing.filter((name) => !excused(name, allowMissing));
   const surplus = unexpected.filter((name) => !excused(name, allowUnexpected));
   const wrong = differs.filter((name) => !excused(name, allowMisshapen));
+  const typeOf = (name: string) => values.get(name)?.dtype ?? "float32";
+  const noFloats = matched.filter((name) => typeOf(name) !== "float32");
   const near = (others: readonly string[]) => (name: string) => {
     const other = nearest(name, others.slice(0, 200));
     return other ? `${name} (the other side has ${other})` : name;
@@ -94,13 +102,15 @@ export function matchWeights(
       (name) => `${inFile(name)}: ${shapes(name)}`,
       (name) => `${name}: ${shapes(name)}`,
     ),
+    ...list("of another type", noFloats, (name) => `${inFile(name)}: model float32, file ${typeOf(name)}`),
   ];
   if (faults.length > 0) {
+    const onlySurplus = lacking.length + wrong.length + noFloats.length === 0;
     throw new InputError({
       where: source,
       expected: `the ${expected.size} tensors of this model`,
-      found: `${matched.length - wrong.length} that fit\n${faults.join("\n")}`,
-      fix,
+      found: `${matched.length - new Set([...wrong, ...noFloats]).size} that fit\n${faults.join("\n")}`,
+      fix: fix ?? (onlySurplus ? LEAVE_OUT : undefined),
     });
   }
   return { matched, missing, unexpected, misshapen };

@@ -56,7 +56,7 @@ export function trainedModelOf(stored: StoredWeights, { description }: KnownMode
     const needed = inferenceWeights(description.architecture);
     const { trainingOnly = [] } = familyOf(description.architecture);
     const allowUnexpected = [...BESIDE_WEIGHTS, ...trainingOnly];
-    const options = { source: path, allowUnexpected, originOf: originIn(stored) };
+    const options = { source: path, allowUnexpected, originOf: originIn(stored), values: tensors };
     matchWeights(needed, shapes, options);
   }
   return { ...description, weights: tensors, checkpoint: path, ...(run && { step: run.step }) };

@@ -109,6 +109,7 @@ export function takeOver(stored: StoredWeights, declared: Declared, rule: TakeOv
     allowMissing: [...optional, OUTPUT_NORMS],
     allowUnexpected: [...ignored, ...BESIDE_WEIGHTS],
     originOf: originIn(stored),
+    values: stored.tensors,
     fix: rule.misfit,
   });
   const start = freshWeights(declared, rule.seed);

@@ -121,7 +121,7 @@ function encoder(
     throw new InputError({ where: location, expected: "nothing but normalise inside: an encoder", found, fix });
   }
   const needed = new Map([...encoderWeights(architecture)].map(([name, { shape }]) => [name, shape]));
-  matchWeights(needed, shapes, { source: path, allowUnexpected: [/^/] });
+  matchWeights(needed, shapes, { source: path, values: tensors, allowUnexpected: [/^/] });
   const weights = some(tensors, needed.keys());
   return {
     title,
