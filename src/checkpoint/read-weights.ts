@@ -6,6 +6,7 @@ import type { Shape, TensorData } from "../core/tensor-data.js";
 import { exists } from "../io/atomic-file.js";
 import { type JsonObject, readPartShapes, STATE_FILE } from "./checkpoint.js";
 import { isHubLocation } from "./hub-location.js";
+import { areImageNets, coloursBeside, type InputColours, withImageNetColours } from "./input-colours.js";
 import { type LoadedWeights, loadWeights } from "./load-weights.js";
 import { familyIn, layoutOf } from "./names/layouts.js";
 import { loadCheckpoint } from "./run-state.js";
@@ -28,6 +29,8 @@ export interface StoredWeights extends LoadedWeights {
   readonly location: string;
   /** The checkpoint's folder, or the file. */
   readonly path: string;
+  /** What lies beside a file and says how colours were normalised; the tensors are those for ImageNet's statistics. */
+  readonly colours?: InputColours;
   /** What is known of a checkpoint of a run. */
   readonly run?: StoredRun;
 }
@@ -66,7 +69,11 @@ async function readFile(
   keep?: (name: string) => boolean,
 ): Promise<StoredWeights> {
   const path = await locateWeights(location, reporter);
-  return { ...(await loadWeights(path, { part, keep })), location, path };
+  const loaded = await loadWeights(path, { part, keep });
+  const colours = await coloursBeside(path);
+  const isOther = colours !== undefined && !areImageNets(colours);
+  const tensors = isOther ? withImageNetColours(loaded.tensors, colours) : loaded.tensors;
+  return { ...loaded, tensors, location, path, ...(colours && { colours }) };
 }
 
 async function readRun(

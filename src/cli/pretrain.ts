@@ -72,10 +72,10 @@ async function pretrain({
 
 /** Fetches the backbone's weights and says what they are, before the longer work begins. Throws `InputError`. */
 async function announceBackbone(location: string, part: string | undefined, reporter: Reporter): Promise<void> {
-  const { describeReport } = await import("../checkpoint/load-weights.js");
   const { inspectWeights } = await import("../checkpoint/read-weights.js");
-  const { report } = await inspectWeights(location, { part, reporter });
-  reporter.say(describeReport(report));
+  const { announceWeights, knownModel } = await import("../weights/known-model.js");
+  const stored = await inspectWeights(location, { part, reporter });
+  announceWeights(stored, await knownModel(stored), { reporter, brief: false });
 }
 
 export function addPretrain(program: Command): void {

@@ -1,11 +1,8 @@
 /** @file Crops, flips and normalisation: from the bytes of a photograph to the network's input. */
+import { IMAGENET_MEAN, IMAGENET_STD } from "../core/colour-statistics.js";
 import type { Image, Region, Size } from "../core/image.js";
 import type { RandomStream } from "../core/random.js";
 import type { ImageSource } from "./source.js";
-
-/** Mean and standard deviation of the ImageNet training set, 0 to 255, in RGB order. */
-export const IMAGENET_MEAN = [123.675, 116.28, 103.53] as const;
-export const IMAGENET_STD = [58.395, 57.12, 57.375] as const;
 
 /** A part of an image, seen in a mirror or not. */
 export interface View extends Region {

@@ -1,6 +1,7 @@
 /** @file `config.json` and `preprocessor_config.json` of Hugging Face transformers (its models/mask2former/). */
 
 import type { JsonObject } from "../checkpoint/checkpoint.js";
+import { IMAGENET_MEAN, IMAGENET_STD } from "../core/colour-statistics.js";
 import { InputError } from "../core/errors.js";
 import type { Shape } from "../core/tensor-data.js";
 import { backboneSizes, type ResNetSizes, type SwinSizes } from "../weights/backbone-sizes.js";
@@ -9,9 +10,8 @@ import type { CriterionFacts } from "../weights/model-description.js";
 import { Shapes } from "../weights/shapes.js";
 import type { ModelFacts } from "./model-facts.js";
 
-/** ImageNet's statistics, of colours from 0 to 1. */
-const MEAN = [0.485, 0.456, 0.406];
-const STD = [0.229, 0.224, 0.225];
+/** Colours from 0 to 255 as they are given to transformers: from 0 to 1, without the rounding of the division. */
+const ofOne = (values: readonly number[]) => values.map((value) => Number((value / 255).toFixed(6)));
 const POINTS = 4;
 /** Of all group norms in transformers. */
 export const GROUPS = 32;
@@ -158,8 +158,8 @@ export function preprocessorConfig(type: string, classCount: number, { shortEdge
     do_rescale: true,
     rescale_factor: 1 / 255,
     do_normalize: true,
-    image_mean: MEAN,
-    image_std: STD,
+    image_mean: ofOne(IMAGENET_MEAN),
+    image_std: ofOne(IMAGENET_STD),
     ignore_index: 255,
     do_reduce_labels: false,
     num_labels: classCount,

@@ -1,20 +1,22 @@
 /** @file What the configuration files of Hugging Face transformers say beside weights (its models/mask2former/). */
 
-import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
+import { jsonBeside } from "../checkpoint/configuration-files.js";
 import { InputError } from "../core/errors.js";
-import { errorCode, fileFault } from "../io/file-fault.js";
 import { placeTask } from "./place-task.js";
 import type { Statement } from "./statement.js";
 
 const number = z.number().optional().catch(undefined);
+/** What is none is as if it were not there. */
+const count = z.int().min(1);
+const maybeCount = count.optional().catch(undefined);
 const configSchema = z.object({
   model_type: z.string().optional().catch(undefined),
   id2label: z.record(z.string().regex(/^\d+$/), z.string()).optional().catch(undefined),
-  num_attention_heads: number,
+  num_attention_heads: maybeCount,
   backbone_config: z.object({ drop_path_rate: number }).optional().catch(undefined),
-  decoder_config: z.object({ decoder_attention_heads: number }).optional().catch(undefined),
+  decoder_config: z.object({ decoder_attention_heads: maybeCount }).optional().catch(undefined),
   class_weight: number,
   cross_entropy_weight: number,
   mask_weight: number,
@@ -31,32 +33,15 @@ const configSchema = z.object({
 type Config = z.output<typeof configSchema>;
 
 const sizeSchema = z.union([
-  z.object({ shortest_edge: z.number(), longest_edge: z.number().optional() }),
-  z.object({ height: z.number(), width: z.number() }),
-  z.number(),
+  z.object({ shortest_edge: count, longest_edge: count.nullish() }),
+  z.object({ height: count, width: count }),
+  count,
 ]);
 const preprocessorSchema = z.object({
   size: sizeSchema.optional().catch(undefined),
-  max_size: number,
+  max_size: maybeCount,
   do_resize: z.boolean().optional().catch(undefined),
 });
-
-/** A JSON file, or undefined where there is none. @throws InputError for one that cannot be read or is no JSON */
-async function jsonBeside(folder: string, name: string): Promise<unknown> {
-  const path = join(folder, name);
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw fileFault(error, path, "a configuration that can be read");
-  }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new InputError({ where: path, expected: "valid JSON", found: (cause as Error).message }, { cause });
-  }
-}
 
 /** Classes by rising index from 0; undefined where one is missing. */
 function namesOf({ id2label }: Config): string[] | undefined {

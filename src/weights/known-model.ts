@@ -5,13 +5,14 @@
 
 import { basename, dirname } from "node:path";
 import { isHubLocation } from "../checkpoint/hub-location.js";
+import { describeColours } from "../checkpoint/input-colours.js";
 import { describeReport } from "../checkpoint/load-weights.js";
 import type { StoredWeights } from "../checkpoint/read-weights.js";
 import { InputError } from "../core/errors.js";
 import type { Reporter } from "../core/reporter.js";
 import { someOf } from "../core/text.js";
 import { classList } from "../data/datasets/class-list.js";
-import { knownClasses } from "../data/datasets/known-classes.js";
+import { classesOfDataset, knownClasses } from "../data/datasets/known-classes.js";
 import {
   type DecoderSettings,
   FAMILY_NAMES,
@@ -26,6 +27,7 @@ import { BACKBONES, DECODERS, partsOf, withParts } from "../run/model-presets.js
 import { type BackboneSettings, type ModelSettings, modelConflicts, modelSection } from "../run/model-settings.js";
 import { storedModelOf } from "../run/stored-run.js";
 import { backboneSizes } from "./backbone-sizes.js";
+import { detectron2Statement } from "./detectron2-statement.js";
 import { readerOf } from "./families.js";
 import type { FamilyReader } from "./family-reader.js";
 import { configStatement, preprocessorStatement } from "./huggingface-statements.js";
@@ -101,6 +103,12 @@ function classesOf(statements: Statements, count: number, source: string): reado
   const stated = statements.ask("classes", (classes) => `${classes.length} classes`);
   if (stated) return stated;
   const names = statements.ask("names", (given) => `names of classes (${someOf(given, 3)})`);
+  const dataset = statements.ask("dataset") ?? "";
+  const listed = names ? undefined : classesOfDataset(dataset, count);
+  if (listed) {
+    statements.note(`${dataset}, its data set`, `${listed.name}'s ${count} classes`);
+    return listed.classes;
+  }
   if (!names) {
     statements.note("nobody", `names of classes (class 0 to class ${count - 1}), each of which counts as a thing`);
     return classList(Array.from({ length: count }, (_, id) => ({ id, name: `class ${id}`, isThing: true })));
@@ -150,6 +158,12 @@ function describe(
   };
 }
 
+/** How colours are normalised; a file of this program, which says everything, need not say it. */
+function noteColours({ colours, run }: StoredWeights, statements: Statements, assumedBy: string, isOwn: boolean): void {
+  if (colours) statements.note(colours.from, describeColours(colours));
+  else if (!run && !isOwn) statements.note(assumedBy, "colours normalised as ImageNet's");
+}
+
 /** What lies beside the weights, the most believed first. */
 async function statementsBeside(
   { location, path }: StoredWeights,
@@ -161,6 +175,7 @@ async function statementsBeside(
   const statements = [
     await configStatement(path, reader.huggingfaceType),
     await preprocessorStatement(path),
+    await detectron2Statement(path),
     task && { from: "the name of its place", task },
     defaults,
   ];
@@ -215,15 +230,20 @@ export async function knownModel(stored: StoredWeights): Promise<KnownModel> {
   const parts = own ? partsOf(own.settings) : partsByShapes(shapes, family, statements);
   const { assumed } = statements;
   if (description) return { ...parts, queries, description, sources: [], assumed };
-  if (!family || !parts.backbone || !reader.isWhole(shapes))
+  const by = family ? defaults.from : "default";
+  if (!family || !parts.backbone || !reader.isWhole(shapes)) {
+    noteColours(stored, statements, by, own !== undefined);
     return { ...parts, sources: statements.described, assumed };
+  }
   const answer = reader.answer(shapes);
   statements.note("its tensors", `${answer.queries} queries`);
   const whole = checked(withParts({ ...parts.backbone, ...DECODERS }, parts), path);
+  const whatItIs = describe(statements, whole, answer, path);
+  noteColours(stored, statements, by, own !== undefined);
   return {
     ...parts,
     queries: answer.queries,
-    description: describe(statements, whole, answer, path),
+    description: whatItIs,
     sources: statements.described,
     assumed,
   };

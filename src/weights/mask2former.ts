@@ -1,5 +1,6 @@
 /** @file Reading the models of the families with Mask2Former's decoders. */
 
+import { InputError } from "../core/errors.js";
 import type { FamilyReader } from "./family-reader.js";
 import { hasPixelDecoder, hasPredictor, layerSizes, pixelDecoderSizes, predictorSizes } from "./mask2former-sizes.js";
 
@@ -22,6 +23,11 @@ export const mask2former: FamilyReader = {
   decoders(shapes, heads) {
     const pixelDecoder = hasPixelDecoder(shapes) ? pixelDecoderSizes(shapes) : undefined;
     const layers = layerSizes(shapes);
+    if (pixelDecoder && pixelDecoder.headPoints % heads !== 0) {
+      const expected = `heads that share ${pixelDecoder.headPoints} sampling points of a level out evenly`;
+      const fix = "Put a config.json beside the weights, or correct the one that is there.";
+      throw new InputError({ where: shapes.source, expected, found: `${heads} heads`, fix });
+    }
     return {
       heads,
       ...(pixelDecoder && {

@@ -14,6 +14,8 @@ export interface Statement {
   /** Names in the order of the logits. */
   readonly names?: readonly string[];
   readonly classes?: readonly SegmentationClass[];
+  /** The data set that it was made for, in words that begin with the name, e.g. "coco_2017_val_panoptic". */
+  readonly dataset?: string;
   readonly heads?: number;
   readonly normGroups?: number;
   readonly dropPath?: number;

@@ -4,18 +4,11 @@ import { join, relative } from "node:path";
 import fc from "fast-check";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { IMAGENET_MEAN, IMAGENET_STD } from "../../src/core/colour-statistics.js";
 import { InputError } from "../../src/core/errors.js";
 import { compareNatural } from "../../src/core/natural-order.js";
 import { RandomStream } from "../../src/core/random.js";
-import {
-  centreCrop,
-  denormalise,
-  IMAGENET_MEAN,
-  IMAGENET_STD,
-  normalise,
-  randomResizedCrop,
-  renderView,
-} from "../../src/data/augment.js";
+import { centreCrop, denormalise, normalise, randomResizedCrop, renderView } from "../../src/data/augment.js";
 import { folderSource } from "../../src/data/files/folder-source.js";
 import { createLoader, type LoaderOptions } from "../../src/data/loader.js";
 import { batchIndices, createSampler } from "../../src/data/sampler.js";

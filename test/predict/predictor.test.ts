@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { IMAGENET_MEAN, IMAGENET_STD } from "../../src/core/colour-statistics.js";
 import { InputError } from "../../src/core/errors.js";
 import type { Image } from "../../src/core/image.js";
 import { RandomStream } from "../../src/core/random.js";
-import { IMAGENET_MEAN, IMAGENET_STD } from "../../src/data/augment.js";
 import { IGNORED, TASKS } from "../../src/masks/segmentation.js";
 import { asConstants, asInputs } from "../../src/nn/scope.js";
 import { toOnnx } from "../../src/onnx/emit.js";

@@ -35,6 +35,10 @@ const plain = (name: string) =>
 /** Names that may differ from those of a list, which is then still taken for it. */
 const OTHERS = 0.1;
 
+/** The list of so many classes of a data set that is named first, as in `coco_2017_val_panoptic`. */
+export const classesOfDataset = (dataset: string, count: number): KnownClasses | undefined =>
+  LISTS.find(({ name, classes }) => classes.length === count && dataset.toLowerCase().startsWith(name.toLowerCase()));
+
 /** The list that has these names in this order, with the names as they are given; undefined where none is. */
 export function knownClasses(names: readonly string[]): KnownClasses | undefined {
   const found = LISTS.find(({ classes }) => {

@@ -1,7 +1,7 @@
 /** @file What a file says of its model, in its metadata and in the configurations beside it. */
 
+import { IMAGENET_MEAN, IMAGENET_STD } from "../../core/colour-statistics.js";
 import type { Size } from "../../core/image.js";
-import { IMAGENET_MEAN, IMAGENET_STD } from "../../data/augment.js";
 import { MULTIPLE } from "../../data/test-input.js";
 import { manifest } from "../../io/manifest.js";
 import type { Task } from "../../masks/segmentation.js";

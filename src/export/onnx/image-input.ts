@@ -1,7 +1,7 @@
 /** @file The input of an exported model: images of any number and size, or of one size, as planes or as bytes. */
 
+import { IMAGENET_MEAN, IMAGENET_STD } from "../../core/colour-statistics.js";
 import type { Size } from "../../core/image.js";
-import { IMAGENET_MEAN, IMAGENET_STD } from "../../data/augment.js";
 import { MULTIPLE } from "../../data/test-input.js";
 import type { NodeBuilder } from "../../onnx/node-builder.js";
 import type { Dim, OnnxValue } from "../../onnx/protobuf.js";
