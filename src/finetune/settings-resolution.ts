@@ -5,7 +5,7 @@ import { isHubLocation } from "../checkpoint/hub-location.js";
 import { isFamily } from "../families/families.js";
 import { withParts } from "../run/model-presets.js";
 import { type AskedFor, settingsResolution } from "../run/settings-resolution.js";
-import { storedModelOf } from "../run/stored-run.js";
+import { storedModelOf, storedQueriesOf } from "../run/stored-run.js";
 import { withKnownWeights } from "../weights/known-settings.js";
 import { isPublished, lossWeightsOf, PRESETS } from "./presets.js";
 import { checkAgreement, type FinetuneSettings, finetuneSchema, RESUMABLE_SETTINGS } from "./settings.js";
@@ -21,9 +21,12 @@ function adaptToWeights(preset: FinetuneSettings, { preset: name, assignments, w
   const from = assignments.findLast(({ path }) => path.join(".") === "from.run")?.value;
   if (typeof from !== "string") return preset;
   if (isPublished(name)) return { ...preset, optim: { ...preset.optim, lr: PRETRAINED_LR } };
-  if (!weights) return { ...preset, model: storedModelOf(from) ?? preset.model };
-  const { parts, queries = preset.decoder.queries } = weights;
-  return { ...preset, model: withParts(preset.model, parts), decoder: { ...preset.decoder, queries } };
+  const model = weights ? withParts(preset.model, weights.parts) : (storedModelOf(from) ?? preset.model);
+  const given = assignments.findLast(({ path }) => path.join(".") === "model.family")?.value;
+  // Queries of another family start fresh, however many there are.
+  const isOther = isFamily(given) && given !== model.family;
+  const stored = isOther ? undefined : weights ? weights.queries : storedQueriesOf(from);
+  return { ...preset, model, decoder: { ...preset.decoder, queries: stored ?? preset.decoder.queries } };
 }
 
 /** A preset for a model of one family, with that of another one, has the weights of its losses. */

@@ -22,6 +22,12 @@ export function storedSettingsOf(run: string): StoredSettings | undefined {
   return file === undefined ? undefined : { file, assignments: readAssignments(file) };
 }
 
+/** Object queries of the model of a run, or of the run of a checkpoint, where it has some. */
+export function storedQueriesOf(run: string): number | undefined {
+  const found = storedSettingsOf(run)?.assignments.find(({ path }) => path.join(".") === "decoder.queries")?.value;
+  return typeof found === "number" ? found : undefined;
+}
+
 /** The model that a run, or the run of a checkpoint, is about. @throws InputError when its settings cannot be read */
 export function storedModelOf(run: string): ModelSettings | undefined {
   const stored = storedSettingsOf(run);

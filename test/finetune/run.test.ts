@@ -1,11 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadCheckpoint } from "../../src/checkpoint/run-state.js";
 import type { TensorData } from "../../src/core/tensor-data.js";
 import { runFinetuning } from "../../src/finetune/run.js";
-import { loadSettings, resolveSettings } from "../../src/finetune/settings-resolution.js";
+import { loadSettings, resolveSettings, toYaml } from "../../src/finetune/settings-resolution.js";
 import { loadTrainedModel } from "../../src/predict/trained-model.js";
 import { runPretraining } from "../../src/pretrain/run.js";
 import { readMetrics } from "../../src/run/metrics-log.js";
@@ -115,6 +115,17 @@ describe("weights from a pretraining run", () => {
   test("the model is that of the run, whatever the preset for the data", () => {
     expect(settingsOf({ "from.run": pretrained }).model).toMatchObject({ hiddenDim: 32, decoderLayers: 2 });
     expect(settingsOf({}).model.hiddenDim).toBe(64);
+  });
+
+  test("and so are the queries of a fine-tuned one, unless they are another family's or said", () => {
+    const run = join(folder, "seven-queries");
+    mkdirSync(run);
+    writeFileSync(join(run, "config.yaml"), toYaml(resolveSettings({ sets: ["decoder.queries=7"] })));
+    const from = [{ path: ["from", "run"], value: run, where: "--from" }];
+    expect(resolveSettings({ flags: from }).decoder.queries).toBe(7);
+    expect(resolveSettings({ flags: from, sets: ["decoder.queries=9"] }).decoder.queries).toBe(9);
+    const other = resolveSettings({ flags: from, sets: ["model.family=maskformer"] });
+    expect(other.decoder.queries).toBe(resolveSettings().decoder.queries);
   });
 
   test("a published recipe keeps its model, and takes the learning rate for pretrained weights", async () => {
