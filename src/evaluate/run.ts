@@ -19,6 +19,7 @@ import { loggedMetrics } from "../run/run-log.js";
 import type { Device } from "../runtime/contract.js";
 import { createRuntime } from "../runtime/create-runtime.js";
 import type { Report } from "../viz/report.js";
+import { withClassesOf } from "./adopted-classes.js";
 import { type EvaluatedModels, evaluateModels } from "./evaluate-models.js";
 import { decidingTask, gives } from "./judged-source.js";
 import { defaultOutput, runFolder } from "./output.js";
@@ -53,11 +54,10 @@ export interface EvaluationRunOptions {
  */
 export async function runEvaluation(options: EvaluationRunOptions): Promise<EvaluatedModels> {
   const { data, root, checkpoints, split, tasks, limit, device, cores, signal, reporter = SILENT } = options;
-  const trained = await Promise.all(
-    checkpoints.map((path) => loadTrainedModel(path, { part: options.part, reporter })),
-  );
-  for (const [i, path] of checkpoints.entries()) if (isOfRun(trained[i])) await tidyRun(runFolder(path));
-  const source = await openJudged(await openDataSet(data, { root }), split, trained[0].task, tasks);
+  const loaded = await Promise.all(checkpoints.map((path) => loadTrainedModel(path, { part: options.part, reporter })));
+  for (const [i, path] of checkpoints.entries()) if (isOfRun(loaded[i])) await tidyRun(runFolder(path));
+  const source = await openJudged(await openDataSet(data, { root }), split, loaded[0].task, tasks);
+  const trained = loaded.map((model, i) => withClassesOf(source, model, { where: checkpoints[i], reporter }));
   await source.openForms();
   await warnOfOddRanges(source, reporter);
   const runtime = await createRuntime({ device, cores: cores || availableParallelism() });

@@ -25,6 +25,8 @@ export interface LoadedModel extends TrainedModel {
   readonly checkpoint: string;
   /** Optimiser steps that its run trained it for; undefined for published weights. */
   readonly step?: number;
+  /** What nobody said of published weights, as `KnownModel` has it. */
+  readonly assumed?: KnownModel["assumed"];
 }
 
 /**
@@ -42,7 +44,7 @@ export async function loadTrainedModel(location: string, options: ReadOptions = 
 }
 
 /** The model that weights are. @throws InputError for those that cannot predict */
-export function trainedModelOf(stored: StoredWeights, { description }: KnownModel): LoadedModel {
+export function trainedModelOf(stored: StoredWeights, { description, assumed }: KnownModel): LoadedModel {
   const { location, run, path, shapes, report, tensors } = stored;
   if (!description) {
     throw new InputError({
@@ -59,7 +61,7 @@ export function trainedModelOf(stored: StoredWeights, { description }: KnownMode
     const options = { source: path, allowUnexpected, originOf: originIn(stored), values: tensors };
     matchWeights(needed, shapes, options);
   }
-  return { ...description, weights: tensors, checkpoint: path, ...(run && { step: run.step }) };
+  return { ...description, weights: tensors, checkpoint: path, ...(run ? { step: run.step } : { assumed }) };
 }
 
 /**

@@ -48,7 +48,7 @@ export interface KnownModel {
   readonly description?: ModelDescription;
   /** What was taken from which source, one a line; empty where a run said everything. */
   readonly sources: readonly string[];
-  /** What of the description nobody said. */
+  /** What of the description nobody said: of classes, "names", and "classes" what is a thing. */
   readonly assumed: ReadonlySet<keyof Statement>;
 }
 
@@ -106,6 +106,7 @@ function classesOf(statements: Statements, count: number, source: string): reado
   const dataset = statements.ask("dataset") ?? "";
   const listed = names ? undefined : classesOfDataset(dataset, count);
   if (listed) {
+    statements.assumed.delete("classes");
     statements.note(`${dataset}, its data set`, `${listed.name}'s ${count} classes`);
     return listed.classes;
   }
@@ -122,6 +123,7 @@ function classesOf(statements: Statements, count: number, source: string): reado
     statements.note("nobody", "which classes are stuff: each counts as a thing");
     return classList(names.map((name, id) => ({ id, name, isThing: true })));
   }
+  statements.assumed.delete("classes");
   const things = known.classes.filter(({ isThing }) => isThing).length;
   statements.note(`${known.name}'s list of classes`, `${things} things, ${count - things} stuff, and ids`);
   return known.classes;

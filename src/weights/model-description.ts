@@ -57,6 +57,8 @@ export function describedModel(state: JsonObject): ModelDescription | undefined 
 }
 
 /** What the state of a checkpoint says of a model, as `describedModel` reads it. */
-export function modelState(model: ModelDescription, more: JsonObject = {}): JsonObject {
+export function modelState(described: ModelDescription, more: JsonObject = {}): JsonObject {
+  const { task, classes, architecture, inference, criterion, whiteLevel } = described; // and nothing else that it has
+  const model: ModelDescription = { task, classes, architecture, inference, criterion, whiteLevel };
   return { kind: "mask-jepa fine-tuning", ...more, model: JSON.parse(JSON.stringify(model)) as JsonObject };
 }

@@ -77,7 +77,7 @@ function askedOf({ title, condition }: AnyFamily, trained: Task, { task, forms }
 }
 
 function wholeModel(stored: StoredWeights, known: KnownModel, question: Question): ExportedModel {
-  const { weights: all, checkpoint, step, ...description } = trainedModelOf(stored, known);
+  const { weights: all, checkpoint, step, assumed, ...description } = trainedModelOf(stored, known);
   const { architecture, task, classes, inference } = description;
   const family = familyOf(architecture);
   const weights = some(all, inferenceWeights(architecture).keys());
