@@ -18,8 +18,8 @@ export interface MatchOptions {
   allowMisshapen?: readonly RegExp[];
   /** What the file itself calls a tensor, where that is another name. */
   originOf?: (name: string) => string | undefined;
-  /** What was read of `found`: what the model takes must be floats. */
-  values?: ReadonlyMap<string, Pick<TensorData, "dtype">>;
+  /** What was read of `found`: what the model takes must be finite floats. */
+  values?: ReadonlyMap<string, TensorData>;
   /** What to do about weights that do not fit. */
   fix?: string;
 }
@@ -38,6 +38,7 @@ export interface WeightMatch {
 /** More faults of one kind than this are listed by what they have in common. */
 const ONE_BY_ONE = 12;
 
+const DAMAGED = "Get the file again, or take an earlier one of its training.";
 const LEAVE_OUT =
   "What is no part of the model can stay behind: mask-jepa convert IN OUT --leave-out PATTERN (a regular expression).";
 
@@ -51,6 +52,12 @@ function list(
   if (names.length === 0) return [];
   const lines = names.length > ONE_BY_ONE ? groupNames(names.map(brief)) : names.map(describe);
   return [`${names.length} ${title}:`, ...lines.map((line) => `  ${line}`)];
+}
+
+function isBroken(tensor: TensorData | undefined): boolean {
+  if (tensor?.dtype !== "float32") return false;
+  for (const value of tensor.data as Float32Array) if (value - value !== 0) return true;
+  return false;
 }
 
 /**
@@ -83,6 +90,7 @@ export function matchWeights(
   const surplus = unexpected.filter((name) => !excused(name, allowUnexpected));
   const wrong = differs.filter((name) => !excused(name, allowMisshapen));
   const typeOf = (name: string) => values.get(name)?.dtype ?? "float32";
+  const noNumbers = matched.filter((name) => isBroken(values.get(name)));
   const noFloats = matched.filter((name) => typeOf(name) !== "float32");
   const near = (others: readonly string[]) => (name: string) => {
     const other = nearest(name, others.slice(0, 200));
@@ -103,14 +111,16 @@ export function matchWeights(
       (name) => `${name}: ${shapes(name)}`,
     ),
     ...list("of another type", noFloats, (name) => `${inFile(name)}: model float32, file ${typeOf(name)}`),
+    ...list("with NaN or infinity", noNumbers, inFile),
   ];
   if (faults.length > 0) {
-    const onlySurplus = lacking.length + wrong.length + noFloats.length === 0;
+    const [misfits, broken] = [lacking.length + wrong.length, noFloats.length + noNumbers.length];
+    const usual = misfits + broken === 0 ? LEAVE_OUT : undefined;
     throw new InputError({
       where: source,
       expected: `the ${expected.size} tensors of this model`,
-      found: `${matched.length - new Set([...wrong, ...noFloats]).size} that fit\n${faults.join("\n")}`,
-      fix: fix ?? (onlySurplus ? LEAVE_OUT : undefined),
+      found: `${matched.length - new Set([...wrong, ...noFloats, ...noNumbers]).size} that fit\n${faults.join("\n")}`,
+      fix: misfits + surplus.length === 0 ? DAMAGED : (fix ?? usual),
     });
   }
   return { matched, missing, unexpected, misshapen };

@@ -35,6 +35,11 @@ async function contentOf(folder: string): Promise<string> {
   return (await snapshotOf(folder)) ?? join(folder, "snapshots", names[0] ?? "");
 }
 
+/** `export --to onnx` leaves folders that look like those of transformers. */
+async function withoutWeights(folder: string): Promise<string> {
+  return (await exists(join(folder, "onnx"))) ? "an ONNX model, which is for other programs" : "a folder without them";
+}
+
 /**
  * The path of the file that a location means, the index of one in several files; from the hub it is downloaded first,
  * unless it is on this machine.
@@ -53,7 +58,7 @@ export async function locateWeights(location: string, reporter?: Reporter): Prom
   throw new InputError({
     where: location,
     expected: `a run, a file of weights, or a folder with ${USUAL_NAMES.join(", ")} or one other file of weights`,
-    found: candidates.length === 0 ? "a folder without them" : `${candidates.length}: ${candidates.join(", ")}`,
+    found: candidates.length === 0 ? await withoutWeights(folder) : `${candidates.length}: ${candidates.join(", ")}`,
     ...(candidates.length > 0 && { fix: "Name one of the files." }),
   });
 }

@@ -129,7 +129,7 @@ test("other colours: the first layer takes ImageNet's", async () => {
   );
 });
 
-test("heads that cannot be, and weights that are no floats, are refused", async () => {
+test("heads that cannot be, and weights that are no finite floats, are refused", async () => {
   const config = JSON.parse(readFileSync(at("folder", "config.json"), "utf8"));
   writeFileSync(at("folder", "config.json"), JSON.stringify({ ...config, num_attention_heads: 5 }));
   await expect(loadTrainedModel(at("folder"))).rejects.toThrow(/expected heads that share \d+ .* found 5 heads/);
@@ -139,5 +139,13 @@ test("heads that cannot be, and weights that are no floats, are refused", async 
   await writeSafetensors(at("integers.safetensors"), new Map([...weights, [name, whole]]));
   await expect(loadTrainedModel(at("integers.safetensors"))).rejects.toThrow(
     /1 of another type:\n {2}backbone\.res2\.0\.conv1\.weight: model float32, file int32/,
+  );
+  const broken = floats(
+    shape,
+    Float32Array.from(data as Float32Array, (value, i) => (i === 3 ? Number.NaN : value)),
+  );
+  await writeSafetensors(at("broken.safetensors"), new Map([...weights, [name, broken]]));
+  await expect(loadTrainedModel(at("broken.safetensors"))).rejects.toThrow(
+    /1 with NaN or infinity:\n {2}backbone\.res2\.0\.conv1\.weight\. Get the file again/,
   );
 });

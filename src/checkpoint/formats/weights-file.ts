@@ -40,6 +40,11 @@ function readAnyPickle(source: ByteSource): PickleFile & { format: Format } {
 
 /** Throws `InputError` for what is no weights file by its first bytes. */
 function checkStart(start: Buffer, { path, size }: ByteSource): void {
+  if (/\.onnx$/i.test(path)) {
+    const fix = "Give the run or the weights that it was exported from.";
+    const found = "an ONNX model, which is for other programs";
+    throw new InputError({ where: path, expected: "a safetensors, PyTorch or pickle file", found, fix });
+  }
   if (size === 0) throw damaged(path, "an empty file");
   const text = start.toString("latin1");
   const impostor = IMPOSTORS.find(([prefix]) => text.startsWith(prefix));
