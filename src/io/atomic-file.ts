@@ -1,5 +1,6 @@
 /** @file Files and directories that appear whole or not at all: write beside, flush, rename, flush the directory. */
 
+import { rmSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { InputError } from "../core/errors.js";
@@ -24,6 +25,40 @@ function temporaryBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}-${count++}.tmp`);
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+function removeAll(): void {
+  for (const temporary of inProgress) {
+    try {
+      rmSync(temporary, { recursive: true, force: true });
+    } catch {
+      // Windows keeps a file that is open; a later write beside it removes it.
+    }
+  }
+}
+
+/** Ends as the signal does by itself, unless somebody else listens, who may want to go on. */
+function onSignal(signal: NodeJS.Signals): void {
+  if (process.listenerCount(signal) > 1) return;
+  removeAll();
+  process.off(signal, onSignal);
+  process.kill(process.pid, signal);
+}
+
+function begin(temporary: string): void {
+  inProgress.add(temporary);
+  if (inProgress.size > 1) return;
+  process.on("exit", removeAll);
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+}
+
+function end(temporary: string): void {
+  inProgress.delete(temporary);
+  if (inProgress.size > 0) return;
+  process.off("exit", removeAll);
+  for (const signal of SIGNALS) process.off(signal, onSignal);
+}
+
 /** Makes renames in a directory durable. Windows cannot open a directory, and needs no flush. */
 async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === "win32") return;
@@ -35,15 +70,15 @@ async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Runs `use` with a new temporary name beside `path`, and removes what is there when it ends. */
+/** Runs `use` with a new temporary name beside `path`, and removes what is there when it, or the process, ends. */
 export async function withTemporary<T>(path: string, use: (temporary: string) => Promise<T>): Promise<T> {
   const temporary = resolve(temporaryBeside(path));
-  inProgress.add(temporary);
+  begin(temporary);
   try {
     return await use(temporary);
   } finally {
     await rm(temporary, { recursive: true, force: true }).catch(() => {}); // an error of `use` says more
-    inProgress.delete(temporary);
+    end(temporary);
   }
 }
 

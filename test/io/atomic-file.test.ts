@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -11,6 +11,7 @@ import {
   writeDirectoryAtomic,
   writeFileAtomic,
 } from "../../src/io/atomic-file.js";
+import { compiledModule, compileSources, script } from "../support/child.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
 
 const systemError = (code: string) => Object.assign(new Error(code), { code });
@@ -129,6 +130,44 @@ describe("temporaries", () => {
       expect(removed.sort()).toEqual([names[2], names[0], `.step.${dead}-0.tmp`].sort());
     });
     expect(readdirSync(directory).sort()).toEqual([names[1], names[3], names[4], "b"].sort());
+  });
+});
+
+describe.skipIf(process.platform === "win32")("a signal while a file is written", () => {
+  const writing = (listener: string) => `
+    const { writeFileAtomic } = await import(${compiledModule("io/atomic-file.js")});
+    ${listener}
+    await writeFileAtomic(process.argv[1], "half", async () => {
+      console.log("here");
+      await new Promise((done) => setTimeout(done, 300));
+    });
+    console.log("written");
+    process.exit(0);`;
+
+  async function interrupted(path: string, listener = "") {
+    const child = spawn(process.execPath, [...script(writing(listener)), path], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let out = "";
+    child.stdout.on("data", (part) => {
+      if (out === "") child.kill("SIGINT");
+      out += part;
+    });
+    const signal = await new Promise((done) => child.on("close", (_, by) => done(by)));
+    return { signal, out };
+  }
+
+  it("ends the process and leaves nothing, unless somebody listens", async () => {
+    compileSources();
+    const dir = temporaryDirectory();
+    const path = join(dir, "file");
+    expect(await interrupted(path)).toEqual({ signal: "SIGINT", out: "here\n" });
+    expect(readdirSync(dir)).toEqual([]);
+    expect(await interrupted(path, 'process.on("SIGINT", () => {});')).toEqual({
+      signal: null,
+      out: "here\nwritten\n",
+    });
+    expect(readdirSync(dir)).toEqual(["file"]);
   });
 });
 
