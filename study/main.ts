@@ -11,11 +11,12 @@ import { openTerminal } from "../src/cli/terminal.js";
 import { InputError } from "../src/core/errors.js";
 import { writeFileAtomic } from "../src/io/atomic-file.js";
 import { resolveSettings } from "../src/pretrain/settings-resolution.js";
+import { INTERRUPTED, listenForStop } from "../src/run/stop-request.js";
 import { type Cell, cellsOf, type Regime } from "./comparison.js";
 import { probeRowsOf } from "./probe-readings.js";
 import { rowsOf } from "./readings.js";
 import { studyNumbers, studyPage, studyText } from "./report.js";
-import { commandLine, type Run, takeRun } from "./runs.js";
+import { commandLine, type Run, Runs } from "./runs.js";
 import { STUDY_NAMES, type StudyName, studyNamed } from "./studies.js";
 
 interface Options {
@@ -96,33 +97,52 @@ function regimeOf(options: Options): Regime {
   };
 }
 
+/** A signal ended the study, whose runs have saved what they had. */
+class StoppedStudy extends Error {}
+
 /** The runs of some cells, each once. */
 function distinct(runs: readonly (Run | undefined)[]): Run[] {
   return [...new Map(runs.flatMap((run) => (run ? [[run.out, run] as const] : []))).values()];
 }
 
+/**
+ * Takes all runs to their ends; one that fails keeps none from its turn but those that begin with it.
+ * @throws InputError of those that failed, or that the study was stopped
+ */
 async function take(cells: readonly Cell[], { jobs, cores }: Options): Promise<void> {
   const terminal = openTerminal();
   const limit = pLimit(jobs);
+  const runs = new Runs(cores);
+  const stop = listenForStop((signal) => {
+    terminal.say(`${signal}: each run stops after its step and saves (again to quit at once)`);
+    runs.stop();
+  });
   const ended = new Map<string, Promise<void>>();
   const begin = (run: Run) => {
     const known = ended.get(run.out);
     if (known) return known;
     const taken = limit(async () => {
+      if (stop.requested) return;
       const began = performance.now();
-      await takeRun(run, cores);
+      await runs.take(run);
       const minutes = (performance.now() - began) / 60_000;
       if (minutes > 0.05) terminal.say(`${minutes.toFixed(1)} min  ${commandLine(run)}`);
     });
     ended.set(run.out, taken);
     return taken;
   };
-  await Promise.all(
+  const outcomes = await Promise.allSettled(
     cells.map(async ({ pretraining, probing, finetuning }) => {
       if (pretraining) await begin(pretraining);
       await Promise.all([...(probing ? [begin(probing)] : []), begin(finetuning)]);
     }),
   );
+  stop.dispose();
+  if (stop.requested) throw new StoppedStudy("Stopped. The same command goes on with it.");
+  const faults = new Set(outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : [])));
+  const [first, ...others] = faults;
+  for (const fault of others) terminal.warn(explain(fault)?.message ?? String(fault));
+  if (first) throw first;
 }
 
 async function main(): Promise<void> {
@@ -150,6 +170,11 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
+  if (error instanceof StoppedStudy) {
+    console.error(error.message);
+    process.exitCode = INTERRUPTED;
+    return;
+  }
   const fault = explain(error);
   console.error(fault ? `error: ${fault.message}` : error);
   process.exitCode = 1;

@@ -1,6 +1,6 @@
 /** @file The runs of a study as commands of the product: begun, gone on with where they were cut off, left alone where they have ended. */
 
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -31,29 +31,52 @@ const UNSAFE = /[^\w./:=,@+-]/;
 /** Says of a run that it came to its end; beside the run's folder, which is the product's. */
 const mark = ({ out }: Run) => `${out}.ended`;
 
-/** Takes a run to its end. @throws InputError with the end of what it printed when it fails */
-export async function takeRun(run: Run, cores: number): Promise<void> {
-  if (existsSync(mark(run))) return;
-  await mkdir(dirname(run.out), { recursive: true });
-  const begun = run.command !== "probe" && existsSync(join(run.out, RUN_FILES.settings));
-  const which = begun ? ["--resume", run.out] : [...run.arguments, "--out", run.out];
-  const { code, output } = await outcome([run.command, ...which, "--cores", String(cores)]);
-  if (code !== 0) {
-    const found = output.trim().split("\n").slice(-8).join("\n");
-    throw new InputError({ where: commandLine(run), expected: "a run to its end", found });
-  }
-  await writeFile(mark(run), "");
-}
+/** Runs of a study, each a process. */
+export class Runs {
+  private readonly active = new Set<ChildProcess>();
 
-function outcome(words: readonly string[]): Promise<{ code: number | null; output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [PROGRAM, ...words], { stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        output = (output + text).slice(-10_000);
-      });
+  constructor(
+    /** That a run may use. */
+    private readonly cores: number,
+    private readonly program = PROGRAM,
+  ) {}
+
+  /** Takes a run to its end. @throws InputError with the end of what it printed when it fails */
+  async take(run: Run): Promise<void> {
+    if (existsSync(mark(run))) return;
+    await mkdir(dirname(run.out), { recursive: true });
+    const begun = run.command !== "probe" && existsSync(join(run.out, RUN_FILES.settings));
+    const which = begun ? ["--resume", run.out] : [...run.arguments, "--out", run.out];
+    const { code, output } = await this.outcome([run.command, ...which, "--cores", String(this.cores)]);
+    if (code !== 0) {
+      const found = output.trim().split("\n").slice(-8).join("\n");
+      throw new InputError({ where: commandLine(run), expected: "a run to its end", found });
     }
-    child.on("error", reject).on("close", (code) => resolve({ code, output }));
-  });
+    await writeFile(mark(run), "");
+  }
+
+  /** Asks the runs that are at work to save what they have and end. */
+  stop(): void {
+    for (const child of this.active) child.kill("SIGINT");
+  }
+
+  private outcome(words: readonly string[]): Promise<{ code: number | null; output: string }> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, [this.program, ...words], {
+        stdio: ["ignore", "pipe", "pipe"],
+        detached: true, // a run quits at once at a second Ctrl-C: the terminal's reaches it through `stop` alone
+      });
+      this.active.add(child);
+      let output = "";
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.setEncoding("utf8").on("data", (text: string) => {
+          output = (output + text).slice(-10_000);
+        });
+      }
+      child.on("error", reject).on("close", (code) => {
+        this.active.delete(child);
+        resolve({ code, output });
+      });
+    });
+  }
 }
