@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The paper's claim on architectures in small (Table 1): Mask2Former, MaskFormer, MP-Former and OneFormer, fine-tuned on generated
 # scenes from random weights and from one and the same Mask-JEPA pretraining of a Mask2Former; PQ, AP of things and mIoU of each,
-# seed by seed, with means, standard errors and the differences that pretraining makes. About an hour on two cores.
+# seed by seed, with means, standard errors and the differences that pretraining makes. About an hour and a half on two cores.
 #
 #   recipes/architectures.sh [OUT]        OUT: folder of the scenes, all runs and the table (default: runs/architectures)
 #
