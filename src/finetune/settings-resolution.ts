@@ -21,12 +21,13 @@ function adaptToWeights(preset: FinetuneSettings, { preset: name, assignments, w
   const from = assignments.findLast(({ path }) => path.join(".") === "from.run")?.value;
   if (typeof from !== "string") return preset;
   if (isPublished(name)) return { ...preset, optim: { ...preset.optim, lr: PRETRAINED_LR } };
-  const model = weights ? withParts(preset.model, weights.parts) : (storedModelOf(from) ?? preset.model);
+  const { model = preset.model, queries } = weights
+    ? { model: withParts(preset.model, weights.parts), queries: weights.queries }
+    : { model: storedModelOf(from), queries: storedQueriesOf(from) };
   const given = assignments.findLast(({ path }) => path.join(".") === "model.family")?.value;
   // Queries of another family start fresh, however many there are.
   const isOther = isFamily(given) && given !== model.family;
-  const stored = isOther ? undefined : weights ? weights.queries : storedQueriesOf(from);
-  return { ...preset, model, decoder: { ...preset.decoder, queries: stored ?? preset.decoder.queries } };
+  return { ...preset, model, decoder: { ...preset.decoder, ...(queries && !isOther && { queries }) } };
 }
 
 /** A preset for a model of one family, with that of another one, has the weights of its losses. */

@@ -4,6 +4,7 @@ import { rmSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { InputError } from "../core/errors.js";
+import { ENDING_SIGNALS } from "./ending-signals.js";
 import { errorCode, fileFault } from "./file-fault.js";
 import { isAlive } from "./lock-file.js";
 
@@ -24,8 +25,6 @@ let count = 0;
 function temporaryBeside(path: string): string {
   return join(dirname(path), `.${basename(path)}.${process.pid}-${count++}.tmp`);
 }
-
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 function removeAll(): void {
   for (const temporary of inProgress) {
@@ -49,14 +48,14 @@ function begin(temporary: string): void {
   inProgress.add(temporary);
   if (inProgress.size > 1) return;
   process.on("exit", removeAll);
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);
 }
 
 function end(temporary: string): void {
   inProgress.delete(temporary);
   if (inProgress.size > 0) return;
   process.off("exit", removeAll);
-  for (const signal of SIGNALS) process.off(signal, onSignal);
+  for (const signal of ENDING_SIGNALS) process.off(signal, onSignal);
 }
 
 /** Makes renames in a directory durable. Windows cannot open a directory, and needs no flush. */

@@ -4,6 +4,7 @@
  */
 
 import { basename } from "node:path";
+import { ENDING_SIGNALS } from "../io/ending-signals.js";
 
 export interface StopRequest {
   readonly requested: boolean;
@@ -11,7 +12,6 @@ export interface StopRequest {
   dispose(): void;
 }
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** What a shell reports for a program that Ctrl-C ended; a run that any of the signals ended reports it. */
 export const INTERRUPTED = 130;
 
@@ -34,7 +34,7 @@ export function listenForStop(announce: (signal: string) => void): StopRequest {
     requested = true;
     announce(signal);
   };
-  const heeded = SIGNALS.filter((signal) => signal !== "SIGHUP" || !outlivesTerminal());
+  const heeded = ENDING_SIGNALS.filter((signal) => signal !== "SIGHUP" || !outlivesTerminal());
   for (const signal of heeded) process.on(signal, onSignal);
   return {
     get requested() {
