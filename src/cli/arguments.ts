@@ -18,12 +18,13 @@ export function append(value: string, previous: readonly string[] = []): string[
   return [...previous, value];
 }
 
-/** Reads a whole number of at least `min`; anything else is a usage error. */
-export function wholeNumber(min: number): (text: string) => number {
+/** Reads a whole number of at least `min` and at most `max`; anything else is a usage error. */
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const limits = max === Number.MAX_SAFE_INTEGER ? `at least ${min}` : `from ${min} to ${max}`;
   return (text) => {
     const value = Number(text);
-    if (text.trim() === "" || !Number.isSafeInteger(value) || value < min) {
-      throw new InvalidArgumentError(`Expected a whole number, at least ${min}.`);
+    if (text.trim() === "" || !Number.isSafeInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`Expected a whole number, ${limits}.`);
     }
     return value;
   };

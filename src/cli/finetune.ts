@@ -9,7 +9,7 @@ import { resolveWithWeights, resumeSettings } from "../finetune/settings-resolut
 import { TASKS } from "../masks/segmentation.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { partOption, RUN_FLAGS, settingsOf } from "./arguments.js";
-import { addRunOptions, type RunFlags, startOf } from "./run-options.js";
+import { addRunOptions, type RunFlags, requireWeights, startOf } from "./run-options.js";
 import { storedSettingsFile } from "./stored-settings.js";
 import { openTerminal } from "./terminal.js";
 
@@ -64,6 +64,7 @@ async function finetune({ preset, config, set, out, resume, overwrite, dryRun, .
         "yours.",
     });
   }
+  requireWeights(flags, settings.from.run);
   const start = startOf({ resume, overwrite });
   const { runFinetuning } = await import("../finetune/run.js");
   const { interrupted } = await runFinetuning({ settings, out: resume ?? out, start, dryRun, reporter });

@@ -7,7 +7,7 @@ import { PRESET_NAMES } from "../pretrain/presets.js";
 import { resolveWithWeights, resumeSettings } from "../pretrain/settings-resolution.js";
 import { INTERRUPTED } from "../run/stop-request.js";
 import { append, partOption, RUN_FLAGS, settingsOf } from "./arguments.js";
-import { addRunOptions, type RunFlags, startOf } from "./run-options.js";
+import { addRunOptions, type RunFlags, requireWeights, startOf } from "./run-options.js";
 import { storedSettingsFile } from "./stored-settings.js";
 import { openTerminal } from "./terminal.js";
 
@@ -63,6 +63,7 @@ async function pretrain({
   }
   const start = startOf({ resume, overwrite });
   const { weights } = settings.backbone;
+  requireWeights(flags, settings.from.run ?? weights);
   if (start !== "resume" && weights !== null)
     await announceBackbone(weights, settings.from.part ?? undefined, reporter);
   const { runPretraining } = await import("../pretrain/run.js");

@@ -63,7 +63,7 @@ export function addProbe(program: Command): void {
     .option(
       "--short-edge <n>",
       "shorter side of the input in pixels (default: 192, or what was trained on where that is more)",
-      wholeNumber(32),
+      wholeNumber(32, 4096),
     )
     .option("--ridge <number>", "weight of the ridge (default: 0.001)", positiveNumber)
     .option("--out <dir>", "folder for probe.json and probe.html (default: probe in the first run's folder)")

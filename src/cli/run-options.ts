@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { DEVICES } from "../core/devices.js";
+import { InputError } from "../core/errors.js";
 import type { Start } from "../run/run-directory.js";
 import { append } from "./arguments.js";
 
@@ -35,6 +36,17 @@ export function addRunOptions(command: Command, { preset, out }: { preset: strin
     .option("--cores <n>", "CPU cores to use, 0 for all")
     .option("--device <name>", `where to compute: ${DEVICES.join(", ")}`)
     .option("--batch <n>", "images per optimiser step");
+}
+
+/** Flags that say something of the weights to begin with. */
+const OF_WEIGHTS = { part: "--part", fromParts: "--from-parts", classes: "--classes" } as const;
+
+/** @throws InputError for a flag that would be passed over, since a run begins with random `weights` (null) */
+export function requireWeights(flags: object, weights: string | null): void {
+  const [given] = Object.entries(OF_WEIGHTS).filter(([name]) => name in flags);
+  if (weights !== null || given === undefined) return;
+  const fix = "Give them with --from, or leave it out.";
+  throw new InputError({ where: given[1], expected: "weights to begin with", found: "random ones", fix });
 }
 
 export function startOf({ resume, overwrite }: Pick<RunFlags, "resume" | "overwrite">): Start {

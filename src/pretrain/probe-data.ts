@@ -6,6 +6,7 @@ import { USUAL_SPLITS } from "../data/datasets/data-set.js";
 import { openDataSet } from "../data/datasets/open-data.js";
 import { openProbeSplits } from "../data/datasets/semantic-split.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
+import { requireTarget } from "../data/datasets/subset.js";
 import type { BadFile } from "../data/source.js";
 import { keptSquares, type ProbeImages } from "../features/probe-images.js";
 
@@ -36,10 +37,14 @@ export async function openProbeData({ data, root, images, side }: ProbeDataOptio
   const some = async (split: LabelledSplit, name: string) => {
     const order = new RandomStream({ seed: 0, purpose: "probe" }).permutation(split.length);
     const kept = await keptSquares(split, [...order], { side, count: images });
-    if (kept.groups.length > 0) return kept;
+    const where = `${data} ${name}`;
+    if (kept.groups.length > 0) {
+      await requireTarget(split, kept.groups[0].indices, where);
+      return kept;
+    }
     const [first] = kept.faults;
     throw new InputError({
-      where: `${data} ${name}`,
+      where,
       expected: "at least one image that can be used",
       found: `none; ${first.file}: ${first.reason}`,
     });

@@ -263,11 +263,15 @@ function* objectiveConflicts({ pretrain, backbone, from, model }: PretrainSettin
 }
 
 function* dataConflicts(settings: PretrainSettings): Generator<Conflict> {
-  const { data } = settings;
+  const { data, probe } = settings;
   yield* sizeConflicts(stepSizeOf(settings), "data.size");
   const [low, high] = data.cropScale;
   if (low > high || high > 1) {
     yield { names: ["data.cropScale"], expected: "[low, high] with 0 < low <= high <= 1", found: show(data.cropScale) };
+  }
+  if (probe.root !== null && probe.data === null) {
+    const expected = "probe.data, the labelled data whose folder probe.root means";
+    yield { names: ["probe.root", "probe.data"], expected, found: `probe.root ${probe.root} and no data` };
   }
 }
 

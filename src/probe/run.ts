@@ -7,6 +7,7 @@ import { badFileOf } from "../data/datasets/data-fault.js";
 import { USUAL_SPLITS } from "../data/datasets/data-set.js";
 import { openDataSet } from "../data/datasets/open-data.js";
 import { openProbeSplits } from "../data/datasets/semantic-split.js";
+import { requireTarget } from "../data/datasets/subset.js";
 import type { BadFile } from "../data/source.js";
 import { runFolder } from "../evaluate/output.js";
 import { evenlySpaced } from "../evaluate/selection.js";
@@ -98,6 +99,8 @@ export async function runProbe(options: ProbeRunOptions): Promise<{ result: Prob
   );
   const learned = [...new Set(subsets.flatMap(({ indices }) => [...indices]))].sort((a, b) => a - b);
   const scored = evenlySpaced(test.length, limit);
+  await requireTarget(train, learned, `${data} ${names.train}`);
+  await requireTarget(test, scored, `${data} ${names.test}`);
   const out = options.out ?? join(runFolder(checkpoints[0]), "probe");
   await makeFolder(out, `--out ${out}`);
   const images = {

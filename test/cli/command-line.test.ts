@@ -44,6 +44,7 @@ describe("a command line that is not understood ends with 2 and the nearest name
     [["sample-data", "x", "--images", "0"], "Expected a whole number, at least 1."],
     [["sample-data", "x", "--seed", "1.5"], "Expected a whole number, at least 0."],
     [["visualize", "--images", "x", "--out", "y"], "required option '--checkpoint <run>' not specified"],
+    [["probe", "--short-edge", "100000"], "Expected a whole number, from 32 to 4096."],
     [["doctor", "--device", "tpu"], "Devices are cpu, webgpu, cuda."],
     [["predict", "--device", "gpu"], "For a GPU of any maker write webgpu; cuda is an NVIDIA GPU with CUDA installed."],
     [["pretrain", "--resume", "x", "--overwrite"], "cannot be used with option '--overwrite'"],
@@ -68,10 +69,24 @@ describe("bad input ends with 1 and one message", () => {
     [["--config", "missing.yaml"], "error: missing.yaml: expected a readable settings file"],
     [[], "error: pretrain: expected a folder of images, found none."],
     [["--resume", "nowhere"], "error: --resume nowhere: expected the folder of a pretraining run"],
+    [
+      ["--images", "photos", "--part", "model_ema"],
+      "error: --part: expected weights to begin with, found random ones.",
+    ],
   ])("pretrain %j", async (argv, message) => {
     const { code, err } = await runMain("pretrain", ...argv);
     expect(err).toContain(message);
     expect(err).not.toContain("\n    at ");
+    expect(code).toBe(1);
+  });
+
+  test.each([
+    ["--from-parts", "backbone"],
+    ["--classes", "same-names"],
+    ["--part", "model_ema"],
+  ])("finetune %s without weights", async (flag, value) => {
+    const { code, err } = await runMain("finetune", "--data", "scenes", flag, value);
+    expect(err).toContain(`error: ${flag}: expected weights to begin with, found random ones. Give them with --from,`);
     expect(code).toBe(1);
   });
 

@@ -215,6 +215,13 @@ it("maps of instance ids are objects of the one class of things, by rising id", 
   expect((await source.instances(1)).instances).toEqual([]);
 });
 
+it("a task without labels is refused with those that there are", async () => {
+  const { root } = await semanticSet();
+  await expect(openLabelledSource(root, { task: "panoptic", split: "train" })).rejects.toThrow(
+    "expected labels for the task panoptic, found labels for semantic. Take --task semantic.",
+  );
+});
+
 describe("the generated scenes", () => {
   it("open as they are, and their three forms agree", async () => {
     const dir = `${temporaryDirectory()}/scenes`;

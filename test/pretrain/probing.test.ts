@@ -8,6 +8,7 @@ import { Probing } from "../../src/pretrain/probing.js";
 import { runPretraining } from "../../src/pretrain/run.js";
 import type { PretrainSettings } from "../../src/pretrain/settings.js";
 import { readMetrics } from "../../src/run/metrics-log.js";
+import { dataFolder } from "../support/data-folders.js";
 import { checkpointSteps, resultOf } from "../support/finished-run.js";
 import { recordedReporter } from "../support/recorded-reporter.js";
 import { writeScenes } from "../support/tiny-finetuning.js";
@@ -82,6 +83,20 @@ describe("a run that is probed", () => {
     const run = runPretraining({ settings: settingsOf(`probe.data=${join(folder, "none")}`), out, start: "new" });
     await expect(run).rejects.toThrow(/none/);
     expect(checkpointSteps(out)).toEqual([]);
+
+    const empty = dataFolder(join(folder, "without-objects"));
+    empty.yaml("data.yaml", {
+      classes: [{ id: 1, name: "cell", isthing: true }],
+      train: { images: "images", instances: "train.json" },
+      val: { images: "images", instances: "train.json" },
+    });
+    await empty.photo("images/1.png", 40, 40);
+    const images = [{ id: 1, file_name: "1.png", width: 40, height: 40 }];
+    empty.json("train.json", { images, annotations: [], categories: [{ id: 1, name: "cell" }] });
+    await expect(
+      runPretraining({ settings: settingsOf(`probe.data=${empty.root}`), out, start: "new" }),
+    ).rejects.toThrow(`${empty.root} train: expected an object that is no crowd, found none in 1 image`);
+    expect(() => settingsOf("probe.root=elsewhere")).toThrow(/expected probe\.data, .* found probe\.root elsewhere/);
   });
 });
 

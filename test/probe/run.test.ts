@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -126,6 +126,23 @@ describe("what cannot be probed is one line", () => {
     { what: "data", options: { data: join(folder, "none") }, message: /none/ },
   ])("$what", async ({ options, message }) => {
     await expect(probe([trained], options)).rejects.toThrow(message);
+  });
+
+  test("labels of ignored values alone, before anything is computed or written", async () => {
+    const data = dataFolder(join(folder, "void"));
+    data.yaml("data.yaml", {
+      classes: ["a", "b"],
+      train: { images: "train", semantic: "train_labels" },
+      test: { images: "test", semantic: "test_labels" },
+    });
+    for (const [split, label] of Object.entries({ train: 1, test: 255 })) {
+      await data.photo(`${split}/1.png`, 3, 2);
+      data.labels(`${split}_labels/1.png`, Array(2).fill(Array(3).fill(label)));
+    }
+    await expect(probe([trained], { data: data.root, out: join(folder, "void-out") })).rejects.toThrow(
+      `${data.root} test: expected a pixel of a class, found only pixels of ignored values in 1 image`,
+    );
+    expect(existsSync(join(folder, "void-out"))).toBe(false);
   });
 
   test("a folder that is no run", async () => {

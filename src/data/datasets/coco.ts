@@ -11,7 +11,7 @@ import type { SegmentationClass, Task } from "../../masks/segmentation.js";
 import { indexById, thingsFirst } from "./class-list.js";
 import { readCocoFile } from "./coco-json.js";
 import type { DataSet } from "./data-set.js";
-import { openLabelFiles, type SplitFiles, tasksOf } from "./label-files.js";
+import { noLabelsFor, openLabelFiles, type SplitFiles } from "./label-files.js";
 import type { LabelledSplit } from "./split.js";
 
 const JSON_NAME = /^(instances|panoptic)_(.+)\.json$/;
@@ -70,8 +70,7 @@ function shortNames(splits: readonly string[]): Map<string, string> {
 async function openSplit(files: SplitFiles, task: Task): Promise<LabelledSplit> {
   const main = task !== "instance" || !files.instances ? files.panoptic?.json : files.instances;
   if (!main) {
-    const found = `labels for ${tasksOf(files).join(", ")}`;
-    throw new InputError({ where: files.images, expected: `labels for the task ${task}`, found });
+    throw noLabelsFor(files, task);
   }
   const classes: SegmentationClass[] = thingsFirst((await readCocoFile(main)).classes);
   const meanings = { classes, fromJson: true, values: new Map(), categories: indexById(classes), fix: () => "" };

@@ -36,6 +36,17 @@ export function tasksOf({ panoptic, instances, instanceMaps, semantic }: SplitFi
   return tasks;
 }
 
+/** Why a split cannot be opened for a task that it has no labels for. */
+export function noLabelsFor(files: SplitFiles, task: Task): InputError {
+  const others = tasksOf(files);
+  return new InputError({
+    where: files.images,
+    expected: `labels for the task ${task}`,
+    found: `labels for ${others.join(", ") || "none"}`,
+    ...(others.length > 0 && { fix: `Take ${others.map((other) => `--task ${other}`).join(" or ")}.` }),
+  });
+}
+
 /** The meanings for instances, which know only things. */
 function meaningsOfThings(all: Meanings): Meanings {
   const classes = thingsOf(all.classes);
@@ -119,8 +130,7 @@ export async function openLabelFiles(files: SplitFiles, all: Meanings, task: Tas
     instance: once(openInstances ?? derived),
   }[task]?.();
   if (!main) {
-    const found = `labels for ${tasksOf(files).join(", ")}`;
-    throw new InputError({ where: files.images, expected: `labels for the task ${task}`, found });
+    throw noLabelsFor(files, task);
   }
   const paths = [...main.images.keys()];
   const reader = <T>(open: (() => Promise<LabelSet<T>>) | undefined) =>

@@ -124,6 +124,12 @@ export async function seekTarget(source: LabelledSplit, indices: Iterable<number
   return { empty, unusable, first };
 }
 
+/** @throws InputError naming `where` when no image at `indices` can be read and has anything to predict */
+export async function requireTarget(source: LabelledSplit, indices: Iterable<number>, where: string): Promise<void> {
+  const seen = await seekTarget(source, indices);
+  if (seen) throw nothingToLearn(source.task, seen, where);
+}
+
 const TARGETS: Record<Task, readonly [wanted: string, found: string]> = {
   semantic: ["a pixel of a class", "only pixels of ignored values"],
   instance: ["an object that is no crowd", "none"],
