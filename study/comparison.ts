@@ -65,12 +65,16 @@ const probingRun = ({ out }: Run, regime: Regime): Run => ({
   arguments: ["--checkpoint", out, ...regime.probe],
 });
 
-/** Without a pretraining whose model goes over, the settings of the model itself, as far as the family has them. */
-function modelSettings({ model }: Base["settings"], family: FamilyName): string[] {
+/**
+ * Without a pretraining whose model goes over, the settings of the model itself, as far as the family has them: the
+ * base's, and over them the study's own.
+ */
+function modelSettings({ model }: Base["settings"], study: Study, family: FamilyName): string[] {
   const has = Object.keys(familyOf({ family }).settings.fields);
   const foreign = Object.keys(familyOf(model).settings.fields).filter((name) => !has.includes(name));
   const common = Object.entries({ ...model, family }).filter(([name]) => !foreign.includes(name));
-  return sets(common.map(([name, value]) => `model.${name}=${JSON.stringify(value)}`));
+  const own = study.sets?.filter((set) => set.startsWith("model.")) ?? [];
+  return sets([...common.map(([name, value]) => `model.${name}=${JSON.stringify(value)}`), ...own]);
 }
 
 function cellOf(arm: Arm, study: Study, regime: Regime, labels: string, seed: number): Cell {
@@ -79,7 +83,7 @@ function cellOf(arm: Arm, study: Study, regime: Regime, labels: string, seed: nu
   const { family = regime.settings.model.family } = arm;
   const start = pretraining
     ? ["--from", pretraining.out, "--from-parts", arm.parts.join(","), ...(arm.family ? ["--family", family] : [])]
-    : modelSettings(regime.settings, family);
+    : modelSettings(regime.settings, study, family);
   const name = arm.pretraining
     ? folderOf(arm.pretraining, study, seed)
     : folderOf({ name: "none", sets: [] }, study, seed);

@@ -9,15 +9,20 @@ import { append, wholeNumber } from "../src/cli/arguments.js";
 import { explain } from "../src/cli/faults.js";
 import { openTerminal } from "../src/cli/terminal.js";
 import { InputError } from "../src/core/errors.js";
+import { openDataSet, openSplitOf } from "../src/data/datasets/open-data.js";
+import { openProbeSplits } from "../src/data/datasets/semantic-split.js";
+import { parseLabelShare } from "../src/data/datasets/subset.js";
+import { resolveSettings as resolveFinetuneSettings } from "../src/finetune/settings-resolution.js";
 import { writeFileAtomic } from "../src/io/atomic-file.js";
 import { resolveSettings } from "../src/pretrain/settings-resolution.js";
+import { SCORED as PROBED_SPLITS } from "../src/probe/run.js";
 import { INTERRUPTED, listenForStop } from "../src/run/stop-request.js";
 import { type Cell, cellsOf, type Regime } from "./comparison.js";
 import { probeRowsOf } from "./probe-readings.js";
 import { rowsOf } from "./readings.js";
 import { studyNumbers, studyPage, studyText } from "./report.js";
 import { commandLine, type Run, Runs } from "./runs.js";
-import { STUDY_NAMES, type StudyName, studyNamed } from "./studies.js";
+import { STUDY_NAMES, type Study, type StudyName, studyNamed } from "./studies.js";
 
 interface Options {
   images: string[];
@@ -40,10 +45,22 @@ const list = (text: string) => text.split(",").filter((item) => item !== "");
 
 function numbers(text: string): number[] {
   const values = list(text).map(Number);
-  if (values.length === 0 || values.some((value) => !Number.isSafeInteger(value) || value < 0)) {
-    throw new InvalidArgumentError("Expected whole numbers, with commas between them.");
+  const distinct = new Set(values).size === values.length; // a repeat that is counted twice has no spread
+  if (values.length === 0 || !distinct || values.some((value) => !Number.isSafeInteger(value) || value < 0)) {
+    throw new InvalidArgumentError("Expected different whole numbers, with commas between them.");
   }
   return values;
+}
+
+function labelShares(text: string): string[] {
+  const shares = [...new Set(list(text).map((share) => share.trim()))];
+  try {
+    for (const share of shares) parseLabelShare(share);
+    if (shares.length > 0) return shares;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+  }
+  throw new InvalidArgumentError("Expected shares such as 10% or numbers of images, with commas between them.");
 }
 
 const EXAMPLES = `
@@ -70,7 +87,7 @@ function readOptions(): { name: StudyName; options: Options } {
     .option("--finetune-preset <name>", "preset of fine-tuning", "camvid")
     .option("--finetune-config <file>", "settings of fine-tuning over it")
     .option("--seeds <list>", "repeats; a seed draws weights, labels and order", numbers, [0, 1, 2])
-    .option("--labels <list>", "shares of the labels, where the table does not vary them", list, ["100%"])
+    .option("--labels <list>", "shares of the labels, where the table does not vary them", labelShares, ["100%"])
     .option("--jobs <n>", "runs at once", wholeNumber(1), availableParallelism())
     .option("--cores <n>", "cores of a run", wholeNumber(1), 1)
     .option("--out <dir>", "folder of all runs; studies with the same settings share one", "runs/study")
@@ -80,13 +97,15 @@ function readOptions(): { name: StudyName; options: Options } {
   return { name: program.args[0] as StudyName, options: program.opts<Options>() };
 }
 
+const frozenSets = ({ backbone }: Options): string[] =>
+  backbone ? [`backbone.weights=${backbone}`, "backbone.frozen=true"] : [];
+
 function regimeOf(options: Options): Regime {
   const { images, backbone, pretrainPreset, pretrainConfig, finetunePreset, finetuneConfig, data, dataRoot } = options;
   const labelled = ["--data", data, ...(dataRoot ? ["--data-root", dataRoot] : [])];
   const frozen = backbone ? ["--backbone", backbone, "--set", "backbone.frozen=true"] : [];
-  const sets = backbone ? [`backbone.weights=${backbone}`, "backbone.frozen=true"] : [];
   return {
-    settings: resolveSettings({ preset: pretrainPreset, file: pretrainConfig, sets, flags: [] }),
+    settings: resolveSettings({ preset: pretrainPreset, file: pretrainConfig, sets: frozenSets(options) }),
     images,
     pretrain: ["--preset", pretrainPreset, ...(pretrainConfig ? ["--config", pretrainConfig] : []), ...frozen],
     finetune: [...labelled, "--preset", finetunePreset, ...(finetuneConfig ? ["--config", finetuneConfig] : [])],
@@ -95,6 +114,20 @@ function regimeOf(options: Options): Regime {
     labels: options.labels,
     out: options.out,
   };
+}
+
+/** What would fail after hours, looked at before the first run. @throws InputError */
+async function checkAll(study: Study, options: Options): Promise<void> {
+  const { pretrainPreset, pretrainConfig, finetunePreset, finetuneConfig, data: path, dataRoot: root } = options;
+  const sets = [...frozenSets(options), ...(study.sets ?? [])];
+  for (const { pretraining } of study.arms) {
+    if (!pretraining) continue;
+    resolveSettings({ preset: pretrainPreset, file: pretrainConfig, sets: [...sets, ...pretraining.sets] });
+  }
+  const { data } = resolveFinetuneSettings({ preset: finetunePreset, file: finetuneConfig });
+  const dataSet = await openDataSet(path, { root });
+  await openProbeSplits(dataSet, { scored: PROBED_SPLITS });
+  if (data.task !== null) await openSplitOf(dataSet, data.trainSplit, data.task);
 }
 
 /** A signal ended the study, whose runs have saved what they had. */
@@ -153,6 +186,7 @@ async function main(): Promise<void> {
   const regime = regimeOf(options);
   const study = studyNamed(name, regime);
   const cells = cellsOf(study, regime);
+  await checkAll(study, options);
   const commands = distinct(
     cells.flatMap(({ pretraining, probing, finetuning }) => [pretraining, probing, finetuning]),
   ).map(commandLine);

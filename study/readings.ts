@@ -40,6 +40,7 @@ export interface Row {
   readonly readings: readonly (Reading | undefined)[];
 }
 
+/** Where no run logged any of the scores that the study asks for, as with labels for another task, of the one that decides. */
 export function rowsOf(study: Study, cells: readonly Cell[], seeds: readonly number[]): Row[] {
   const shares = [...new Set(cells.map(({ labels }) => labels))];
   const rowsOfScore = (score?: string): Row[] =>
@@ -54,7 +55,8 @@ export function rowsOf(study: Study, cells: readonly Cell[], seeds: readonly num
         }),
       })),
     );
-  return study.scores?.flatMap(rowsOfScore) ?? rowsOfScore();
+  const logged = study.scores?.filter((score) => cells.some((cell) => readingOf(cell, [score]))) ?? [];
+  return logged.length > 0 ? logged.flatMap(rowsOfScore) : rowsOfScore();
 }
 
 /** The score at the end of a run. */

@@ -91,7 +91,7 @@ function probeCellsOf({ probes }: StudyNumbers): string[][] {
 function verdicts({ rows }: StudyNumbers): string[] {
   return rows.flatMap(({ metric, arm, labels, differences }) => {
     const ratio = Math.abs(mean(differences)) / standardError(differences);
-    if (Number.isNaN(ratio)) return [];
+    if (!Number.isFinite(ratio)) return []; // one repeat, or repeats that do not differ
     const said = ratio >= 2 ? "a difference" : "no difference that these repeats can tell";
     return [`${arm}, ${metric}, ${labels} of the labels: ${said} (${ratio.toFixed(1)} standard errors)`];
   });

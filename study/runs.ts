@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InputError } from "../src/core/errors.js";
@@ -31,9 +31,19 @@ const UNSAFE = /[^\w./:=,@+-]/;
 /** Says of a run that it came to its end; beside the run's folder, which is the product's. */
 const mark = ({ out }: Run) => `${out}.ended`;
 
+/** Holds what a run was begun with: its command, and the text of the settings that this names. */
+const order = ({ out }: Run) => `${out}.command`;
+
+async function orderOf({ command, arguments: words }: Run): Promise<string> {
+  const file = words[words.indexOf("--config") + 1];
+  const config = words.includes("--config") ? await readFile(file, "utf8") : "";
+  return `${[command, ...words].join(" ")}\n${config}`;
+}
+
 /** Runs of a study, each a process. */
 export class Runs {
   private readonly active = new Set<ChildProcess>();
+  private stopped = false;
 
   constructor(
     /** That a run may use. */
@@ -41,10 +51,13 @@ export class Runs {
     private readonly program = PROGRAM,
   ) {}
 
-  /** Takes a run to its end. @throws InputError with the end of what it printed when it fails */
+  /**
+   * Takes a run to its end.
+   * @throws InputError with the end of what it printed when it fails, and where a run of other settings has its folder
+   */
   async take(run: Run): Promise<void> {
-    if (existsSync(mark(run))) return;
-    await mkdir(dirname(run.out), { recursive: true });
+    await this.claim(run);
+    if (this.stopped || existsSync(mark(run))) return;
     const begun = run.command !== "probe" && existsSync(join(run.out, RUN_FILES.settings));
     const which = begun ? ["--resume", run.out] : [...run.arguments, "--out", run.out];
     const { code, output } = await this.outcome([run.command, ...which, "--cores", String(this.cores)]);
@@ -55,8 +68,27 @@ export class Runs {
     await writeFile(mark(run), "");
   }
 
-  /** Asks the runs that are at work to save what they have and end. */
+  /** Makes the place of a run its own. */
+  private async claim(run: Run): Promise<void> {
+    const wanted = await orderOf(run);
+    if (existsSync(order(run))) {
+      const known = await readFile(order(run), "utf8");
+      if (known === wanted) return;
+      const commands = [wanted, known].map((text) => text.slice(0, text.indexOf("\n")));
+      const [expected, found] =
+        commands[0] === commands[1]
+          ? ["a run of what its --config says now", "one that was begun with what it said before"]
+          : commands.map((command) => `a run begun with "${command}"`);
+      const fix = `Take another --out, or remove that run and ${order(run)}.`;
+      throw new InputError({ where: run.out, expected, found, fix });
+    }
+    await mkdir(dirname(run.out), { recursive: true });
+    await writeFile(order(run), wanted);
+  }
+
+  /** Asks the runs that are at work to save what they have and end; no other one begins. */
   stop(): void {
+    this.stopped = true;
     for (const child of this.active) child.kill("SIGINT");
   }
 

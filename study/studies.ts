@@ -133,9 +133,12 @@ const STUDIES = {
     }),
     paper: "PQ on ADE20K: the image 48.0, the noise 48.3.",
   }),
-  tableJ: (): Study => ({
+  tableJ: ({ settings: { model } }: Base): Study => ({
     title: "Table J: from random weights",
-    sets: ["backbone.weights=null", "backbone.frozen=false", "model.norm=group"],
+    sets: [
+      ...["backbone.weights=null", "backbone.frozen=false"],
+      ...(model.backbone === "resnet50" ? ["model.norm=group"] : []), // a Swin Transformer has layer norms
+    ],
     arms: [RANDOM, MASK_JEPA],
   }),
   tableK: ({ images }: Base): Study => ({

@@ -70,7 +70,7 @@ export interface ProbeFiles {
 }
 
 /** Splits to score on, the preferred first: validation images may have been looked at before. */
-const SCORED = ["test", USUAL_SPLITS.val];
+export const SCORED = ["test", USUAL_SPLITS.val];
 const LEAST_EDGE = 192;
 /** The longer side may be so many times the shorter one. */
 const LONGEST = 2;

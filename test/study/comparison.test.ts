@@ -59,9 +59,17 @@ test("the settings that arms differ in are settings of pretraining", () => {
 });
 
 test("without a pretraining the model is the one that is pretrained elsewhere in the table", () => {
-  const [random] = cells("tableJ");
-  expect(random.pretraining).toBeUndefined();
-  expect(random.finetuning.arguments).toContain(`model.backbone=${JSON.stringify(PRESETS.tiny.model.backbone)}`);
+  const given = (words: readonly string[], what: RegExp) =>
+    words.filter((word, i) => words[i - 1] === "--set" && what.test(word));
+  for (const preset of ["tiny", "swin-t"] as const) {
+    const base = { ...regime, settings: PRESETS[preset] };
+    const [random, pretrained] = cellsOf(studyNamed("tableJ", base), base);
+    expect(random.pretraining).toBeUndefined();
+    const sets = given(random.finetuning.arguments, /^model/);
+    const { model } = finetuneSettings({ preset: "scenes", sets });
+    const elsewhere = given(pretrained.pretraining?.arguments ?? [], /^(model|backbone)/);
+    expect(model).toEqual(resolveSettings({ preset, sets: elsewhere }).model);
+  }
 });
 
 test("every architecture begins with the same pretraining, and without it has the same sizes", () => {

@@ -37,14 +37,30 @@ test("a run that has ended is not run again", async () => {
   expect(existsSync(asked)).toBe(false);
 });
 
+test("a run whose folder holds one of other settings is refused, by its command or what its --config says", async () => {
+  const config = join(folder, "settings.yaml");
+  writeFileSync(config, "run: { steps: 1 }");
+  const configured = { ...run("2"), arguments: ["--config", config, "--seed", "2"] };
+  await runs.take(configured);
+  await runs.take(configured);
+  const other = { ...configured, arguments: ["--config", config, "--seed", "3"] };
+  await expect(runs.take(other)).rejects.toThrow(
+    /begun with "finetune .*--seed 3", found .*--seed 2"\. Take another --out/,
+  );
+  writeFileSync(config, "run: { steps: 2 }");
+  await expect(runs.take(configured)).rejects.toThrow("found one that was begun with what it said before");
+});
+
 test("a run that fails is told with what it printed, and is run again", async () => {
   for (let i = 0; i < 2; i++) await expect(runs.take(run("7"))).rejects.toThrow(/--seed 7 .*error: seven/s);
 });
 
 test("those at work are asked once to stop, and have not ended", async () => {
   const failed = expect(runs.take(run("8"))).rejects.toThrow("a run to its end");
-  await expect.poll(() => existsSync(`${run("8").out}.asked`)).toBe(true);
+  await expect.poll(() => existsSync(`${run("8").out}.asked`), { timeout: 30_000 }).toBe(true);
   runs.stop();
   await failed;
   expect(existsSync(`${run("8").out}.ended`)).toBe(false);
+  await runs.take(run("9"));
+  expect(existsSync(`${run("9").out}.asked`)).toBe(false);
 });
