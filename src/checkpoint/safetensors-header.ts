@@ -190,10 +190,14 @@ function checkEntry(name: string, { stored, shape, begin, end }: Entry, dataByte
   return undefined;
 }
 
+/** Entries in the order in which their bytes lie in the file. */
+export const inFileOrder = (entries: ReadonlyMap<string, Entry>): [string, Entry][] =>
+  [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+
 /** The tensors must fill the data part without overlap, hole or rest, in whatever order the header names them. */
 function checkLayout(entries: ReadonlyMap<string, Entry>, dataBytes: number): string | undefined {
   let filled = 0;
-  for (const [name, { begin, end }] of [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end)) {
+  for (const [name, { begin, end }] of inFileOrder(entries)) {
     if (begin < filled) return `tensor ${quote(name)} that overlaps the one before it`;
     if (begin > filled) return `a hole of ${begin - filled} bytes before tensor ${quote(name)}`;
     filled = end;

@@ -1,6 +1,6 @@
 /** @file Reading and writing safetensors files, one tensor at a time. */
 
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { InputError, suggestion } from "../core/errors.js";
 import type { Shape, TensorData } from "../core/tensor-data.js";
@@ -12,6 +12,7 @@ import {
   damaged,
   type Entry,
   type Header,
+  inFileOrder,
   LENGTH_BYTES,
   parseHeader,
   parseLength,
@@ -38,8 +39,12 @@ export interface SafetensorsFile {
   readonly metadata: ReadonlyMap<string, string>;
   /** Reads one tensor into shared memory; other floating-point types become float32. Throws `InputError`. */
   tensor(name: string): Promise<TensorData>;
-  /** All tensors in the order of the header. Throws `InputError`. */
-  readAll(): Promise<Map<string, TensorData>>;
+  /**
+   * All tensors in the order of the header.
+   * @param hash takes the bytes of the file, in their order
+   * @throws InputError
+   */
+  readAll(hash?: Hash): Promise<Map<string, TensorData>>;
   close(): Promise<void>;
 }
 
@@ -51,14 +56,14 @@ async function readExactly(file: FileHandle, target: Uint8Array, position: numbe
   }
 }
 
-async function readHeader(file: FileHandle, path: string): Promise<{ header: Header; dataStart: number }> {
+/** A header, and the bytes of the file that it is in. */
+async function readHeader(file: FileHandle, path: string): Promise<{ header: Header; head: Uint8Array[] }> {
   const { size } = await file.stat();
   const prefix = new Uint8Array(Math.min(size, LENGTH_BYTES));
   await readExactly(file, prefix, 0, path);
   const json = new Uint8Array(parseLength(prefix, size, path));
   await readExactly(file, json, LENGTH_BYTES, path);
-  const dataStart = LENGTH_BYTES + json.length;
-  return { header: parseHeader(json, size - dataStart, path), dataStart };
+  return { header: parseHeader(json, size - LENGTH_BYTES - json.length, path), head: [prefix, json] };
 }
 
 async function readTensor(
@@ -67,6 +72,7 @@ async function readTensor(
   name: string,
   entry: Entry,
   path: string,
+  seen: (bytes: Uint8Array) => void,
 ): Promise<TensorData> {
   const { stored, shape, begin, end } = entry;
   const type = STORED.get(stored)?.type;
@@ -76,7 +82,10 @@ async function readTensor(
   }
   const store = {
     length: end - begin,
-    read: (target: Uint8Array, at: number) => readExactly(file, target, start + begin + at, path),
+    async read(target: Uint8Array, at: number) {
+      await readExactly(file, target, start + begin + at, path);
+      seen(target);
+    },
   };
   return readStrided({ type, bigEndian: false, shape, strides: denseStrides(shape), offset: 0, store });
 }
@@ -97,13 +106,14 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     if (!(await stat(path)).isFile()) throw damaged(path, "a folder or device"); // opening a pipe would wait for ever
     return open(path);
   });
-  const { header, dataStart } = await guarded(() => readHeader(file, path)).catch(async (error) => {
+  const { header, head } = await guarded(() => readHeader(file, path)).catch(async (error) => {
     await file.close();
     throw error;
   });
-  const tensor = async (name: string) => {
+  const dataStart = LENGTH_BYTES + head[1].length;
+  const tensor = async (name: string, seen: (bytes: Uint8Array) => void = () => {}) => {
     const entry = header.entries.get(name);
-    if (entry) return guarded(() => readTensor(file, dataStart, name, entry, path));
+    if (entry) return guarded(() => readTensor(file, dataStart, name, entry, path, seen));
     const fix = suggestion(name, [...header.entries.keys()].slice(0, 1000));
     throw new InputError({ where: path, expected: `a tensor ${quote(name)}`, found: "no such tensor", fix });
   };
@@ -112,21 +122,36 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     entries: header.entries,
     shapes: new Map([...header.entries].map(([name, { shape }]) => [name, shape])),
     metadata: header.metadata,
-    tensor,
-    async readAll() {
-      const all = new Map<string, TensorData>();
-      for (const name of header.entries.keys()) all.set(name, await tensor(name));
-      return all;
+    tensor: (name) => tensor(name),
+    async readAll(hash) {
+      const found = new Map<string, TensorData>();
+      let read = head;
+      const addRead = () => {
+        for (const bytes of read) hash?.update(bytes);
+      };
+      for (const [name] of inFileOrder(header.entries)) {
+        const next: Uint8Array[] = [];
+        const reading = tensor(name, (bytes) => next.push(bytes)); // on another thread, while this one hashes
+        addRead();
+        found.set(name, await reading);
+        read = next;
+      }
+      addRead();
+      return new Map([...header.entries.keys()].map((name) => [name, found.get(name) as TensorData]));
     },
     close: () => file.close(),
   };
 }
 
-/** Reads a whole file. Throws `InputError`. */
-export async function readSafetensors(path: string): Promise<Map<string, TensorData>> {
+/**
+ * Reads a whole file.
+ * @param hash takes its bytes, in their order
+ * @throws InputError
+ */
+export async function readSafetensors(path: string, hash?: Hash): Promise<Map<string, TensorData>> {
   const file = await openSafetensors(path);
   try {
-    return await file.readAll();
+    return await file.readAll(hash);
   } finally {
     await file.close();
   }

@@ -4,25 +4,30 @@ import { Command, CommanderError } from "commander";
 import { errorCode, fileFault } from "../io/file-fault.js";
 import { manifest } from "../io/manifest.js";
 import { heedNohup, INTERRUPTED } from "../run/stop-request.js";
-import { addConvert } from "./convert.js";
-import { addData } from "./data.js";
-import { addDoctor } from "./doctor.js";
-import { addEvaluate } from "./evaluate.js";
-import { addExport } from "./export.js";
 import { explain } from "./faults.js";
-import { addFinetune } from "./finetune.js";
-import { addPredict } from "./predict.js";
-import { addPretrain } from "./pretrain.js";
-import { addProbe } from "./probe.js";
-import { addQuickstart } from "./quickstart.js";
-import { addSampleData } from "./sample-data.js";
-import { addSettings } from "./settings.js";
-import { addVisualize } from "./visualize.js";
 
 /** 0 done, 1 the work failed, 2 the command line was not understood, 130 a signal ended the run. */
 export type ExitCode = 0 | 1 | 2 | typeof INTERRUPTED;
 
-function createProgram(): Command {
+/** Commands in the order of the help. Reading the modules of all takes half a second, so that only one's are read. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  pretrain: async () => (await import("./pretrain.js")).addPretrain,
+  finetune: async () => (await import("./finetune.js")).addFinetune,
+  evaluate: async () => (await import("./evaluate.js")).addEvaluate,
+  predict: async () => (await import("./predict.js")).addPredict,
+  data: async () => (await import("./data.js")).addData,
+  "sample-data": async () => (await import("./sample-data.js")).addSampleData,
+  settings: async () => (await import("./settings.js")).addSettings,
+  visualize: async () => (await import("./visualize.js")).addVisualize,
+  probe: async () => (await import("./probe.js")).addProbe,
+  quickstart: async () => (await import("./quickstart.js")).addQuickstart,
+  convert: async () => (await import("./convert.js")).addConvert,
+  export: async () => (await import("./export.js")).addExport,
+  doctor: async () => (await import("./doctor.js")).addDoctor,
+};
+
+/** The program with the command that is asked for, or with all where none is. */
+async function createProgram(argv: readonly string[]): Promise<Command> {
   const { version, description } = manifest();
   const program = new Command("mask-jepa")
     .description(description)
@@ -30,22 +35,9 @@ function createProgram(): Command {
     .option("--debug", "show the stack of an error")
     .exitOverride()
     .showHelpAfterError("Run it with --help to see what there is.");
-  const commands = [
-    addPretrain,
-    addFinetune,
-    addEvaluate,
-    addPredict,
-    addData,
-    addSampleData,
-    addSettings,
-    addVisualize,
-    addProbe,
-    addQuickstart,
-    addConvert,
-    addExport,
-    addDoctor,
-  ];
-  for (const add of commands) add(program);
+  const asked = argv.find((word) => !word.startsWith("-"));
+  const names = asked !== undefined && Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS);
+  for (const add of await Promise.all(names.map((name) => COMMANDS[name]()))) add(program);
   return program;
 }
 
@@ -78,15 +70,16 @@ function surviveOutput(): void {
  * @returns the process's exit code; never throws
  */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
-  const program = createProgram();
   const onUncaught = (error: unknown) => process.exit(report(error, false));
   process.on("uncaughtException", onUncaught);
+  let program: Command | undefined;
   try {
+    program = await createProgram(argv);
     await program.parseAsync(argv, { from: "user" });
     if (process.exitCode === INTERRUPTED) return INTERRUPTED;
     return outputFailed ? 1 : 0;
   } catch (error) {
-    return report(error, program.opts<{ debug?: boolean }>().debug === true);
+    return report(error, program?.opts<{ debug?: boolean }>().debug === true);
   } finally {
     process.off("uncaughtException", onUncaught);
   }

@@ -54,6 +54,9 @@ export function sharedMemory(bytes: number): ArrayBufferLike {
   return typeof SharedArrayBuffer === "undefined" ? new ArrayBuffer(bytes) : new SharedArrayBuffer(bytes);
 }
 
+export const isShared = (buffer: ArrayBufferLike): boolean =>
+  typeof SharedArrayBuffer !== "undefined" && buffer instanceof SharedArrayBuffer;
+
 /** Zeros of the given type and shape in memory that native threads may share. */
 export function zeros<T extends DType>(dtype: T, shape: Shape): TensorData<T> {
   return { dtype, shape, data: viewAs(dtype, sharedMemory(sizeOf(shape) * BYTES[dtype])) };

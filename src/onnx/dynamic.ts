@@ -1,6 +1,6 @@
 /**
  * @file Models of one network for several sizes of its input, made into one for all sizes. A graph has fixed shapes;
- * built at some ten sizes, it is the same but for whole numbers and constants. The numbers are fitted, the constants
+ * built at some sizes, it is the same but for whole numbers and constants. The numbers are fitted, the constants
  * known by their values, and both are computed in the model from the shape of what it is given.
  */
 

@@ -25,6 +25,8 @@ export interface EmitOptions {
   readonly form?: Form;
   /** Version of the operator set: default 21. The standard form has versions from 17. */
   readonly opset?: number;
+  /** The graph is that of one that was verified, at another size. */
+  readonly verified?: boolean;
 }
 
 interface Emission {
@@ -162,8 +164,11 @@ class Namer {
  * The model of everything that the graph's outputs need. Unused inputs stay, so that the interface is the graph's.
  * Throws ShapeError when the graph is not well formed.
  */
-export function toOnnx(graph: Graph, { form = "native", opset = OPSET }: EmitOptions = {}): OnnxModel {
-  verify(graph);
+export function toOnnx(
+  graph: Graph,
+  { form = "native", opset = OPSET, verified = false }: EmitOptions = {},
+): OnnxModel {
+  if (!verified) verify(graph);
   const namer = new Namer(graph);
   const { literals, of } = namer;
   const nodes: OnnxNode[] = [];

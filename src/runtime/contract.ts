@@ -61,6 +61,11 @@ export interface Runtime {
   /** A tensor of zeros. Throws OutOfMemoryError. */
   allocate<T extends DType>(dtype: T, shape: Shape): DeviceTensor<T>;
   /**
+   * A tensor of these values, which must not change while it is there: on the CPU it is their memory where native
+   * threads can share that. Throws OutOfMemoryError.
+   */
+  upload<T extends DType>(values: TensorData<T>): Promise<DeviceTensor<T>>;
+  /**
    * A tensor over part of another's memory, from element `offset` on (a multiple of 16 keeps it aligned); undefined on
    * a GPU, whose buffers cannot be shared in part. Views of one tensor that a run binds must not overlap.
    */

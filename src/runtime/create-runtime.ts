@@ -54,8 +54,7 @@ function openGpuMemory(device: Exclude<Device, "cpu">, gate: LimitFunction): Mem
   const session = openGpuSession(device);
   const memory = deviceMemory(session, MEMORY_NAME[device], gate);
   return {
-    allocate: memory.allocate,
-    view: memory.view,
+    ...memory,
     dispose() {
       memory.dispose();
       ort().release("ReleaseSession", session);
@@ -95,6 +94,7 @@ export async function createRuntime({
     device,
     cores: width,
     allocate: memory.allocate,
+    upload: memory.upload,
     view: memory.view,
     compile: (model, options = {}) => compileProgram(model, options, { device, gate }),
     collectGarbage,

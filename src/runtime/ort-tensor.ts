@@ -8,6 +8,7 @@ import { memoryFault } from "../core/out-of-memory.js";
 import {
   BYTES,
   type DType,
+  isShared,
   type Shape,
   sizeOf,
   type TensorData,
@@ -28,6 +29,7 @@ export interface OrtTensor<T extends DType = DType> extends DeviceTensor<T> {
 /** Where a runtime's tensors live. */
 export interface Memory {
   allocate<T extends DType>(dtype: T, shape: Shape): OrtTensor<T>;
+  upload<T extends DType>(values: TensorData<T>): Promise<OrtTensor<T>>;
   view<T extends DType>(tensor: DeviceTensor<T>, offset: number, shape: Shape): OrtTensor<T> | undefined;
   dispose(): void;
 }
@@ -92,10 +94,21 @@ function hostTensor<T extends DType>(tensor: TensorData<T>): OrtTensor<T> {
   };
 }
 
+/** A tensor of `values` in memory of its own. */
+async function copied<T extends DType>({ allocate }: Pick<Memory, "allocate">, values: TensorData<T>) {
+  const tensor = allocate(values.dtype, values.shape);
+  await tensor.write(values);
+  return tensor;
+}
+
 /** Tensors in SharedArrayBuffers. */
 export function hostMemory(): Memory {
+  const allocate: Memory["allocate"] = (dtype, shape) => hostTensor(zerosOf(dtype, shape));
   return {
-    allocate: (dtype, shape) => hostTensor(zerosOf(dtype, shape)),
+    allocate,
+    async upload(values) {
+      return isShared(values.data.buffer) ? hostTensor(values) : copied({ allocate }, values);
+    },
     view({ dtype, data }, offset, shape) {
       if (!data) throw new RangeError("view: expected a tensor of the CPU, found one of a GPU");
       const start = data.byteOffset + offset * BYTES[dtype];
@@ -154,6 +167,7 @@ export function deviceMemory(session: bigint, memoryName: string, gate: LimitFun
   };
   return {
     allocate,
+    upload: (values) => copied({ allocate }, values),
     view: () => undefined,
     dispose() {
       release("ReleaseAllocator", allocator);

@@ -51,8 +51,7 @@ export async function beginCheck(model: ExportedModel, options: CheckOptions): P
     async of(file) {
       const session = await openPlainSession(file);
       const expected = { outputs: stored.outputs, ...(own.labels && { labels: own.labels }) };
-      const trying = looking.then(() => tryFile(session, trials, expected, normalise));
-      const found = await trying.finally(() => session.release());
+      const found = await tryFile(session, trials, expected, normalise).finally(() => session.release());
       const { difference, offShare, equalPixels = 1 } = found;
       const isClose = difference <= TOLERANCE.difference && offShare <= TOLERANCE.offShare;
       if (!isClose || (!half && equalPixels < TOLERANCE.equalPixels)) throw mismatch(place, found);

@@ -13,7 +13,7 @@ import { uploadTensors } from "../../runtime/upload.js";
 import type { ModelDescription } from "../../weights/model-description.js";
 import { labelsInAnswer, labelsOf } from "./labels.js";
 import { CLASS_LOGITS, MASK_FEATURES, MASK_LOGITS } from "./network.js";
-import type { Expectation, LabelMaps } from "./try-file.js";
+import type { Expectation, Labels } from "./try-file.js";
 
 type Weights = ReadonlyMap<string, TensorData>;
 
@@ -42,15 +42,22 @@ export async function segmentingExpectation(
   // As inputs, so that a network of another size is compiled without another copy of them.
   const uploaded = await uploadTensors(runtime, weights);
   const predictor = await Predictor.create(runtime, { ...model, inference }, { weights: uploaded });
-  const known = new WeakMap<Image, Promise<Seen>>();
-  const look = (image: Image) => {
-    const seen = known.get(image) ?? predictor.look(image, task);
-    known.set(image, seen);
-    return seen;
+  const asked = forms.size > 0 ? [...forms] : [task];
+  const labels = (seen: Seen, image: Image) =>
+    Promise.all(asked.map(async (form) => labelsOf(await predictor.interpret(seen, new Set([form])), image)));
+  const look = async (image: Image) => {
+    const seen = await predictor.look(image, task);
+    return { seen, wanted: await labels(seen, image) };
+  };
+  const known = new WeakMap<Image, ReturnType<typeof look>>();
+  const looked = (image: Image) => {
+    const one = known.get(image) ?? look(image);
+    known.set(image, one);
+    return one;
   };
   return {
     async outputs(image) {
-      const { output, sizes } = await look(image);
+      const { output, sizes } = (await looked(image)).seen;
       const { queries, classes, logits, masks } = output;
       const grid = [sizes.padded.height / MASK_STRIDE, sizes.padded.width / MASK_STRIDE];
       return new Map([
@@ -59,19 +66,16 @@ export async function segmentingExpectation(
       ]);
     },
     async labels(image, answer) {
-      const seen = await look(image);
+      const { seen, wanted } = await looked(image);
       const { width, height } = seen.sizes.padded;
       const isWhole = width === image.width && height === image.height;
-      const [logits, masks] = [CLASS_LOGITS, MASK_LOGITS].map((name) => answer.get(name)?.data as Float32Array);
-      const given: Seen = { ...seen, output: { ...seen.output, logits, masks } };
-      const maps: LabelMaps[] = [];
-      for (const form of forms.size > 0 ? forms : [task]) {
-        if (!forms.has(form) && !isWhole) continue; // the file's masks end with the image
-        const labels = async (of: Seen) => labelsOf(await predictor.interpret(of, new Set([form])), image);
-        const found = forms.has(form) ? labelsInAnswer(answer, form, image) : await labels(given);
-        maps.push({ wanted: await labels(seen), found });
-      }
-      return maps;
+      if (forms.size === 0 && !isWhole) return []; // the file's masks end with the image
+      const given = async (): Promise<readonly Labels[]> => {
+        if (forms.size > 0) return asked.map((form) => labelsInAnswer(answer, form, image));
+        const [logits, masks] = [CLASS_LOGITS, MASK_LOGITS].map((name) => answer.get(name)?.data as Float32Array);
+        return labels({ ...seen, output: { ...seen.output, logits, masks } }, image);
+      };
+      return (await given()).map((found, i) => ({ wanted: wanted[i], found }));
     },
     async dispose() {
       await predictor.dispose();

@@ -10,7 +10,7 @@ import { renderScene } from "../../sample-data/render.js";
 export type Trial = readonly Image[];
 
 /** Side of the generated scene, whose mirror image is another. */
-const SCENE = 32;
+const SCENE = 16;
 const SEED = 7;
 
 function scenes(): readonly Image[] {
@@ -32,8 +32,8 @@ const sizesOf = (fixed: Size | undefined): readonly { readonly size: Size; reado
   fixed
     ? [{ size: fixed, count: 1 }]
     : [
-        { size: { width: 96, height: 128 }, count: 2 },
-        { size: { width: 96, height: 123 }, count: 1 },
+        { size: { width: 64, height: 96 }, count: 2 },
+        { size: { width: 64, height: 91 }, count: 1 },
       ];
 
 /**

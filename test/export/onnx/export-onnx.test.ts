@@ -142,13 +142,13 @@ describe("a run leaves as a folder", () => {
   });
 
   test.each([
-    ["far", 1, 1, /outputs up to [\d.]+ % of the largest value off \(0\.0\d % of the values by more/],
+    ["far", 1, 1, /outputs up to [\d.]+ % of the largest value off \(0\.\d\d % of the values by more/],
     ["not a number", Number.NaN, 1, /outputs up to NaN % of the largest value off/],
     [
       "slightly, but everywhere",
       0.05,
       1e5,
-      /up to 0\.5\d % of the largest value off \(100\.00 % of the values by more than 0\.01 %\)/,
+      /up to 0\.\d\d % of the largest value off \(100\.00 % of the values by more than 0\.01 %\)/,
     ],
   ])("nor where its outputs are off: %s", async (_, by, values, found) => {
     Object.assign(spoil, { by, values });
