@@ -67,13 +67,15 @@ const probingRun = ({ out }: Run, regime: Regime): Run => ({
 
 /**
  * Without a pretraining whose model goes over, the settings of the model itself, as far as the family has them: the
- * base's, and over them the study's own.
+ * base's, and in their place the study's own.
  */
 function modelSettings({ model }: Base["settings"], study: Study, family: FamilyName): string[] {
   const has = Object.keys(familyOf({ family }).settings.fields);
   const foreign = Object.keys(familyOf(model).settings.fields).filter((name) => !has.includes(name));
-  const common = Object.entries({ ...model, family }).filter(([name]) => !foreign.includes(name));
   const own = study.sets?.filter((set) => set.startsWith("model.")) ?? [];
+  const common = Object.entries({ ...model, family }).filter(
+    ([name]) => !foreign.includes(name) && !own.some((set) => set.startsWith(`model.${name}=`)),
+  );
   return sets([...common.map(([name, value]) => `model.${name}=${JSON.stringify(value)}`), ...own]);
 }
 

@@ -15,6 +15,8 @@ export interface FeatureState {
   readonly meanError: number;
   /** Effective rank of the covariance of F_last. */
   readonly lastRank?: number;
+  /** Error of the denoised input, of F_last. */
+  readonly denoising?: number;
   /** Error of the predicted features, and 1 - that / meanError. */
   readonly reconstruction?: number;
   readonly explainedVariance?: number;
@@ -54,6 +56,7 @@ export function featureStateOf(record: StepRecord): FeatureState | undefined {
     effectiveRank,
     meanError,
     lastRank: value("last-rank"),
+    denoising: value("denoising"),
     reconstruction: value("reconstruction"),
     explainedVariance: value("explained-variance"),
   };
@@ -109,6 +112,9 @@ function fallen(
 const DEVIATION = "the deviation of the target features";
 const RANK = "the effective rank of the target features";
 
+const fallenLastRank = ({ now, start, thresholds: { rankOfStart } }: Situation) =>
+  fallen("the effective rank of F_last", [now.lastRank, start.lastRank], rankOfStart, "rankOfStart");
+
 const RULES = {
   deviation: {
     sees: ({ now, thresholds: { featureStd } }) => low(DEVIATION, now.targetStd, featureStd, "featureStd"),
@@ -129,10 +135,13 @@ const RULES = {
     ...COLLAPSE,
   },
   "falling rank of F_last": {
-    sees: ({ now, start, thresholds: { rankOfStart } }) =>
-      fallen("the effective rank of F_last", [now.lastRank, start.lastRank], rankOfStart, "rankOfStart"),
+    sees: (situation) => (situation.now.denoising === undefined ? undefined : fallenLastRank(situation)),
     cause: "F_last learns from denoising alone, which needs few directions, fewest with the image as its target",
     advice: "pretrain.denoiseTarget=noise or pretrain.denoising=false",
+  },
+  "falling rank of F_last without denoising": {
+    sees: (situation) => (situation.now.denoising === undefined ? fallenLastRank(situation) : undefined),
+    ...COLLAPSE,
   },
   "shrinking target": {
     // In the logarithm the target's part of the smaller error is the larger one: meanError / start > error / meanError.

@@ -18,6 +18,7 @@ function logged(course: Course, steps: number): MetricRecord[] {
       "effective-rank": at(course.rank),
       "mean-error": mean,
       "last-rank": at(course.last),
+      denoising: 0.4,
       reconstruction: error,
       "explained-variance": 1 - error / mean,
     };
@@ -32,6 +33,7 @@ const recorded = (rows: readonly Row[]): MetricRecord[] =>
     "target-std": std,
     "effective-rank": rank,
     "mean-error": mean,
+    denoising: 0.4,
     reconstruction: error,
     "explained-variance": 1 - error / mean,
   }));
@@ -166,6 +168,18 @@ describe("each alarm", () => {
     expect(namesOf(logged(course, 1000))).toEqual([name]);
     const off = Object.fromEntries(Object.keys(thresholds).map((key) => [key, 0])) as unknown as AlarmThresholds;
     expect(namesOf(logged(course, 1000), off)).toEqual([]);
+  });
+
+  test("of F_last names denoising where there is some, else what the encoder has learned", () => {
+    const records = logged({ ...steady, last: [40, 9] }, 1000);
+    const without = records.map(({ denoising: _, ...rest }) => rest as MetricRecord);
+    expect(alarmsOf(records).map((alarm) => alarmText(alarm))).toEqual([
+      expect.stringMatching(/learns from denoising/),
+    ]);
+    const [alarm, ...others] = alarmsOf(without);
+    expect(others).toEqual([]);
+    expect(alarm.seen).toBe(alarmsOf(records)[0].seen);
+    expect(alarmText(alarm)).not.toContain("denois");
   });
 
   test("a target that shrinks while the prediction explains more than that is no alarm", () => {
