@@ -12,7 +12,7 @@ export interface Column {
   meaning?: string;
   /** Decimals of its numbers (1 if absent). */
   digits?: number;
-  /** Its cells are words: they begin at the left. */
+  /** Its cells are words: they begin at the left, as those of the first column do. */
   text?: boolean;
   /** Numbers are differences: they carry a sign, and its colour. */
   difference?: boolean;
@@ -118,12 +118,16 @@ export function tableHtml({ caption, columns, rows, fixed }: Table): string {
 
 function rowHtml({ cells, color, total }: TableRow, columns: readonly Column[]): string {
   const swatch = color ? `<i class="swatch" style="background:rgb(${color.map(Number).join(",")})"></i>` : "";
-  const html = cells.map((cell, i) => cellHtml(cell, columns[i], i === 0 ? swatch : ""));
+  const html = cells.map((cell, i) =>
+    i === 0 ? cellHtml(cell, { ...columns[i], text: true }, swatch) : cellHtml(cell, columns[i]),
+  );
   return `<tr${total ? ' class="total"' : ""}>${html.join("")}</tr>`;
 }
 
-function cellHtml(cell: Cell, column: Column, before: string): string {
-  if (typeof cell === "string") return `<td class="text">${before}${escapeHtml(cell)}</td>`;
+function cellHtml(cell: Cell, column: Column, before = ""): string {
+  if (typeof cell === "string") {
+    return `<td${column.text ? ' class="text"' : ""}>${before}${escapeHtml(cell)}</td>`; // else a number with its spread
+  }
   const value = cell === null || !Number.isFinite(cell) ? "" : String(cell);
   const text = formatNumber(cell, column);
   const change = column.difference ? { "+": ' class="better"', "-": ' class="worse"' }[text[0]] : undefined;

@@ -132,6 +132,7 @@ describe("what cannot be probed is one line", () => {
     const data = dataFolder(join(folder, "void"));
     data.yaml("data.yaml", {
       classes: ["a", "b"],
+      ignore: 255,
       train: { images: "train", semantic: "train_labels" },
       test: { images: "test", semantic: "test_labels" },
     });

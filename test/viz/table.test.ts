@@ -31,3 +31,11 @@ test("a table carries exact values to sort by, and escapes every text", () => {
   expect(html).toContain('class="sortable"');
   expect(tableHtml({ columns: [], rows: [], fixed: true })).not.toContain("sortable");
 });
+
+test("words begin at the left, numbers with their spread end at the right as numbers do", () => {
+  const html = tableHtml({
+    columns: [{ name: "" }, { name: "kind", text: true }, { name: "mIoU" }],
+    rows: [{ cells: ["F_i1", "stuff", "26.4 ± 0.5"] }],
+  });
+  expect(html).toContain('<td class="text">F_i1</td><td class="text">stuff</td><td>26.4 ± 0.5</td>');
+});
