@@ -5,6 +5,7 @@ import type { Reporter } from "../core/reporter.js";
 import type { LabelledSplit } from "../data/datasets/split.js";
 import { evaluate } from "../evaluate/evaluate.js";
 import type { Evaluation } from "../evaluate/evaluation.js";
+import { metric as metricNamed } from "../evaluate/metrics.js";
 import { imageCounts } from "../evaluate/summary.js";
 import { groupByPaddedSize, Predictor } from "../predict/predictor.js";
 import type { Measurement } from "../run/training-loop.js";
@@ -71,7 +72,7 @@ export class Validation {
     return {
       metrics,
       save: true,
-      messages: [`step ${step}: ${metric.toUpperCase()} ${percent} on ${imageCounts(evaluation, "val")}`],
+      messages: [`step ${step}: ${metricNamed(metric).label} ${percent} on ${imageCounts(evaluation, "val")}`],
       ...(value !== null && { score: { metric, value, goal: "max" } }),
     };
   }

@@ -126,7 +126,8 @@ function rowHtml({ cells, color, total }: TableRow, columns: readonly Column[]):
 
 function cellHtml(cell: Cell, column: Column, before = ""): string {
   if (typeof cell === "string") {
-    return `<td${column.text ? ' class="text"' : ""}>${before}${escapeHtml(cell)}</td>`; // else a number with its spread
+    const style = column.text ? ' class="text"' : ""; // else it is a number with its spread
+    return `<td${style}>${before}${escapeHtml(cell)}</td>`;
   }
   const value = cell === null || !Number.isFinite(cell) ? "" : String(cell);
   const text = formatNumber(cell, column);

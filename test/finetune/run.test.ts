@@ -227,7 +227,8 @@ describe("a run", () => {
       await set.photo(`photos/${i}.png`, 64, 64, { red: i });
       set.labels(`maps/${i}.png`, Array(64).fill(row));
     }
-    set.yaml("data.yaml", { classes: ["bg", "road"], ignore: 255, train: { images: "photos", semantic: "maps" } });
+    const split = { images: "photos", semantic: "maps" };
+    set.yaml("data.yaml", { classes: ["bg", "road"], ignore: 255, train: split, val: { ...split } });
     return set.root;
   }
 
@@ -248,5 +249,6 @@ describe("a run", () => {
     expect(reporter.lines.join("\n")).toMatch(
       /Warning: In 3 label maps .*"bg" .* write id_map: \{ 0: 0, 255: 1 \} in /,
     );
+    expect(reporter.lines.join("\n")).toMatch(/step 1: mIoU \S+ on 3 validation images/);
   });
 });
