@@ -40,6 +40,28 @@ async function orderOf({ command, arguments: words }: Run): Promise<string> {
   return `${[command, ...words].join(" ")}\n${config}`;
 }
 
+/**
+ * Notes what a run is begun with. @throws InputError for one that `isThere`, begun with other settings; one of before
+ * these were noted is taken as it is
+ */
+async function claim(run: Run, isThere: boolean): Promise<void> {
+  const wanted = await orderOf(run);
+  if (!isThere) {
+    await mkdir(dirname(run.out), { recursive: true });
+    await writeFile(order(run), wanted);
+    return;
+  }
+  const known = existsSync(order(run)) ? await readFile(order(run), "utf8") : wanted;
+  if (known === wanted) return;
+  const commands = [wanted, known].map((text) => text.slice(0, text.indexOf("\n")));
+  const [expected, found] =
+    commands[0] === commands[1]
+      ? ["a run of what its --config says now", "one that was begun with what it said before"]
+      : commands.map((command) => `a run begun with "${command}"`);
+  const fix = `Take another --out, or remove that run and ${mark(run)}.`;
+  throw new InputError({ where: run.out, expected, found, fix });
+}
+
 /** Runs of a study, each a process. */
 export class Runs {
   private readonly active = new Set<ChildProcess>();
@@ -56,9 +78,9 @@ export class Runs {
    * @throws InputError with the end of what it printed when it fails, and where a run of other settings has its folder
    */
   async take(run: Run): Promise<void> {
-    await this.claim(run);
-    if (this.stopped || existsSync(mark(run))) return;
     const begun = run.command !== "probe" && existsSync(join(run.out, RUN_FILES.settings));
+    await claim(run, begun || existsSync(mark(run)));
+    if (this.stopped || existsSync(mark(run))) return;
     const which = begun ? ["--resume", run.out] : [...run.arguments, "--out", run.out];
     const { code, output } = await this.outcome([run.command, ...which, "--cores", String(this.cores)]);
     if (code !== 0) {
@@ -66,24 +88,6 @@ export class Runs {
       throw new InputError({ where: commandLine(run), expected: "a run to its end", found });
     }
     await writeFile(mark(run), "");
-  }
-
-  /** Makes the place of a run its own. */
-  private async claim(run: Run): Promise<void> {
-    const wanted = await orderOf(run);
-    if (existsSync(order(run))) {
-      const known = await readFile(order(run), "utf8");
-      if (known === wanted) return;
-      const commands = [wanted, known].map((text) => text.slice(0, text.indexOf("\n")));
-      const [expected, found] =
-        commands[0] === commands[1]
-          ? ["a run of what its --config says now", "one that was begun with what it said before"]
-          : commands.map((command) => `a run begun with "${command}"`);
-      const fix = `Take another --out, or remove that run and ${order(run)}.`;
-      throw new InputError({ where: run.out, expected, found, fix });
-    }
-    await mkdir(dirname(run.out), { recursive: true });
-    await writeFile(order(run), wanted);
   }
 
   /** Asks the runs that are at work to save what they have and end; no other one begins. */

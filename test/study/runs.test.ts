@@ -41,7 +41,8 @@ test("a run whose folder holds one of other settings is refused, by its command 
   const config = join(folder, "settings.yaml");
   writeFileSync(config, "run: { steps: 1 }");
   const configured = { ...run("2"), arguments: ["--config", config, "--seed", "2"] };
-  await runs.take(configured);
+  await expect(runs.take({ ...configured, arguments: [...configured.arguments, "7"] })).rejects.toThrow("seven");
+  await runs.take(configured); // what failed before it began is in nobody's way
   await runs.take(configured);
   const other = { ...configured, arguments: ["--config", config, "--seed", "3"] };
   await expect(runs.take(other)).rejects.toThrow(
