@@ -84,7 +84,7 @@ export class Runs {
     const which = begun ? ["--resume", run.out] : [...run.arguments, "--out", run.out];
     const { code, output } = await this.outcome([run.command, ...which, "--cores", String(this.cores)]);
     if (code !== 0) {
-      const found = output.trim().split("\n").slice(-8).join("\n");
+      const found = output.trim().replace(/\.$/, "").split("\n").slice(-8).join("\n");
       throw new InputError({ where: commandLine(run), expected: "a run to its end", found });
     }
     await writeFile(mark(run), "");

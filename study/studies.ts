@@ -89,7 +89,8 @@ const STUDIES = {
       whole(`all of it (M ${pretrain.selfAttentionBlocks}, s_i1 ${pretrain.featureStride})`),
       varied("without self-attention blocks (M 0)", "pretrain.selfAttentionBlocks=0"),
       varied("without L_denoise", "pretrain.denoising=false"),
-      varied("without L_recon", "pretrain.reconstruction=false"),
+      // It has no predictor, so no transformer decoder.
+      { ...varied("without L_recon", "pretrain.reconstruction=false"), parts: ["backbone", "pixel-decoder"] },
       { ...BACKBONE_ONLY, name: "without pretraining" },
       ...[1, 2, 3]
         .filter((blocks) => blocks !== pretrain.selfAttentionBlocks)

@@ -58,6 +58,15 @@ test("the settings that arms differ in are settings of pretraining", () => {
   for (const some of sets) expect(() => resolveSettings({ preset: "tiny", sets: some })).not.toThrow();
 });
 
+test("fine-tuning takes no part that the pretraining does not train: without reconstruction there is no predictor", () => {
+  const without = STUDY_NAMES.flatMap((name) =>
+    studyNamed(name, regime).arms.filter(({ pretraining }) =>
+      pretraining?.sets.includes("pretrain.reconstruction=false"),
+    ),
+  );
+  expect(without.map(({ parts }) => parts)).toEqual([["backbone", "pixel-decoder"]]);
+});
+
 test("without a pretraining the model is the one that is pretrained elsewhere in the table", () => {
   const given = (words: readonly string[], what: RegExp) =>
     words.filter((word, i) => words[i - 1] === "--set" && what.test(word));
