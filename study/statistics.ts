@@ -1,5 +1,7 @@
 /** @file What repeats of a measurement say. */
 
+import { formatNumber } from "../src/viz/table.js";
+
 /** NaN without values. */
 export const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
@@ -21,7 +23,7 @@ export function paired(values: readonly (number | undefined)[], baseline: readon
 /** "42.1 ±0.4"; the error is left out where there is none. */
 export function withError(values: readonly number[], { signed = false } = {}): string {
   if (values.length === 0) return "-";
-  const [centre, error] = [mean(values), standardError(values)];
-  const sign = signed && centre > 0 ? "+" : "";
-  return `${sign}${centre.toFixed(1)}${Number.isNaN(error) ? "" : ` ±${error.toFixed(1)}`}`;
+  const error = standardError(values);
+  const spread = Number.isNaN(error) ? "" : ` ±${formatNumber(error)}`;
+  return `${formatNumber(mean(values), { difference: signed })}${spread}`;
 }

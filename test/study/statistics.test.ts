@@ -17,4 +17,5 @@ test("numbers for a table", () => {
   expect(withError([40.04])).toBe("40.0");
   expect(withError([1, 3], { signed: true })).toBe("+2.0 ±1.0");
   expect(withError([-1, -3], { signed: true })).toBe("-2.0 ±1.0");
+  expect([-0.04, 0.04].map((value) => withError([value], { signed: true }))).toEqual(["0.0", "0.0"]);
 });
