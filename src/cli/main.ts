@@ -41,6 +41,18 @@ async function createProgram(argv: readonly string[]): Promise<Command> {
   return program;
 }
 
+/** Reports a misspelt option, which may be one that the command requires, before those that are missing. */
+async function requireKnownWords(argv: readonly string[]): Promise<void> {
+  const program = await createProgram(argv);
+  const relax = (command: Command): void => {
+    for (const option of command.options) option.makeOptionMandatory(false);
+    command.commands.forEach(relax);
+    if (command.commands.length === 0) command.action(() => {});
+  };
+  relax(program);
+  await program.parseAsync(argv, { from: "user" });
+}
+
 function report(error: unknown, debug: boolean): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed it
   const explained = explain(error);
@@ -74,6 +86,7 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
   process.on("uncaughtException", onUncaught);
   let program: Command | undefined;
   try {
+    await requireKnownWords(argv);
     program = await createProgram(argv);
     await program.parseAsync(argv, { from: "user" });
     if (process.exitCode === INTERRUPTED) return INTERRUPTED;

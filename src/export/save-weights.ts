@@ -83,15 +83,21 @@ export async function saveWeights(path: string, weights: Weights, options: SaveO
   return { files, plan, remark };
 }
 
+/** Several tensors of one module by its name, a single one by its own. */
+function byModule(names: readonly string[]): string[] {
+  const moduleOf = (name: string) => name.replace(/^((?:[^.]+\.){2}).*/, "$1*");
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(moduleOf(name), (counts.get(moduleOf(name)) ?? 0) + 1);
+  return names.map((name) => (counts.get(moduleOf(name)) === 1 ? name : moduleOf(name)));
+}
+
 /** What was written, and what was left out, one fact a line. */
 export function describeSaved({ files, plan: { layout, moves, leftOut }, remark }: SavedWeights): string {
   const tensors = moves.reduce((sum, { to }) => sum + to.length, 0);
   const names = layout ? `the names of ${layout.title}` : "their own names";
   return [
     `${files.join(", ")}: ${tensors} tensors under ${names}`,
-    ...groupNames(leftOut.map((name) => name.replace(/^((?:[^.]+\.){2}).*/, "$1*"))).map(
-      (line) => `  left out: ${line}`,
-    ),
+    ...groupNames(byModule(leftOut)).map((line) => `  left out: ${line}`),
     ...(remark === undefined ? [] : [`  ${remark}`]),
   ].join("\n");
 }

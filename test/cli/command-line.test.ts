@@ -39,6 +39,7 @@ describe("help", () => {
 describe("a command line that is not understood ends with 2 and the nearest name", () => {
   test.each([
     [["pretrian"], "unknown command 'pretrian'\n(Did you mean pretrain?)"],
+    [["evaluate", "--dta", "coco"], "unknown option '--dta'\n(Did you mean --data?)"], // which it requires
     [["pretrain", "--stesp", "3"], "unknown option '--stesp'\n(Did you mean --steps?)"],
     [["sample-data"], "missing required argument 'dir'"],
     [["sample-data", "x", "--images", "0"], "Expected a whole number, at least 1."],
