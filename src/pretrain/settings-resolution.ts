@@ -2,9 +2,10 @@
 
 import { resolve } from "node:path";
 import { isHubLocation } from "../checkpoint/hub-location.js";
+import { InputError } from "../core/errors.js";
 import { mergeSettings } from "../core/settings-file.js";
 import { withParts } from "../run/model-presets.js";
-import { type AskedFor, settingsResolution } from "../run/settings-resolution.js";
+import { type AskedFor, type SettingsOverrides, settingsResolution } from "../run/settings-resolution.js";
 import { storedModelOf, storedSettingsOf } from "../run/stored-run.js";
 import { withKnownWeights } from "../weights/known-settings.js";
 import { PRESETS } from "./presets.js";
@@ -50,13 +51,28 @@ const resolution = settingsResolution({
 });
 
 /** Settings of a pretraining run, new or as they are stored; `run/settings-resolution.ts` says what each does. */
-export const {
-  resolve: resolveSettings,
-  list: listSettings,
-  load: loadSettings,
-  resume: resumeSettings,
-  toYaml,
-} = resolution;
+export const { resolve: resolveSettings, list: listSettings, load: loadSettings, toYaml } = resolution;
+
+/** What the scores of a run's probe are taken on. */
+const PROBED = ["data", "root", "images"] as const;
+
+/**
+ * Settings of a run that goes on. A probe may begin, or end, where the run goes on.
+ * @throws InputError for changes of what its steps, or scores of its probe, depend on
+ */
+export function resumeSettings(storedFile: string, overrides?: SettingsOverrides): PretrainSettings {
+  const { probe } = resolution.load(storedFile);
+  const settings = resolution.resume(storedFile, overrides);
+  const isProbed = probe.data !== null && settings.probe.data !== null;
+  const changed = PROBED.find((key) => isProbed && settings.probe[key] !== probe[key]);
+  if (!changed) return settings;
+  throw new InputError({
+    where: storedFile,
+    expected: `probe.${changed} ${probe[changed]}, with which the run has chosen its best checkpoint so far`,
+    found: String(settings.probe[changed]),
+    fix: "Leave it out, or begin a new run with --from; `mask-jepa probe` scores a checkpoint on any data.",
+  });
+}
 
 /** As `resolveSettings`; the model of weights that are no run of this program is read off these. */
 export const resolveWithWeights = withKnownWeights(resolution);

@@ -204,6 +204,18 @@ describe("a stored run", () => {
     );
   });
 
+  test("goes on with a probe or without, but not with another one", () => {
+    const probed = file("probed.yaml", toYaml({ ...settings, probe: { ...settings.probe, data: "/camvid.yaml" } }));
+    const resumed = (from: string, ...sets: string[]) => resumeSettings(from, { sets }).probe;
+    expect(resumed(stored, "probe.data=/camvid.yaml").data).toBe("/camvid.yaml");
+    expect(resumed(probed, "probe.data=null").data).toBeNull();
+    expect(resumed(probed, "probe.every=7")).toMatchObject({ data: "/camvid.yaml", every: 7 });
+    expect(() => resumed(probed, "probe.data=/scenes.yaml")).toThrow(
+      "expected probe.data /camvid.yaml, with which the run has chosen its best checkpoint so far, found /scenes.yaml",
+    );
+    expect(() => resumed(probed, "probe.images=9")).toThrow("expected probe.images");
+  });
+
   test("goes on with another length in steps or in epochs, whichever it had", () => {
     expect(resumeSettings(stored, { flags: [flag("run.steps", "700")] }).run.steps).toBe(700);
     const { steps, epochs } = resumeSettings(stored, { flags: [flag("run.epochs", "3")] }).run;
