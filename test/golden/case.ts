@@ -66,7 +66,7 @@ export interface GoldenCase {
   /** A stored result. */
   stored(name: string): TypedArray;
   /** Compares a result, the whole tensor, with what is stored of it: its elements and both sums. */
-  compare(result: Result, found: TypedArray, scale?: number): Comparison[];
+  compare(result: Result, found: TypedArray, against?: Pick<Reference, "scale" | "slack">): Comparison[];
 }
 
 /** Reads a case of `test/fixtures/golden`. */
@@ -100,11 +100,16 @@ export async function loadCase(name: string): Promise<GoldenCase> {
       return fill(prefix + name, shape, base, amp).data;
     },
     stored: (result) => stored.get(result)!.data,
-    compare: (result, found, scale) => compareResult(result, found, { values: stored.get(result.name)!.data, scale }),
+    compare: (result, found, against) =>
+      compareResult(result, found, { values: stored.get(result.name)!.data, ...against }),
   };
 }
 
-function compareResult(result: Result, found: TypedArray, kept: Pick<Reference, "values" | "scale">): Comparison[] {
+function compareResult(
+  result: Result,
+  found: TypedArray,
+  kept: Pick<Reference, "values" | "scale" | "slack">,
+): Comparison[] {
   const { name, shape, stride } = result;
   let [sum, absoluteSum] = [0, 0];
   for (const value of found) {
@@ -112,8 +117,9 @@ function compareResult(result: Result, found: TypedArray, kept: Pick<Reference, 
     absoluteSum += Math.abs(Number(value));
   }
   const scale = kept.scale ?? result.abs_sum;
+  const slack = kept.slack && [Array.from(kept.slack).reduce((a, b) => a + b, 0)];
   const compareSum = (label: string, value: number, expected: number) =>
-    compareTensors([value], { name: `${label} of ${name}`, shape: [], values: [expected], scale });
+    compareTensors([value], { name: `${label} of ${name}`, shape: [], values: [expected], scale, slack });
   return [
     compareTensors(found, { name, shape, stride, ...kept }),
     compareSum("sum", sum, result.sum),

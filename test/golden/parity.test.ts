@@ -87,7 +87,7 @@ describe.each(DEVICES)("golden numbers on %s", (device) => {
           .filter((result) => result.dtype === dtype)
           .flatMap((result) => {
             const scale = result.name === "L" ? lossScale(golden, found) : undefined;
-            return golden.compare(result, found.get(result.name)!, scale);
+            return golden.compare(result, found.get(result.name)!, { scale });
           });
       const [numbers, counts] = [compare("f32"), compare("i64")];
       const worst = numbers.reduce((a, b) => (b.relative > a.relative ? b : a));

@@ -27,6 +27,14 @@ test("a value that is not finite, and a tensor of zeros that is not met, exceed 
   expect(reportDifferences([compareTensors([0, Number.NaN], zero)], 1)).toContain("NaN at [1]");
 });
 
+test("slack of an element is taken off its difference, but never hides what is not a number", () => {
+  const loose = { ...reference, slack: [0, 0, 0.5, 0, 0.25, 0] };
+  expect(compareTensors([1, 2, -4.5, 3, 2.25, 1], loose).maxDifference).toBe(0);
+  expect(compareTensors([1, 2, -4, 3, 2.5, 1], loose)).toMatchObject({ index: [1, 1], maxDifference: 0.25 });
+  expect(compareTensors([1, 2.5, -4, 3, 2, 1], loose)).toMatchObject({ index: [0, 1], maxDifference: 0.5 });
+  expect(compareTensors([1, 2, Number.NaN, 3, 2, 1], loose).relative).toBe(Infinity);
+});
+
 test("sizes that differ are refused", () => {
   expect(() => compareTensors([1, 2], reference)).toThrow("w: expected 6 values, every 1. of them stored, found 2");
 });

@@ -12,6 +12,8 @@ export interface Reference {
   readonly stride?: number;
   /** What differences are measured against: by default the largest magnitude of `values`. */
   readonly scale?: number;
+  /** How far each element of the whole tensor may be off before any of it counts; default nothing. */
+  readonly slack?: ArrayLike<number>;
 }
 
 export interface Comparison {
@@ -41,7 +43,7 @@ export function unravel(at: number, shape: Shape): number[] {
 
 /** Compares `found`, the whole tensor, with what the reference keeps of it. Throws RangeError when sizes differ. */
 export function compareTensors(found: Values, reference: Reference): Comparison {
-  const { name, shape, values, stride = 1 } = reference;
+  const { name, shape, values, stride = 1, slack } = reference;
   const size = sizeOf(shape);
   if (found.length !== size || values.length !== Math.ceil(size / stride)) {
     const sizes = `${found.length} found and ${values.length} stored values`;
@@ -50,7 +52,7 @@ export function compareTensors(found: Values, reference: Reference): Comparison 
   let [worst, maxDifference, scale] = [0, -1, 0];
   for (let i = 0; i < values.length; i++) {
     const expected = Number(values[i]);
-    const difference = Math.abs(Number(found[i * stride]) - expected);
+    const difference = Math.max(0, Math.abs(Number(found[i * stride]) - expected) - (slack?.[i * stride] ?? 0));
     scale = Math.max(scale, Math.abs(expected));
     // Not "difference > maxDifference": NaN has to win.
     if (!(difference <= maxDifference)) {
