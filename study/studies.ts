@@ -144,7 +144,10 @@ const STUDIES = {
   }),
   tableK: ({ images }: Base): Study => ({
     title: "Table K: images of the pretraining",
-    arms: [BACKBONE_ONLY, ...images.map((folder, i) => whole(folder, { name: `images-${i}`, sets: [], images: i }))],
+    arms: [
+      BACKBONE_ONLY,
+      ...images.map((folder, i) => whole(folder, i === 0 ? BASE : { name: `images-${i}`, sets: [], images: i })),
+    ],
   }),
   tableL: (): Study => ({
     title: "Table L: length of the pretraining",

@@ -37,6 +37,14 @@ test("arms of one pretraining share its run, and no two fine-tunings share a fol
   }
 });
 
+test("the first folder's pretraining is every table's, another folder has one of its own", () => {
+  const [alone, photographs, frames] = cells("tableK").map(({ pretraining }) => pretraining);
+  expect(photographs).toEqual(alone);
+  expect(photographs).toEqual(cells("table7")[0].pretraining);
+  expect(frames?.arguments.slice(0, 2)).toEqual(["--images", "frames"]);
+  expect(frames?.out).not.toBe(alone?.out);
+});
+
 test("commands can be typed", () => {
   expect(commandLine({ command: "probe", out: "a b", arguments: ["--labels", "10%"] })).toBe(
     "npx mask-jepa probe --labels '10%' --out 'a b'",
