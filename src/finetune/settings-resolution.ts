@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { isHubLocation } from "../checkpoint/hub-location.js";
 import { isFamily } from "../families/families.js";
-import { withParts } from "../run/model-presets.js";
+import { withModel, withParts } from "../run/model-presets.js";
 import { type AskedFor, settingsResolution } from "../run/settings-resolution.js";
 import { storedModelOf, storedQueriesOf } from "../run/stored-run.js";
 import { withKnownWeights } from "../weights/known-settings.js";
@@ -30,13 +30,19 @@ function adaptToWeights(preset: FinetuneSettings, { preset: name, assignments, w
   return { ...preset, model, decoder: { ...preset.decoder, ...(queries && !isOther && { queries }) } };
 }
 
-/** A preset for a model of one family, with that of another one, has the weights of its losses. */
+/**
+ * A preset for a model of one family, with that of another one, has the weights of its losses. [choice] A small one drops
+ * nothing: under the published dropout MaskFormer and OneFormer learn next to nothing in so few steps (docs/results.md).
+ */
 function adaptToFamily(preset: FinetuneSettings, asked: AskedFor): FinetuneSettings {
   const adapted = adaptToWeights(preset, asked);
   const given = asked.assignments.findLast(({ path }) => path.join(".") === "model.family")?.value;
   const family = isFamily(given) ? given : adapted.model.family;
   if (family === preset.model.family) return adapted;
-  return { ...adapted, criterion: { ...adapted.criterion, ...lossWeightsOf(family) } };
+  const settings = { ...adapted, criterion: { ...adapted.criterion, ...lossWeightsOf(family) } };
+  if (isPublished(asked.preset) || family === adapted.model.family) return settings;
+  const { model } = withModel(settings, { family });
+  return { ...settings, model: { ...model, ...("dropout" in model && { dropout: 0 }) } };
 }
 
 const resolution = settingsResolution({

@@ -111,6 +111,17 @@ describe("presets", () => {
     const back = resolveSettings({ preset: "maskformer-r50-ade20k-semantic", sets: ["model.family=mask2former"] });
     expect(back.criterion).toMatchObject({ classWeight: 2, maskWeight: 5, diceWeight: 5 });
   });
+
+  test("drop what the authors drop, small ones of another family's nothing, unless it is given", () => {
+    const dropout = (preset: string, ...sets: string[]) => {
+      const { model } = resolveSettings({ preset, sets: ["model.family=maskformer", ...sets] });
+      return "dropout" in model && model.dropout;
+    };
+    expect(dropout("mask2former-r50-coco-panoptic")).toBe(0.1);
+    expect(dropout("scenes")).toBe(0);
+    expect(dropout("scenes", "model.backbone=swin")).toBe(0);
+    expect(dropout("scenes", "model.dropout=0.2")).toBe(0.2);
+  });
 });
 
 describe("weights", () => {

@@ -82,7 +82,7 @@ describe("presets", () => {
 
   test("for data of some kind take the family's numbers with its name", () => {
     const { model } = resolveSettings({ preset: "scenes", sets: ["model.family=oneformer"] });
-    expect(model).toMatchObject({ family: "oneformer", hiddenDim: 64, classLayers: 2, promptContext: 16 });
+    expect(model).toMatchObject({ family: "oneformer", hiddenDim: 64, classLayers: 2, promptContext: 16, dropout: 0 });
   });
 });
 

@@ -27,8 +27,9 @@ const SMALLEST = ["model.hiddenDim=32", "model.normGroups=4", "model.decoderLaye
 const SMALLEST_OF_FAMILIES: Readonly<Record<FamilyName, readonly string[]>> = {
   mask2former: ["model.pixelDecoderLayers=1", "model.pixelDecoderFfn=32"],
   "mp-former": ["model.pixelDecoderLayers=1", "model.pixelDecoderFfn=32"],
-  maskformer: ["model.encoderLayers=1"],
+  maskformer: ["model.encoderLayers=1", "model.dropout=0.1"],
   oneformer: [
+    "model.dropout=0.1",
     "model.pixelDecoderLayers=1",
     "model.pixelDecoderFfn=32",
     "model.classLayers=1",
