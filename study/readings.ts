@@ -20,7 +20,7 @@ export interface Reading {
 }
 
 /** One of the scores of a fine-tuning; undefined for one that has none yet. */
-export function readingOf({ finetuning: { out } }: Cell, scores: readonly string[] = DECIDING): Reading | undefined {
+function readingOf({ finetuning: { out } }: Cell, scores: readonly string[] = DECIDING): Reading | undefined {
   if (!existsSync(out)) return undefined;
   const records = loggedMetrics(out);
   const metric = scores.find((name) => records.some((record) => `val-${name}` in record));

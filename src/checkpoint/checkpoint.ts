@@ -15,7 +15,7 @@ import { errorCode, fileFault } from "../io/file-fault.js";
 import { digestFile, openSafetensors, readSafetensors, writeSafetensors } from "./safetensors.js";
 
 /** Raise when an older program would misread a new checkpoint. */
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 export const STATE_FILE = "state.json";
 
 export type Json = string | number | boolean | null | Json[] | JsonObject;

@@ -11,7 +11,7 @@ import { chooseWeights } from "./weights-choice.js";
 const cacheHome = () => process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
 
 /** Folder of downloads: MASK_JEPA_CACHE, or `mask-jepa` in XDG_CACHE_HOME, by default ~/.cache. */
-export function cacheFolder(): string {
+function cacheFolder(): string {
   return process.env.MASK_JEPA_CACHE || join(cacheHome(), "mask-jepa");
 }
 

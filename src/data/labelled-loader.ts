@@ -59,7 +59,7 @@ function tooManyObjects(count: number, { width, height }: Size, name: string): I
 }
 
 /** One view of an image, in planes [3, height, width] of the size that is padded to. */
-export function renderLabelledView(image: Image, view: LabelledView, size: Size, out: Float32Array): void {
+function renderLabelledView(image: Image, view: LabelledView, size: Size, out: Float32Array): void {
   const { x, y } = viewAxes(image, view);
   const seen = resizeBilinear(image, x, y);
   if (view.color) jitterColors(seen, view.color);

@@ -9,7 +9,7 @@ import { manifest } from "../io/manifest.js";
 import type { InferenceSettings } from "../weights/model-description.js";
 import type { EvaluatedData, EvaluatedRun } from "./page.js";
 
-export const EVALUATION_FILES = { json: "evaluation.json", page: "evaluation.html" } as const;
+const EVALUATION_FILES = { json: "evaluation.json", page: "evaluation.html" } as const;
 
 /** Says whose file it is. */
 const KIND = "mask-jepa evaluation";

@@ -57,10 +57,7 @@ export const MASK2FORMER_USUAL: Mask2FormerSettings = {
   normGroups: 32,
 };
 
-export function mask2formerEncoder(
-  settings: Mask2FormerSettings,
-  { backbone, recompute }: EncoderFrame,
-): Mask2FormerEncoder {
+function mask2formerEncoder(settings: Mask2FormerSettings, { backbone, recompute }: EncoderFrame): Mask2FormerEncoder {
   return {
     backbone,
     pixelDecoder: {

@@ -45,7 +45,7 @@ export function describeModel(
   };
 }
 
-export function criterionOptions({ criterion }: FinetuneSettings): CriterionOptions {
+function criterionOptions({ criterion }: FinetuneSettings): CriterionOptions {
   const { points, oversampling, importance, noObject, classWeight, maskWeight, diceWeight } = criterion;
   const weights = { class: classWeight, mask: maskWeight, dice: diceWeight };
   return { points, oversampling, importance, noObject, weights };

@@ -19,7 +19,7 @@ function fail(op: OpName, expected: string, ...found: readonly TensorType[]): ne
 }
 
 /** The common shape of NumPy-style broadcasting. */
-export function broadcastShapes(op: OpName, a: TensorType, b: TensorType): Shape {
+function broadcastShapes(op: OpName, a: TensorType, b: TensorType): Shape {
   const rank = Math.max(a.shape.length, b.shape.length);
   return Array.from({ length: rank }, (_, i) => {
     const da = a.shape[i - rank + a.shape.length] ?? 1;

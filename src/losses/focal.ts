@@ -16,7 +16,7 @@ function focalTerm(logits: Tensor): Tensor {
 }
 
 /** Mean over places of the focal loss: logits and labels (0 or 1) [M, P] -> [M]. */
-export function sigmoidFocal(logits: Tensor, labels: Tensor): Tensor {
+function sigmoidFocal(logits: Tensor, labels: Tensor): Tensor {
   // A label of 1 turns the sign: (1 - p)^2 softplus(-x) is the term of -x.
   const towards = g.mul(logits, g.sub(1, g.mul(labels, 2)));
   const weights = g.add(g.mul(labels, 2 * ALPHA - 1), 1 - ALPHA);
@@ -24,7 +24,7 @@ export function sigmoidFocal(logits: Tensor, labels: Tensor): Tensor {
 }
 
 /** The same of each pair of query and object: logits [N, P, Q] and objects [N, P, T] -> [N, Q, T]. */
-export function focalCost(logits: Tensor, objects: Tensor): Tensor {
+function focalCost(logits: Tensor, objects: Tensor): Tensor {
   const inside = g.matMul(g.mul(focalTerm(g.neg(logits)), ALPHA), objects, { transA: true });
   const outside = g.matMul(g.mul(focalTerm(logits), 1 - ALPHA), g.sub(1, objects), { transA: true });
   return g.mul(g.add(inside, outside), 1 / logits.shape[1]);

@@ -40,7 +40,7 @@ export interface Memory {
 }
 
 /** Layer i under sem_seg_head.predictor; returns the new content [N, Q, C]. */
-export function decoderLayer(
+function decoderLayer(
   p: Scope,
   i: number,
   { content, position, selfBias }: MaskedState,

@@ -78,7 +78,7 @@ function block(p: Scope, x: Tensor, bias: Tensor, layers: number): Tensor {
 const quickGelu = (x: Tensor) => g.mul(x, g.sigmoid(g.mul(x, 1.702)));
 
 /** Parameters under text_projector: [T, width] -> [T, dim]. */
-export const textProjection = (p: Scope, x: Tensor, dim: number): Tensor => perceptron(p, x, [dim, dim]);
+const textProjection = (p: Scope, x: Tensor, dim: number): Tensor => perceptron(p, x, [dim, dim]);
 
 /**
  * The texts of images as rows beside their queries: [N, Q, dim]. Parameters text_encoder, text_projector and

@@ -54,7 +54,7 @@ export function fitted(points: Points, values: readonly ArrayLike<number>[]): Po
   return isWhole && points.every((_, p) => agrees(p)) ? c : undefined;
 }
 
-export const isConstant = (polynomial: Polynomial): boolean => polynomial.slice(1).every((c) => c === 0);
+const isConstant = (polynomial: Polynomial): boolean => polynomial.slice(1).every((c) => c === 0);
 
 /** Writes numbers that depend on sizes, which are int64 lists of one in the model. */
 export class SizeExpressions {

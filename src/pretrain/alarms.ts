@@ -46,7 +46,7 @@ export interface Alarm {
 }
 
 /** What a line of the run's metrics says of the features; undefined where they were not measured. */
-export function featureStateOf(record: StepRecord): FeatureState | undefined {
+function featureStateOf(record: StepRecord): FeatureState | undefined {
   const value = (name: string) => (record[name] === undefined ? undefined : Number(record[name]));
   const [targetStd, effectiveRank, meanError] = ["target-std", "effective-rank", "mean-error"].map(value);
   if (targetStd === undefined || effectiveRank === undefined || meanError === undefined) return undefined;

@@ -97,7 +97,7 @@ function standardizeOverPositions(tokens: Tensor): Tensor {
 }
 
 /** F_i1: [N,C,H/s,W/s] for s = 8, 16 or 32. */
-export function featuresAt(stride: number, { multiScale }: PixelDecoderOutput): Tensor {
+function featuresAt(stride: number, { multiScale }: PixelDecoderOutput): Tensor {
   return multiScale[levelOf(stride)];
 }
 
@@ -112,7 +112,7 @@ export function addNoise(images: Tensor, noise: Tensor): Tensor {
 }
 
 /** [N,3,h,w] at a finer size, a multiple of h x w. */
-export function enlarged(noise: Tensor, [height, width]: readonly number[]): Tensor {
+function enlarged(noise: Tensor, [height, width]: readonly number[]): Tensor {
   const [n, c, h, w] = noise.shape;
   const blocks = g.expand(g.reshape(noise, [n, c, h, 1, w, 1]), [n, c, h, height / h, w, width / w]);
   return g.reshape(blocks, [n, c, height, width]);

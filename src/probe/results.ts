@@ -76,7 +76,7 @@ export interface Share {
 
 const percent = (share: number | null | undefined) => (typeof share === "number" ? 100 * share : null);
 
-export function spreadOf(values: readonly (number | null)[]): Spread {
+function spreadOf(values: readonly (number | null)[]): Spread {
   const known = values.filter((value) => value !== null);
   if (known.length === 0) return { mean: null, deviation: null, values };
   const mean = known.reduce((a, b) => a + b, 0) / known.length;

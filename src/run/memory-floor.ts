@@ -32,7 +32,7 @@ const STAGES = [0, 1, 2, 3];
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 /** Cells of the maps at strides 8, 16 and 32: the tokens of the pixel decoder. */
-export const tokensOf = ([height, width]: StepSize["size"]): number => (height * width * 21) / 1024;
+const tokensOf = ([height, width]: StepSize["size"]): number => (height * width * 21) / 1024;
 
 /** Cells of the map of one stage of the backbone. */
 const cellsOf = ([height, width]: StepSize["size"], stage: number) => (height * width) / 16 / 4 ** stage;
@@ -51,7 +51,7 @@ export const leastWeights = (model: ModelSettings): number =>
   backboneWeights(model) + familyOf(model).settings.least.weights(model);
 
 /** Numbers that one image's backward pass reads of its forward pass, at least. */
-export function leastActivations({ model, run, size }: Pick<StepSize, "model" | "run" | "size">): number {
+function leastActivations({ model, run, size }: Pick<StepSize, "model" | "run" | "size">): number {
   const again = run.recompute.includes("backbone");
   // Of a block: what comes out, and inside a bottleneck two maps of a quarter of its channels, or ten rows of a Swin
   // block.

@@ -8,7 +8,7 @@ const SPARE_THREADS = 4;
 const DEFAULT_POOL = 4;
 
 /** The UV_THREADPOOL_SIZE with which `cores` runs at once leave room for everything else. */
-export function threadPoolSize(cores: number): number {
+function threadPoolSize(cores: number): number {
   return cores + SPARE_THREADS;
 }
 

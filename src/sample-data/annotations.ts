@@ -27,7 +27,7 @@ interface CocoRuns {
 /** Value of unlabelled pixels in a semantic map. */
 export const IGNORE = 255;
 
-export const categoryOf = (id: number) => Math.floor(id / 1000);
+const categoryOf = (id: number) => Math.floor(id / 1000);
 
 /** The segments of a map by rising id, and their masks. */
 export function segmentsOf({ ids, width, height }: SegmentMap): { info: SegmentInfo; mask: RunLengths }[] {

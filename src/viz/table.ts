@@ -90,7 +90,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 `;
 
 /** The dash of a score that does not exist. */
-export const NO_VALUE = "\u2013";
+const NO_VALUE = "\u2013";
 
 /** A number as the page and the terminal show it: fixed decimals, a sign where it is a difference, a dash for null. */
 export function formatNumber(value: number | null, { digits = 1, difference = false }: Partial<Column> = {}): string {

@@ -2,7 +2,7 @@
 
 import { crc32, deflateSync } from "node:zlib";
 
-export const PNG_SIGNATURE = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
+const PNG_SIGNATURE = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
 
 export function pngChunk(type: string, body: Uint8Array): Buffer {
   const length = Buffer.alloc(4);

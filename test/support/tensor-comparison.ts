@@ -31,7 +31,7 @@ export interface Comparison {
 const SHOWN = 4;
 
 /** Row-major multi-index of the flat position `at`. */
-export function unravel(at: number, shape: Shape): number[] {
+function unravel(at: number, shape: Shape): number[] {
   const index = new Array<number>(shape.length);
   let rest = at;
   for (let axis = shape.length - 1; axis >= 0; axis--) {

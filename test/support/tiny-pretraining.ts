@@ -29,7 +29,7 @@ const DECODERS = [
 export const SMALLEST = ["model.stemChannels=8", "model.stageChannels=[8,16,32,64]", ...DECODERS];
 
 /** The same with a Swin Transformer: shifted windows in its third stage, padding in all, drop path. */
-export const SMALLEST_SWIN = [
+const SMALLEST_SWIN = [
   "model.backbone=swin",
   "model.embedDim=8",
   "model.stageBlocks=[1,1,2,1]",

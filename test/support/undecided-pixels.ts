@@ -22,7 +22,7 @@ function between(at: number, length: number, stride: number): readonly (readonly
  * logits and s the sigmoid of the mask logits; off by e in class logits and by d in mask logits it is off by
  * sum p[q] (2 e s[q] + d s[q] (1 - s[q])) at most.
  */
-export function undecidedPixels(
+function undecidedPixels(
   logits: Values,
   masks: Values,
   { width, height }: Size,

@@ -32,12 +32,9 @@ const NO_ENTRIES: ReadonlyMap<unknown, unknown> = new Map();
 /** A dict or OrderedDict, or the attributes of an object that is read as nothing but its data. */
 export class PickleDict implements Buildable {
   private filled: Map<unknown, unknown> | undefined; // made for the first entry: an empty one takes 200 bytes
-  /** What was set on the object itself, e.g. a state dict's `_metadata`. */
-  attributes: PickleDict | undefined;
 
-  setState(state: unknown): void {
-    if (state instanceof PickleDict) this.attributes = state;
-  }
+  /** Nothing is read of what is set on the object itself, e.g. a state dict's `_metadata`. */
+  setState(): void {}
 
   get entries(): ReadonlyMap<unknown, unknown> {
     return this.filled ?? NO_ENTRIES;

@@ -56,7 +56,7 @@ function spanOf({ shape, strides }: StridedTensor): number {
 }
 
 /** What is wrong with a tensor's description; undefined when its elements lie within its store. */
-export function faultOf(tensor: StridedTensor): string | undefined {
+function faultOf(tensor: StridedTensor): string | undefined {
   const { type, shape, strides, offset, store } = tensor;
   const whole = (values: readonly number[]) => values.every((value) => Number.isSafeInteger(value) && value >= 0);
   if (shape.length > MAX_RANK || shape.length !== strides.length) {

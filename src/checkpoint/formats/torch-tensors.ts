@@ -2,7 +2,7 @@
 
 import { ELEMENT_TYPES, type ElementType } from "./element-type.js";
 import { resolveNumpy } from "./numpy-arrays.js";
-import { PickleDict, PickleGlobal, PickleTuple } from "./pickle-values.js";
+import { PickleGlobal, PickleTuple } from "./pickle-values.js";
 import type { ByteStore, StridedTensor } from "./stored-tensor.js";
 
 /** Where a storage's bytes lie. Shared by all views of it. */
@@ -137,17 +137,4 @@ export function storageOf(id: unknown, bytesOf: (key: string) => StorageBytes): 
 /** The elements of a storage by its class; undefined for untyped storages, and for what is not read. */
 export function elementOf({ name }: PickleGlobal): ElementType | undefined {
   return ELEMENT_TYPES.get(STORAGE_TYPES[name.split(".").at(-1) ?? ""] ?? "");
-}
-
-/** `_metadata` of a state dict: the versions of modules, which the loading hooks of PyTorch ask for. */
-export function moduleVersions(stateDict: unknown): ReadonlyMap<string, number> | undefined {
-  if (!(stateDict instanceof PickleDict)) return undefined;
-  const metadata = stateDict.attributes?.get("_metadata");
-  if (!(metadata instanceof PickleDict)) return undefined;
-  return new Map(
-    [...metadata.entries].flatMap(([module, value]) => {
-      const version = value instanceof PickleDict ? value.get("version") : undefined;
-      return typeof module === "string" && typeof version === "number" ? [[module, version] as const] : [];
-    }),
-  );
 }

@@ -6,7 +6,7 @@ import { IGNORED, type SegmentationClass } from "../../masks/segmentation.js";
 type Color = SegmentationClass["color"];
 
 /** A colour for the i-th class: hues a golden angle apart, in three lightnesses. */
-export function distinctColor(index: number): Color {
+function distinctColor(index: number): Color {
   const hue = (index * 137.508) % 360;
   const lightness = [0.5, 0.65, 0.38][index % 3];
   const spread = 0.62 * Math.min(lightness, 1 - lightness);
