@@ -31,8 +31,9 @@ function adaptToWeights(preset: FinetuneSettings, { preset: name, assignments, w
 }
 
 /**
- * A preset for a model of one family, with that of another one, has the weights of its losses. [choice] A small one drops
- * nothing: under the published dropout MaskFormer and OneFormer learn next to nothing in so few steps (docs/results.md).
+ * A preset for a model of one family, with that of another one, has the weights of its losses. [choice] A small one
+ * drops nothing: under the published dropout MaskFormer and OneFormer learn next to nothing in so few steps
+ * (docs/results.md).
  */
 function adaptToFamily(preset: FinetuneSettings, asked: AskedFor): FinetuneSettings {
   const adapted = adaptToWeights(preset, asked);
