@@ -111,7 +111,10 @@ function cellOf(arm: Arm, study: Study, regime: Regime, labels: string, seed: nu
   };
 }
 
-/** Every cell of a study's table, seed by seed: once all is pretrained, the first repeat is whole before the second begins. */
+/**
+ * Every cell of a study's table, seed by seed: once all is pretrained, the first repeat is whole before the second
+ * begins.
+ */
 export function cellsOf(study: Study, regime: Regime): Cell[] {
   const shares = study.labels ?? regime.labels;
   return regime.seeds.flatMap((seed) =>
