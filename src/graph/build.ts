@@ -25,8 +25,18 @@ const unary =
     apply(op, [x], {})[0];
 const reduction =
   (op: "ReduceSum" | "ReduceMean") =>
-  (x: Tensor, axes: readonly number[] = x.shape.map((_, i) => i), keepdims = false): Tensor =>
-    apply(op, [x], { axes: axes.map((a) => (a < 0 ? a + x.shape.length : a)), keepdims })[0];
+  (x: Tensor, axes: readonly number[] = x.shape.map((_, i) => i), keepdims = false): Tensor => {
+    const reduced = axes.map((a) => (a < 0 ? a + x.shape.length : a));
+    const kept = x.shape.map((d, i) => (reduced.includes(i) ? 1 : d));
+    const result = keepdims ? kept : kept.filter((_, i) => !reduced.includes(i));
+    // ONNX Runtime copies slowly along axes of length 1, and takes five times as long for the middle of [1, P, Q] as
+    // for the first axis of [P, Q].
+    if (reduced.every((a) => x.shape[a] === 1)) return reshape(x, result);
+    const first = Math.min(...reduced);
+    const lead = sizeOf(x.shape.slice(0, first)) === 1 ? first : 0;
+    const within = { axes: reduced.map((a) => a - lead), keepdims };
+    return reshape(apply(op, [reshape(x, x.shape.slice(lead))], within)[0], result);
+  };
 
 /** a + b. Of this and the other operators on two values: shapes are broadcast, and a number is a scalar. */
 export const add = binary("Add");

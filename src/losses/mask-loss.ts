@@ -2,12 +2,13 @@
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
-import { softplus } from "./softplus.js";
+import { softplusSum } from "./softplus.js";
 
 /** Binary cross-entropy with logits, mean over points: logits and labels [M, P] -> [M]. */
 export function sigmoidCrossEntropy(logits: Tensor, labels: Tensor): Tensor {
   // softplus(-x) t + softplus(x) (1 - t) = softplus(x) - x t
-  return g.reduceMean(g.sub(softplus(logits), g.mul(logits, labels)), [1]);
+  const agreement = g.reduceSum(g.mul(logits, labels), [1]);
+  return g.mul(g.sub(softplusSum(logits, 1), agreement), 1 / logits.shape[1]);
 }
 
 /** 1 - (2 sum s t + 1) / (sum s + sum t + 1) with s = sigmoid(logits): logits and labels [M, P] -> [M]. */

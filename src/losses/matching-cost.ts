@@ -2,7 +2,7 @@
 
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
-import { softplus } from "./softplus.js";
+import { softplusSum } from "./softplus.js";
 
 /** Weights of the three parts, of the cost and of the loss alike. */
 export interface LossWeights {
@@ -22,18 +22,15 @@ export interface MatchingInputs {
   classes: Tensor;
 }
 
-/** x [N, P, W] -> [N, W] */
-const sumOverPlaces = (x: Tensor) => g.reshape(g.reduceSum(x, [1]), [x.shape[0], x.shape[2]]);
-
-/** x [N, P, Q] -> [N, Q, 1] */
-const perQuery = (x: Tensor) => g.reshape(sumOverPlaces(x), [x.shape[0], x.shape[2], 1]);
+/** [N, W] -> [N, W, 1] */
+const column = (x: Tensor) => g.reshape(x, [...x.shape, 1]);
 
 /** sum over places of x t: [N, P, Q] and [N, P, T] -> [N, Q, T] */
 const agreement = (x: Tensor, objects: Tensor) => g.matMul(x, objects, { transA: true });
 
 /** Mean over the places of softplus(-x) t + softplus(x) (1 - t) = softplus(x) - x t. */
 export function meanCrossEntropyCost(masks: Tensor, objects: Tensor): Tensor {
-  return g.mul(g.sub(perQuery(softplus(masks)), agreement(masks, objects)), 1 / masks.shape[1]);
+  return g.mul(g.sub(column(softplusSum(masks, 1)), agreement(masks, objects)), 1 / masks.shape[1]);
 }
 
 /**
@@ -48,7 +45,7 @@ export function matchingCost(
   const [n, , t] = objects.shape;
   const mask = maskCost(masks, objects);
   const probabilities = g.sigmoid(masks);
-  const sizes = g.add(perQuery(probabilities), g.reshape(sumOverPlaces(objects), [n, 1, t]));
+  const sizes = g.add(column(g.reduceSum(probabilities, [1])), g.reshape(g.reduceSum(objects, [1]), [n, 1, t]));
   const dice = g.sub(1, g.div(g.add(g.mul(agreement(probabilities, objects), 2), 1), g.add(sizes, 1)));
   const label = g.matMul(g.softmax(logits), classes);
   return g.sub(g.add(g.mul(mask, weights.mask), g.mul(dice, weights.dice)), g.mul(label, weights.class));

@@ -5,7 +5,7 @@ import * as g from "../graph/build.js";
 import { withGradient } from "../graph/differentiate.js";
 import type { Tensor } from "../graph/graph.js";
 import { type Initialiser, xavierUniform, zeros } from "../nn/init.js";
-import { linear } from "../nn/layers.js";
+import { linear, linearParameters, project } from "../nn/layers.js";
 import { corners } from "../nn/sampling.js";
 import type { Scope } from "../nn/scope.js";
 
@@ -52,17 +52,26 @@ export function deformableAttention(p: Scope, inputs: DeformableInputs, options:
   const projected = linear(p.in("value_proj"), value, c, { weight: xavierUniform, bias: zeros });
   const values = keep ? g.mul(projected, keep) : projected;
   const offsetInit = { weight: zeros, bias: compass(heads, levels.length, points) };
-  const offsets = linear(p.in("sampling_offsets"), query, 2 * samples, offsetInit);
+  const { weight, bias } = linearParameters(p.in("sampling_offsets"), c, 2 * samples, offsetInit);
+  const offsets = project(query, axesApart(weight), axesApart(bias));
   const logits = linear(p.in("attention_weights"), query, samples, { weight: zeros, bias: zeros });
   const weights = g.reshape(g.softmax(g.reshape(logits, [n, lq, heads, levels.length * points])), [n, lq, samples]);
-  const pairs = g.reshape(offsets, [n, lq, samples, 2]);
-  const [x, y] = g.split(pairs, 3, [1, 1]).map((offset, axis) => {
+  const [x, y] = g.split(offsets, 2, [samples, samples]).map((pixels, axis) => {
     const { centre, scale } = pixelFrame(references, options, axis);
-    const pixels = g.reshape(offset, [n, lq, samples]);
     return g.add(scale ? g.mul(pixels, scale) : pixels, centre);
   });
   const sampled = sampleRows({ values, x, y, weights }, options);
   return linear(p.in("output_proj"), sampled, c, { weight: xavierUniform, bias: zeros });
+}
+
+/**
+ * Rows of a parameter of the offsets, x and y in turn, as all of x, then all of y: to take the parameter apart costs
+ * little beside taking apart the offsets of all tokens.
+ */
+function axesApart(parameter: Tensor): Tensor {
+  const [rows, ...rest] = parameter.shape;
+  const byAxis = g.transpose(g.reshape(parameter, [rows / 2, 2, ...rest]), [1, 0, ...rest.map((_, i) => 2 + i)]);
+  return g.reshape(byAxis, parameter.shape);
 }
 
 /**

@@ -18,10 +18,16 @@ export interface LinearInit {
 
 /** x [.., in] -> [.., out]; parameters weight [out, in], bias [out]. */
 export function linear(p: Scope, x: Tensor, out: number, init: LinearInit = {}): Tensor {
-  const inputs = x.shape.at(-1) as number;
-  const weight = p.parameter("weight", [out, inputs], init.weight ?? torchWeight);
-  const bias = p.parameter("bias", [out], init.bias ?? torchBias(inputs));
+  const { weight, bias } = linearParameters(p, x.shape.at(-1) as number, out, init);
   return project(x, weight, bias);
+}
+
+/** What `linear` makes of x: parameters weight [out, inputs] and bias [out]. */
+export function linearParameters(p: Scope, inputs: number, out: number, init: LinearInit = {}) {
+  return {
+    weight: p.parameter("weight", [out, inputs], init.weight ?? torchWeight),
+    bias: p.parameter("bias", [out], init.bias ?? torchBias(inputs)),
+  };
 }
 
 /** x [.., in] W^T + b for W [out, in]. */

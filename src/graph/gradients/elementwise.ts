@@ -2,6 +2,7 @@
 
 import {
   add,
+  cast,
   div,
   erf,
   exp,
@@ -69,7 +70,8 @@ export const ELEMENTWISE = {
   // d sqrt(x) = dx / (2 y)
   Sqrt: ({ outputs: [y], dy }) => [() => div(dy, mul(y, 2))],
   Floor: flat,
-  Relu: ({ outputs: [y], dy }) => [() => where(greater(y, 0), dy, 0)],
+  // As a product: ONNX Runtime's Where takes almost twice as long.
+  Relu: ({ outputs: [y], dy }) => [() => mul(dy, cast(greater(y, 0), "float32"))],
   // d sigmoid(x) = y (1 - y) dx
   Sigmoid: ({ outputs: [y], dy }) => [() => mul(dy, mul(y, sub(1, y)))],
   Log: ({ inputs: [x], dy }) => [() => div(dy, x)],
