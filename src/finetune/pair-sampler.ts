@@ -1,16 +1,9 @@
 /** @file The points at which matched pairs are compared: uncertain ones and uniform ones (PointRend). */
 
-import {
-  borderedMap,
-  fillBordered,
-  mostUncertain,
-  type PointOptions,
-  pointCounts,
-  sampleBordered,
-  sampleMask,
-  selectionScratch,
-} from "../losses/points.js";
+import { type BorderedMap, borderedLength, fillBordered, PointKernels, readBordered } from "../losses/point-kernels.js";
+import { type PointOptions, pointCounts, sampleMask } from "../losses/points.js";
 import type { CriterionFrame, PointDraws } from "./criterion-options.js";
+import type { PairMemory } from "./pair-losses.js";
 
 /** A query and the object that was assigned to it. */
 export interface Pair {
@@ -25,13 +18,16 @@ export interface Pair {
 }
 
 export class PairSampler {
-  /** Points of the i-th pair of the last call, (x, y) in [0, 1). */
-  readonly points: readonly Float32Array[];
   private readonly counts;
+  private readonly kernels: PointKernels;
+  private readonly map: BorderedMap;
+  private readonly gradientMap: BorderedMap;
   private readonly candidates: Float32Array;
   private readonly candidateLogits: Float32Array;
-  private readonly scratch = selectionScratch();
-  private readonly map;
+  /** A value a point, on its way to or from the memory of the losses. */
+  private readonly values: Float32Array;
+  /** Points of the i-th pair of the last call of `sample`, (x, y) in [0, 1). */
+  private readonly points: readonly Float32Array[];
 
   constructor(
     private readonly frame: CriterionFrame,
@@ -40,10 +36,18 @@ export class PairSampler {
     most: number,
   ) {
     this.counts = pointCounts(options);
-    this.candidates = new Float32Array(2 * this.counts.candidates);
-    this.candidateLogits = new Float32Array(this.counts.candidates);
-    this.points = Array.from({ length: most }, () => new Float32Array(2 * options.points));
-    this.map = borderedMap(frame.maskSize[1], frame.maskSize[0]);
+    const { candidates } = this.counts;
+    const { points } = options;
+    const [height, width] = frame.maskSize;
+    const area = borderedLength({ width, height });
+    const ofPairs = new Array<number>(most).fill(2 * points);
+    this.kernels = new PointKernels([area, area, 2 * candidates, candidates, points, ...ofPairs], candidates);
+    this.map = { width, height, data: this.kernels.floats(area) };
+    this.gradientMap = { width, height, data: this.kernels.floats(area) };
+    this.candidates = this.kernels.floats(2 * candidates);
+    this.candidateLogits = this.kernels.floats(candidates);
+    this.values = this.kernels.floats(points);
+    this.points = ofPairs.map((length) => this.kernels.floats(length));
   }
 
   /**
@@ -55,24 +59,35 @@ export class PairSampler {
     pairs: readonly Pair[],
     masks: Float32Array,
     draws: PointDraws,
-    { logits, labels }: { logits: Float32Array; labels: Float32Array },
+    { logits, labels }: PairMemory,
   ): void {
-    const { size, maskSize } = this.frame;
+    const { map, kernels, values } = this;
+    const [height, width] = this.frame.size;
     const { candidates, uncertain, uniform } = this.counts;
     const count = uncertain + uniform;
     pairs.forEach(({ image, pair, row, mask }, i) => {
       const points = this.points[i];
-      fillBordered(this.map, masks, row * maskSize[0] * maskSize[1]);
+      fillBordered(map, masks, row * map.width * map.height);
       draws.candidates(output, image, pair, this.candidates);
-      sampleBordered(this.map, this.candidates, candidates, this.candidateLogits);
-      const chosen = mostUncertain(this.candidateLogits, candidates, uncertain, this.scratch);
-      for (let k = 0; k < uncertain; k++) {
-        points[2 * k] = this.candidates[2 * chosen[k]];
-        points[2 * k + 1] = this.candidates[2 * chosen[k] + 1];
-      }
+      kernels.sample(map, this.candidates, candidates, this.candidateLogits);
+      kernels.mostUncertain(this.candidateLogits, this.candidates, candidates, uncertain, points);
       draws.uniform(output, image, pair, points.subarray(2 * uncertain));
-      sampleBordered(this.map, points, count, logits, i * count);
-      sampleMask({ width: size[1], height: size[0], data: mask }, points, count, labels, i * count);
+      kernels.sample(map, points, count, values);
+      logits.set(values, i * count);
+      sampleMask({ width, height, data: mask }, points, count, labels, i * count);
     });
+  }
+
+  /**
+   * Writes the gradient of the i-th pair's logits, from i * P on in `ofLogits`, over a row of the gradient of mask
+   * logits.
+   */
+  spread(i: number, ofLogits: Float32Array, gradient: Float32Array, row: number): void {
+    const { gradientMap: map, values } = this;
+    const count = values.length;
+    values.set(ofLogits.subarray(i * count, (i + 1) * count));
+    map.data.fill(0);
+    this.kernels.scatter(map, this.points[i], count, values);
+    readBordered(map, gradient, row * map.width * map.height);
   }
 }

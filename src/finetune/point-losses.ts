@@ -1,7 +1,7 @@
 /** @file Mask and dice loss of pairs of queries and objects at points chosen for each, and their gradient. */
 
+import { sizeOf } from "../core/tensor-data.js";
 import { Graph } from "../graph/graph.js";
-import { type BorderedMap, borderedMap, readBordered, scatterBordered } from "../losses/points.js";
 import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 import type { CriterionFrame, CriterionOptions, PointDraws } from "./criterion-options.js";
 import { hostValues, upload } from "./host-memory.js";
@@ -26,20 +26,13 @@ type Floats = DeviceTensor<"float32">;
 export class PointLosses implements MaskLosses {
   private readonly runs: PairRuns;
   private readonly sampler: PairSampler;
-  private readonly map: BorderedMap;
   /** Rows of each gradient of mask logits that the last step wrote to. */
   private readonly dirty = new Map<Floats, Set<number>>();
 
-  constructor(
-    runtime: Runtime,
-    program: Program,
-    frame: CriterionFrame,
-    private readonly options: CriterionOptions,
-  ) {
+  constructor(runtime: Runtime, program: Program, frame: CriterionFrame, options: CriterionOptions) {
     const shape = [PAIRS, options.points];
     this.runs = new PairRuns(runtime, program, { logits: shape, labels: shape });
     this.sampler = new PairSampler(frame, options, PAIRS);
-    this.map = borderedMap(frame.maskSize[1], frame.maskSize[0]);
   }
 
   async compute(
@@ -56,7 +49,7 @@ export class PointLosses implements MaskLosses {
       normaliser,
       (some, memory) => this.sampler.sample(output, some, values, draws, memory),
       ({ row }, i, gradients) => {
-        this.spread(i, gradients, gradient, row);
+        this.sampler.spread(i, gradients, gradient, row);
         dirty.add(row);
       },
     );
@@ -70,19 +63,11 @@ export class PointLosses implements MaskLosses {
 
   /** Clears what the last step wrote of a gradient; the rows that this one writes are to be added to the result. */
   private cleaned(tensor: Floats, gradient: Float32Array): Set<number> {
-    const area = this.map.width * this.map.height;
+    const area = sizeOf(tensor.shape.slice(2));
     const dirty = this.dirty.get(tensor) ?? new Set<number>();
     for (const row of dirty) gradient.fill(0, row * area, (row + 1) * area);
     dirty.clear();
     this.dirty.set(tensor, dirty);
     return dirty;
-  }
-
-  /** Writes the gradient of the i-th pair's logits over the map of mask logits that they were sampled from. */
-  private spread(i: number, ofLogits: Float32Array, gradient: Float32Array, row: number): void {
-    const { points } = this.options;
-    this.map.data.fill(0);
-    scatterBordered(this.map, this.sampler.points[i], points, ofLogits, i * points);
-    readBordered(this.map, gradient, row * this.map.width * this.map.height);
   }
 }
