@@ -83,25 +83,31 @@ function tapInput(
   return slice(rows, 3, j, j + (width - 1) * sw + 1, sw);
 }
 
-/** dW[:, :, i, j] = sum over images of dY X_ij^T: one matrix product a tap, or one for all taps of few channels. */
+/** [N,C,H,W] -> [C,N,H,W] */
+function channelsFirst(x: Tensor): Tensor {
+  const [n, c, height, width] = x.shape;
+  return n === 1 ? reshape(x, [c, n, height, width]) : transpose(x, [1, 0, 2, 3]);
+}
+
+/**
+ * dW[:, :, i, j] = dY X_ij^T, one product over the positions of all images a tap, or one for all taps of few channels.
+ */
 function convWeightGradient(x: Tensor, weights: Tensor, { strides, pads }: ConvAttributes, dy: Tensor): Tensor {
   const [o, c, kh, kw] = weights.shape;
   const [n, , height, width] = dy.shape;
-  const padded = padSpatial(x, pads);
+  const positions = n * height * width;
+  const padded = padSpatial(channelsFirst(x), pads);
   const taps: Tensor[] = [];
   for (let i = 0; i < kh; i++) {
     for (let j = 0; j < kw; j++) {
-      taps.push(reshape(tapInput(padded, i, j, strides, height, width), [n, c, height * width]));
+      taps.push(reshape(tapInput(padded, i, j, strides, height, width), [c, positions]));
     }
   }
-  const rows = reshape(dy, [n, o, height * width]);
-  const product = (columns: Tensor) => {
-    const perImage = matMul(rows, columns, { transB: true });
-    return n === 1 ? reshape(perImage, perImage.shape.slice(1)) : reduceSum(perImage, [0]);
-  };
+  const rows = reshape(channelsFirst(dy), [o, positions]);
+  const product = (columns: Tensor) => matMul(rows, columns, { transB: true });
   const dw =
     c < 16
-      ? reshape(product(concat(taps, 1)), [o, kh * kw, c])
+      ? reshape(product(concat(taps, 0)), [o, kh * kw, c])
       : concat(
           taps.map((t) => reshape(product(t), [o, 1, c])),
           1,
