@@ -6,6 +6,7 @@ import { COCO_CLASSES } from "../src/data/datasets/coco-classes.js";
 import { finetunerOptions } from "../src/finetune/composition.js";
 import { Finetuner, type StepReport } from "../src/finetune/finetuner.js";
 import { buildTraining } from "../src/finetune/programs.js";
+import { roomsOf } from "../src/finetune/rooms.js";
 import { fittedTo } from "../src/finetune/segmentation.js";
 import type { Target } from "../src/masks/segmentation.js";
 import { createRuntime } from "../src/runtime/create-runtime.js";
@@ -70,7 +71,8 @@ export const finetuneStep: Job = {
     const plain = { ...problem, recompute: [] };
     const { microBatch } = cocoSettings(plain).run;
     const { architecture } = await fittedTo({ architecture: cocoModel(plain) }, COCO_CLASSES);
-    const { forward, backward } = buildTraining(architecture, microBatch, [problem.size, problem.size]);
+    const [usual] = roomsOf({ architecture, microBatch });
+    const { forward, backward } = buildTraining(usual, microBatch, [problem.size, problem.size]);
     return perImage(workOf([forward, backward]), microBatch);
   },
 

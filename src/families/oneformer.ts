@@ -13,7 +13,7 @@ import type { Pyramid } from "../models/backbone.js";
 import { type PixelDecoderOutput, pixelDecoder } from "../models/pixel-decoder.js";
 import { taskQueries, taskToken } from "../models/task-queries.js";
 import { headsOfText, logitScale, type TextEncoderOptions, textRows } from "../models/text-encoder.js";
-import { textInputs, textsAmong, textValues } from "../models/text-inputs.js";
+import { textInputs, textRoom, textsAmong, textValues } from "../models/text-inputs.js";
 import { clipVocabulary, endOf, tokensOf, VOCABULARY_SIZE } from "../models/text-tokens.js";
 import { learnedPosition, transformerDecoder } from "../models/transformer-decoder.js";
 import type { Dropout } from "../nn/dropout.js";
@@ -49,6 +49,8 @@ export interface OneFormerOptions extends Mask2FormerOptions {
   readonly texts: TextEncoderOptions & {
     /** Tokens that the texts of the data's classes have at most, where they are known: the others are not computed. */
     readonly longest?: number;
+    /** Different texts of a micro-batch that there is room for; all of them where absent. */
+    readonly room?: number;
     /** Weight of the contrast of images and texts; 0 for none. */
     readonly weight: number;
     /** What the cosines are divided by at first. */
@@ -185,9 +187,20 @@ function dropped(model: OneFormerOptions, shape: MicroBatchShape): ReadonlyMap<s
 const textSizes = ({ transformerDecoder: { queries, classes }, texts }: OneFormerOptions, images: number) => ({
   images,
   rows: queries - texts.context,
-  different: classes + TASKS.length,
+  different: Math.min(texts.room ?? Number.POSITIVE_INFINITY, classes + TASKS.length),
   length: texts.longest ?? texts.length,
 });
+
+/** Different texts of an image that there is room for at first: most images show fewer classes. */
+const USUAL_TEXTS = 24;
+
+/** Room for few texts, where that is fewer than all, and for all: what the text transformer computes grows with it. */
+function rooms(model: OneFormerOptions, images: number): OneFormerOptions[] {
+  const { weight, room } = model.texts;
+  if (weight === 0 || room !== undefined) return [model];
+  const few = { ...model, texts: { ...model.texts, room: USUAL_TEXTS * images } };
+  return textRoom(textSizes(few, images)) < textRoom(textSizes(model, images)) ? [few, model] : [model];
+}
 
 const training: Training<OneFormerOptions> = {
   async fit(model, classes) {
@@ -199,6 +212,7 @@ const training: Training<OneFormerOptions> = {
     const longest = Math.max(...texts.map((text) => 1 + endOf(tokensOf(text, length, vocabulary))));
     return { ...model, texts: { ...model.texts, longest } };
   },
+  rooms,
   inputs: (model, shape) =>
     new Map<string, OwnInput>([
       [TASK, { dtype: "float32", shape: [shape.images, TASK_LENGTH] }],
@@ -211,16 +225,23 @@ const training: Training<OneFormerOptions> = {
     const objects = batch.objects.map((all, image) => objectsFor(tasks[image], all, classes));
     const vocabulary = model.texts.weight > 0 ? await clipVocabulary() : undefined;
     const ofOne = dropped(model, { images: 1, size: batch.size });
+    const { rows } = textSizes(model, 1);
+    const textsOf = (first: number, count: number) =>
+      Array.from({ length: count }, (_, i) => textsFor(tasks[first + i], objects[first + i], classes, rows));
+    const room = (first: number, count: number) => {
+      if (!vocabulary) return 0;
+      const { size } = new Set(textsOf(first, count).flat());
+      return rooms(model, count).findIndex((roomy) => size <= textRoom(textSizes(roomy, count)));
+    };
     return {
       objects,
       given: new Map(),
+      room,
       inputs(first, count) {
-        const sizes = textSizes(model, count);
-        const textsOf = (image: number) => textsFor(tasks[image], objects[image], classes, sizes.rows);
-        const texts = Array.from({ length: count }, (_, i) => textsOf(first + i));
+        const sizes = textSizes(rooms(model, count)[room(first, count)], count);
         return new Map<string, TensorData["data"]>([
           [TASK, taskInput(tasks.slice(first, first + count))],
-          ...(vocabulary ? textValues(texts, sizes, vocabulary) : []),
+          ...(vocabulary ? textValues(textsOf(first, count), sizes, vocabulary) : []),
           ...drawFactors(ofOne, model.dropout, batch, [first, count]),
         ]);
       },

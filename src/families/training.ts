@@ -55,14 +55,21 @@ export interface DrawnBatch {
   readonly objects: readonly (readonly Target[])[];
   /** By the names of the groups whose objects are given. */
   readonly given: ReadonlyMap<string, GivenObjects>;
-  /** Values of the inputs for images `first` .. `first + count - 1` of the batch. */
+  /** Values of the inputs for images `first` .. `first + count - 1` of the batch, in the room that they fit in. */
   inputs(first: number, count: number): ReadonlyMap<string, TensorData["data"]>;
+  /** Which of `Training.rooms` that is; absent where there is one. */
+  room?(first: number, count: number): number;
 }
 
 /** What a family adds to the network while it trains. */
 export interface Training<Model> {
   /** The model with the room in its inputs that these classes take; absent where that does not depend on them. */
   fit?(model: Model, classes: readonly ClassFacts[]): Promise<Model>;
+  /**
+   * The model with ever more room in the inputs of a micro-batch, of which each takes the first that it fits in; the
+   * last has room for everything. Absent where the inputs have one size.
+   */
+  rooms?(model: Model, images: number): readonly Model[];
   /** Inputs of a micro-batch by name. */
   inputs(model: Model, shape: MicroBatchShape): ReadonlyMap<string, OwnInput>;
   draw(model: Model, batch: TrainingBatch): DrawnBatch | Promise<DrawnBatch>;

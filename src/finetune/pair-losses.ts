@@ -11,7 +11,7 @@ import type { DeviceTensor, Program, Runtime } from "../runtime/contract.js";
 import { NonFiniteImage } from "../train/non-finite.js";
 import type { PointDraws } from "./criterion-options.js";
 import { hostMemory, hostValues, upload } from "./host-memory.js";
-import type { Pair } from "./pair-sampler.js";
+import type { Pair, PairMemory } from "./pair-sampler.js";
 
 /** The mask logits of an output, where their gradient goes, and the number of the output. */
 export interface PredictedMasks {
@@ -58,12 +58,6 @@ export function pairLosses(
 }
 
 type Floats = DeviceTensor<"float32">;
-
-/** Where the logits and labels of some pairs are put together. */
-export interface PairMemory {
-  readonly logits: Float32Array;
-  readonly labels: Float32Array;
-}
 
 /** Runs of a graph with `pairLosses`, as many pairs at once as its tensors have rows. */
 export class PairRuns {

@@ -3,7 +3,6 @@
 import { type BorderedMap, borderedLength, fillBordered, PointKernels, readBordered } from "../losses/point-kernels.js";
 import { type PointOptions, pointCounts, sampleMask } from "../losses/points.js";
 import type { CriterionFrame, PointDraws } from "./criterion-options.js";
-import type { PairMemory } from "./pair-losses.js";
 
 /** A query and the object that was assigned to it. */
 export interface Pair {
@@ -15,6 +14,12 @@ export interface Pair {
   readonly row: number;
   /** The object's mask. */
   readonly mask: Uint8Array;
+}
+
+/** Where the logits and labels of some pairs are put together. */
+export interface PairMemory {
+  readonly logits: Float32Array;
+  readonly labels: Float32Array;
 }
 
 export class PairSampler {

@@ -20,13 +20,15 @@ export interface TextSizes {
   readonly length: number;
 }
 
-const roomOf = ({ images, rows, different }: TextSizes) => Math.min(different, images * rows);
+/** Different texts that the inputs have room for. */
+export const textRoom = ({ images, rows, different }: Omit<TextSizes, "length">): number =>
+  Math.min(different, images * rows);
 
 type TextInput = { readonly dtype: "int64" | "float32"; readonly shape: Shape };
 
 export function textInputs(sizes: TextSizes): Map<string, TextInput> {
   const { images, rows, length } = sizes;
-  const room = roomOf(sizes);
+  const room = textRoom(sizes);
   return new Map<string, TextInput>([
     [TOKENS, { dtype: "int64", shape: [room, length] }],
     [ENDS, { dtype: "float32", shape: [room, length, 1] }],
@@ -41,7 +43,7 @@ export function textValues(
   vocabulary: Vocabulary,
 ): Map<string, TensorData["data"]> {
   const { length } = sizes;
-  const room = roomOf(sizes);
+  const room = textRoom(sizes);
   const all = texts.flat();
   const different = [...new Set(all)];
   const tokens = new BigInt64Array(room * length);

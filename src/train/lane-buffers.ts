@@ -19,15 +19,23 @@ export class LaneBuffers {
 
   /**
    * One buffer for each name among the inputs and outputs of `graphs`: an output of one is the input of that name of
-   * the next. `elsewhere` tells the names of weights and gradients.
+   * the next. `elsewhere` tells the names of weights and gradients. Buffers of `lender`, which is disposed of later and
+   * never in use at the same time, serve again where they have the name, type and shape.
    */
   constructor(
     private readonly runtime: Runtime,
     graphs: readonly Graph[],
     elsewhere: (name: string) => boolean,
+    private readonly lender?: LaneBuffers,
   ) {
     const needed = [...laneTensors(graphs, elsewhere)];
-    this.tensors = new Map(needed.map(([name, { dtype, shape }]) => [name, runtime.allocate(dtype, shape)]));
+    this.tensors = new Map(
+      needed.map(([name, { dtype, shape }]) => {
+        const lent = lender?.tensors.get(name);
+        const serves = lent?.dtype === dtype && lent.shape.join() === shape.join();
+        return [name, serves ? lent : runtime.allocate(dtype, shape)];
+      }),
+    );
   }
 
   has(name: string): boolean {
@@ -68,6 +76,7 @@ export class LaneBuffers {
   }
 
   dispose(): void {
-    for (const tensor of this.tensors.values()) tensor.dispose();
+    const lent = new Set(this.lender?.tensors.values());
+    for (const tensor of this.tensors.values()) if (!lent.has(tensor)) tensor.dispose();
   }
 }

@@ -3,12 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TensorData } from "../../src/core/tensor-data.js";
 import { exportModel } from "../../src/export/export-model.js";
 import { type OneFormerOptions, oneFormer } from "../../src/families/oneformer.js";
-import { architectureOf, describeModel } from "../../src/finetune/composition.js";
+import { architectureOf, describeModel, finetunerOptions } from "../../src/finetune/composition.js";
+import { Finetuner } from "../../src/finetune/finetuner.js";
 import { PRESETS } from "../../src/finetune/presets.js";
 import { buildTraining } from "../../src/finetune/programs.js";
 import { resolveSettings } from "../../src/finetune/settings-resolution.js";
 import { weightsFrom } from "../../src/finetune/starting-weights.js";
-import type { Task } from "../../src/masks/segmentation.js";
+import type { Target, Task } from "../../src/masks/segmentation.js";
+import type { Declaration } from "../../src/nn/scope.js";
 import { inferenceWeights } from "../../src/predict/model-graph.js";
 import { Predictor } from "../../src/predict/predictor.js";
 import { loadTrainedModel, saveTrainedModel } from "../../src/predict/trained-model.js";
@@ -18,7 +20,7 @@ import { describeStart, freshWeights } from "../../src/weights/starting-weights.
 import { bitsOf } from "../support/bits.js";
 import { recordedReporter } from "../support/recorded-reporter.js";
 import { temporaryDirectory } from "../support/temporary-directory.js";
-import { createFinetuner, randomBatch, smallestOf, squares } from "../support/tiny-finetuning.js";
+import { createFinetuner, numberedClasses, randomBatch, smallestOf, squares } from "../support/tiny-finetuning.js";
 import { tinyWeights } from "../support/tiny-model.js";
 
 const PARTS = ["backbone", "pixel-decoder", "transformer-decoder"] as const;
@@ -231,4 +233,56 @@ test("a training draws what each image is to be, the same whatever the micro-bat
     expect((whole.get(name) as TensorData["data"]).length, name).toBe(shape.reduce((a, b) => a * b, 1));
   }
   expect([...declared.keys()].sort()).toEqual([...whole.keys()].sort());
+});
+
+test("texts are computed in the smallest room that they fit in, with the same result", async () => {
+  const settings = smallestOf(
+    "oneformer",
+    "decoder.queries=40",
+    "model.promptContext=2",
+    "run.batch=2",
+    "run.microBatch=2",
+  );
+  const classes = numberedClasses(60);
+  const options = finetunerOptions(settings, classes, 10);
+  const model = options.architecture as OneFormerOptions & typeof options.architecture;
+  const { rooms, inputs } = oneFormer.training!;
+  const textsIn = (roomy: OneFormerOptions) =>
+    inputs(roomy, { images: 2, size: settings.data.crop }).get("text tokens");
+  expect(rooms!(model, 2).map((roomy) => textsIn(roomy)?.shape[0])).toEqual([48, 63]);
+  expect(rooms!({ ...model, texts: { ...model.texts, weight: 0 } }, 2)).toHaveLength(1);
+
+  // 30 objects of an image, of the first `different` classes and others
+  const objects = (different: number) =>
+    [0, 1].map((image) => squares(settings, 30).map((o, i) => ({ ...o, label: (30 * image + i) % different })));
+  const batches = [objects(4), objects(60), objects(46), objects(4)];
+  const roomsOf = async (targets: Target[][]) => {
+    const batch = { seed: 0, step: 0, objects: targets, classes, task: "instance" as const, size: settings.data.crop };
+    return (await oneFormer.training!.draw(model, batch)).room!(0, 2);
+  };
+  expect(await Promise.all(batches.map(roomsOf))).toEqual([0, 1, 0, 0]);
+
+  const runtime = await createRuntime({ cores: 1 });
+  const train = async (architecture: typeof model) => {
+    const start = async (declared: ReadonlyMap<string, Declaration>) => ({
+      model: freshWeights(declared, 0).weights,
+      target: new Map(),
+      optimizer: new Map(),
+    });
+    const finetuner = await Finetuner.create(runtime, { ...options, task: "instance", architecture }, start);
+    const losses: number[] = [];
+    for (const [step, targets] of batches.entries()) {
+      losses.push((await finetuner.step(step, randomBatch(settings, step), targets)).losses.loss_contrastive);
+    }
+    finetuner.dispose();
+    return losses;
+  };
+  const found = await train(model);
+  const wide = await train({ ...model, texts: { ...model.texts, room: 63 } });
+  expect(new Set(found).size).toBe(4);
+  found.forEach((loss, i) => {
+    expect(loss).toBeCloseTo(wide[i], 3);
+  });
+  expect(found[0]).toBeCloseTo(wide[0], 6);
+  runtime.dispose();
 });
