@@ -23,11 +23,19 @@ function sigmoidFocal(logits: Tensor, labels: Tensor): Tensor {
   return g.reduceMean(g.mul(weights, focalTerm(towards)), [1]);
 }
 
-/** The same of each pair of query and object: logits [N, P, Q] and objects [N, P, T] -> [N, Q, T]. */
+/**
+ * The same of each pair of query and object: logits [N, P, Q] and objects [N, P, T] -> [N, Q, T]. With the terms of a
+ * label of 1 and of 0, sum inside t + outside (1 - t) = sum (inside - outside) t + sum outside.
+ */
 function focalCost(logits: Tensor, objects: Tensor): Tensor {
-  const inside = g.matMul(g.mul(focalTerm(g.neg(logits)), ALPHA), objects, { transA: true });
-  const outside = g.matMul(g.mul(focalTerm(logits), 1 - ALPHA), g.sub(1, objects), { transA: true });
-  return g.mul(g.add(inside, outside), 1 / logits.shape[1]);
+  const [n, places, queries] = logits.shape;
+  const p = g.sigmoid(logits);
+  const q = g.sub(1, p);
+  const loss = softplus(logits);
+  const inside = g.mul(g.mul(g.mul(q, q), g.sub(loss, logits)), ALPHA); // softplus(-x) = softplus(x) - x
+  const outside = g.mul(g.mul(g.mul(p, p), loss), 1 - ALPHA);
+  const ofObjects = g.matMul(g.sub(inside, outside), objects, { transA: true });
+  return g.mul(g.add(ofObjects, g.reshape(g.reduceSum(outside, [1]), [n, queries, 1])), 1 / places);
 }
 
 /** MaskFormer's: the focal loss at every pixel. */
