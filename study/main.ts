@@ -12,6 +12,7 @@ import { InputError } from "../src/core/errors.js";
 import { openDataSet, openSplitOf } from "../src/data/datasets/open-data.js";
 import { openProbeSplits } from "../src/data/datasets/semantic-split.js";
 import { parseLabelShare } from "../src/data/datasets/subset.js";
+import { folderSource } from "../src/data/files/folder-source.js";
 import { resolveSettings as resolveFinetuneSettings } from "../src/finetune/settings-resolution.js";
 import { writeFileAtomic } from "../src/io/atomic-file.js";
 import { resolveSettings } from "../src/pretrain/settings-resolution.js";
@@ -22,7 +23,7 @@ import { probeRowsOf } from "./probe-readings.js";
 import { rowsOf } from "./readings.js";
 import { studyNumbers, studyPage, studyText } from "./report.js";
 import { commandLine, type Run, Runs } from "./runs.js";
-import { STUDY_NAMES, type Study, type StudyName, studyNamed } from "./studies.js";
+import { BACKBONE_ONLY, STUDY_NAMES, type Study, type StudyName, studyNamed } from "./studies.js";
 
 interface Options {
   images: string[];
@@ -97,15 +98,26 @@ function readOptions(): { name: StudyName; options: Options } {
   return { name: program.args[0] as StudyName, options: program.opts<Options>() };
 }
 
-const frozenSets = ({ backbone }: Options): string[] =>
-  backbone ? [`backbone.weights=${backbone}`, "backbone.frozen=true"] : [];
+/** Settings of every pretraining with a supervised backbone: it stays as it is, and so do the norms of a ResNet. */
+function frozenSets({ backbone, pretrainPreset: preset, pretrainConfig: file }: Options): string[] {
+  if (!backbone) return [];
+  const { model } = resolveSettings({ preset, file });
+  return [
+    "backbone.frozen=true",
+    ...(model.backbone === "resnet50" && model.norm !== "frozen" ? ["model.norm=frozen"] : []),
+  ];
+}
+
+/** The same as a whole: what `--backbone` sets too. */
+const backboneSets = (options: Options): string[] =>
+  options.backbone ? [`backbone.weights=${options.backbone}`, ...frozenSets(options)] : [];
 
 function regimeOf(options: Options): Regime {
   const { images, backbone, pretrainPreset, pretrainConfig, finetunePreset, finetuneConfig, data, dataRoot } = options;
   const labelled = ["--data", data, ...(dataRoot ? ["--data-root", dataRoot] : [])];
-  const frozen = backbone ? ["--backbone", backbone, "--set", "backbone.frozen=true"] : [];
+  const frozen = backbone ? ["--backbone", backbone, ...frozenSets(options).flatMap((set) => ["--set", set])] : [];
   return {
-    settings: resolveSettings({ preset: pretrainPreset, file: pretrainConfig, sets: frozenSets(options) }),
+    settings: resolveSettings({ preset: pretrainPreset, file: pretrainConfig, sets: backboneSets(options) }),
     images,
     pretrain: ["--preset", pretrainPreset, ...(pretrainConfig ? ["--config", pretrainConfig] : []), ...frozen],
     finetune: [...labelled, "--preset", finetunePreset, ...(finetuneConfig ? ["--config", finetuneConfig] : [])],
@@ -119,7 +131,7 @@ function regimeOf(options: Options): Regime {
 /** What would fail after hours, looked at before the first run. @throws InputError */
 async function checkAll(study: Study, options: Options): Promise<void> {
   const { pretrainPreset, pretrainConfig, finetunePreset, finetuneConfig, data: path, dataRoot: root } = options;
-  const sets = [...frozenSets(options), ...(study.sets ?? [])];
+  const sets = [...backboneSets(options), ...(study.sets ?? [])];
   for (const { pretraining } of study.arms) {
     if (!pretraining) continue;
     resolveSettings({ preset: pretrainPreset, file: pretrainConfig, sets: [...sets, ...pretraining.sets] });
@@ -127,7 +139,12 @@ async function checkAll(study: Study, options: Options): Promise<void> {
   const { data } = resolveFinetuneSettings({ preset: finetunePreset, file: finetuneConfig });
   const dataSet = await openDataSet(path, { root });
   await openProbeSplits(dataSet, { scored: PROBED_SPLITS });
-  if (data.task !== null) await openSplitOf(dataSet, data.trainSplit, data.task);
+  const held = dataSet.splits.includes(data.trainSplit) ? dataSet.tasks(data.trainSplit) : [];
+  for (const split of [data.trainSplit, data.valSplit]) {
+    if (split === null)
+      throw new InputError({ where: "data.valSplit", expected: "a split to score on", found: "null" });
+    await openSplitOf(dataSet, split, data.task ?? held[0] ?? "semantic");
+  }
 }
 
 /** A signal ended the study, whose runs have saved what they had. */
@@ -180,12 +197,28 @@ async function take(cells: readonly Cell[], { jobs, cores }: Options): Promise<v
 
 async function main(): Promise<void> {
   const { name, options } = readOptions();
-  for (const folder of options.images) {
-    if (!existsSync(folder)) throw new InputError({ where: "--images", expected: "a folder", found: resolve(folder) });
+  const { backbone, images } = options;
+  for (const folder of images) await folderSource(folder);
+  if (name === "tableK" && images.length < 2) {
+    const fix = "Name each with --images.";
+    throw new InputError({ where: "--images", expected: "two folders or more to compare", found: "one", fix });
+  }
+  if (backbone && !backbone.startsWith("hf:") && !existsSync(backbone)) {
+    throw new InputError({
+      where: "--backbone",
+      expected: "a file of weights, or hf:owner/name",
+      found: resolve(backbone),
+    });
   }
   const regime = regimeOf(options);
   const study = studyNamed(name, regime);
   const cells = cellsOf(study, regime);
+  const own = regime.settings.backbone.weights === null && study.arms.some(({ name }) => name === BACKBONE_ONLY.name);
+  if (own) {
+    openTerminal().warn(
+      `Without --backbone "${BACKBONE_ONLY.name}" is the backbone that Mask-JEPA trained from random weights, not a supervised one`,
+    );
+  }
   await checkAll(study, options);
   const commands = distinct(
     cells.flatMap(({ pretraining, probing, finetuning }) => [pretraining, probing, finetuning]),

@@ -55,7 +55,7 @@ const BASE: Pretraining = { name: "base", sets: [] };
 const whole = (name: string, pretraining: Pretraining = BASE): Arm => ({ name, pretraining, parts: MODEL_PARTS });
 
 /** The supervised backbone that pretraining kept frozen, and decoders from the seed: the paper's baseline. */
-const BACKBONE_ONLY: Arm = { name: "backbone only", pretraining: BASE, parts: ["backbone"] };
+export const BACKBONE_ONLY: Arm = { name: "backbone only", pretraining: BASE, parts: ["backbone"] };
 const MASK_JEPA = whole("Mask-JEPA");
 
 /** An arm whose pretraining differs in settings of its method: "pretrain.sigma=0.2". */

@@ -60,7 +60,7 @@ export interface ProbePass {
 /**
  * The sums of `subsets` subsets of the images; `subsetsOf` tells which an image is in. No bit depends on the number of
  * cores.
- * @throws InputError for features that are not finite, and where a subset has no labelled pixel
+ * @throws InputError for features that are not finite, and where no subset has a labelled pixel
  */
 export async function gatherSums(
   runtime: Runtime,
@@ -93,11 +93,10 @@ export async function gatherSums(
       }
     },
   });
-  for (const [i, name] of subsets.names.entries()) {
-    const [sum] = sums[0].values();
-    if (!(sum?.[i].weight > 0)) {
-      throw new InputError({ where: name, expected: "at least one labelled pixel to learn from", found: "none" });
-    }
+  const [ofMap] = sums[0].values();
+  if (!ofMap?.some(({ weight }) => weight > 0)) {
+    const expected = "at least one labelled pixel to learn from";
+    throw new InputError({ where: subsets.names.join("; "), expected, found: "none" });
   }
   return sums;
 }

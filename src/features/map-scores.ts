@@ -28,7 +28,7 @@ export interface MapScores {
   /** Of the covariance over the training images; null for maps of more than `RANKED_CHANNELS` channels. */
   readonly effectiveRank: number | null;
   /** Of the classifier of each subset: IoU and accuracy as `semanticIou` gives them. */
-  readonly subsets: readonly Scores[];
+  readonly subsets: readonly (Scores | null)[];
   /** Of the images that were looked at closer. */
   readonly purity: Score;
   readonly boundary: BoundaryScores;
@@ -39,7 +39,6 @@ const RANKED_CHANNELS = 512;
 
 /** k-means as in the paper's Figure 5. */
 const CLUSTERS = 5;
-const RESTARTS = 1;
 
 export interface MeasureOptions {
   readonly train: ProbePass;
@@ -60,7 +59,7 @@ export interface Measured {
   readonly singlePurity: Score;
 }
 
-/** @throws InputError for features that are not finite, and for subsets without a labelled pixel */
+/** @throws InputError for features that are not finite, and where no subset has a labelled pixel */
 export async function measureMaps(runtime: Runtime, setup: ProbeSetup, options: MeasureOptions): Promise<Measured> {
   const { train, test, subsets, lambda, sampled, look } = options;
   const strides = stridesOf(setup.maps.featureStride);
@@ -72,7 +71,8 @@ export async function measureMaps(runtime: Runtime, setup: ProbeSetup, options: 
     [...own].map(([map, all]) => {
       const sum = all.reduce((a, b) => (b.weight > a.weight ? b : a));
       const classifiers = all.map((one) => ridge(one, lambda));
-      return { map, sum, classifiers, closer: closerScores(channelScale(sum), strides[map], classes) };
+      const known = all.map(({ weight }) => weight > 0);
+      return { map, sum, known, classifiers, closer: closerScores(channelScale(sum), strides[map], classes) };
     }),
   );
   const classifiers = ofMaps.map((own) => new Map(own.map((one) => [one.map, one.classifiers])));
@@ -84,7 +84,7 @@ export async function measureMaps(runtime: Runtime, setup: ProbeSetup, options: 
     },
   });
   const maps = ofMaps.flatMap((own, variant) =>
-    own.map(({ map, sum, closer }): MapScores => {
+    own.map(({ map, sum, known, closer }): MapScores => {
       const { purity, boundary } = closer.result();
       return {
         map,
@@ -92,7 +92,7 @@ export async function measureMaps(runtime: Runtime, setup: ProbeSetup, options: 
         channels: sum.channels,
         stride: strides[map],
         effectiveRank: sum.channels > RANKED_CHANNELS ? null : varianceRank(sum.moments()),
-        subsets: (evaluators[variant].get(map) ?? []).map((one) => one.result()),
+        subsets: (evaluators[variant].get(map) ?? []).map((one, i) => (known[i] ? one.result() : null)),
         purity: purity.purity,
         boundary,
       };
@@ -121,7 +121,7 @@ function closerScores(scale: ChannelScale, stride: number, classes: number) {
     edges,
     add({ image: { input, truth, name } }: SeenImage, map: FeatureMap): void {
       const grid = { paddedWidth: map.width * stride, paddedHeight: map.height * stride };
-      const { labels } = kMeans(map, { clusters: Math.min(CLUSTERS, map.width * map.height), restarts: RESTARTS });
+      const { labels } = kMeans(map, { clusters: Math.min(CLUSTERS, map.width * map.height) });
       purity.add(labels, labelCells(truth, { ...input, ...grid }, stride, classes));
       // Edges and boundaries are compared at the size that the network sees.
       const size = { width: input.width, height: input.height };

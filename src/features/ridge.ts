@@ -73,10 +73,11 @@ export function channelScale(sums: RidgeSums): ChannelScale {
 
 /**
  * The minimum of (1/n) sum |z W + b - y|^2 + lambda |W|^2 over W and b, with z the standardised features of n labelled
- * pixels; given for the features themselves.
+ * pixels; given for the features themselves. Zero without a labelled pixel.
  */
 export function ridge(sums: RidgeSums, lambda: number): LinearMap {
   const { channels: c, classes: k, cross, weight } = sums;
+  if (weight === 0) return { weights: new Float64Array(c * k), bias: new Float64Array(k) };
   const { mean, deviation } = channelScale(sums);
   const { gram } = sums.moments();
   const labels = cross.subarray(c * k).map((count) => count / weight);

@@ -51,7 +51,9 @@ export function trainedModelOf(stored: StoredWeights, { description, assumed }: 
       where: location,
       expected: "a fine-tuned model",
       found: run ? String(run.state.kind ?? "another checkpoint") : `${report.title}, which predicts nothing`,
-      fix: `Fine-tune it first: mask-jepa finetune --from ${run ? "RUN" : location} --data DATA.`,
+      fix: run
+        ? "Fine-tune it first: mask-jepa finetune --from RUN --data DATA."
+        : `A model begins with it: mask-jepa finetune --from ${location} --data DATA, or pretrain --backbone ${location}, whose run can be probed.`,
     });
   }
   if (!run) {

@@ -40,6 +40,8 @@ export interface Alarm {
   readonly name: AlarmName;
   /** What was seen, as the alarm began. */
   readonly seen: string;
+  /** Whether the run has a denoising loss. */
+  readonly denoising: boolean;
   /** Step of the first and of the last measurement that it held for. */
   readonly from: number;
   readonly to: number;
@@ -76,6 +78,8 @@ interface Rule {
   readonly sees: (situation: Situation) => string | undefined;
   readonly cause: string;
   readonly advice: string;
+  /** What stands before the advice where there is a denoising loss. */
+  readonly whileDenoising?: string;
 }
 
 const COLLAPSE = {
@@ -84,7 +88,9 @@ const COLLAPSE = {
     "learning rate is high",
   advice:
     "pretrain.targetNorm=positions, a smaller optim.lr or optim.backboneLrFactor, pretrain.emaStart nearer to " +
-    "1, or a pretrained backbone that stays frozen (--backbone FILE)",
+    "1, or a pretrained backbone that stays frozen (--backbone FILE --set backbone.frozen=true)",
+  /** Where nothing is frozen it is the denoising loss that narrows the target. */
+  whileDenoising: "pretrain.denoising=false, ",
 };
 
 const short = (value: number) => value.toPrecision(2);
@@ -197,7 +203,7 @@ export class CollapseWatch {
     if (!(now.explainedVariance !== undefined && now.explainedVariance < 0)) this.explainedAt = now.step;
     const { start, thresholds } = this;
     const situation = { now, start, thresholds, unexplained: now.step - this.explainedAt };
-    return NAMES.flatMap((name) => this.follow(name, RULES[name].sees(situation), now.step) ?? []);
+    return NAMES.flatMap((name) => this.follow(name, RULES[name].sees(situation), now) ?? []);
   }
 
   /** All that were raised, in their order. */
@@ -205,7 +211,8 @@ export class CollapseWatch {
     return this.raised;
   }
 
-  private follow(name: AlarmName, seen: string | undefined, step: number): Alarm | undefined {
+  private follow(name: AlarmName, seen: string | undefined, now: FeatureState): Alarm | undefined {
+    const { step } = now;
     const before = this.open.get(name);
     if (seen === undefined) {
       const over = before && (before.held < RAISED_BY || ++before.missed === ENDED_BY);
@@ -218,7 +225,7 @@ export class CollapseWatch {
     this.open.set(name, entry);
     if (entry.held > RAISED_BY) this.raised[entry.at] = { ...this.raised[entry.at], to: step };
     if (entry.held !== RAISED_BY) return undefined;
-    const alarm = { name, seen, from: step, to: step };
+    const alarm = { name, seen, denoising: now.denoising !== undefined, from: step, to: step };
     entry.at = this.raised.push(alarm) - 1;
     return alarm;
   }
@@ -228,9 +235,9 @@ export class CollapseWatch {
  * An alarm for the reader: when, what was seen, the usual cause, and what to try. `last`: the last step of the run,
  * once it is over.
  */
-export function alarmText({ name, seen, from, to }: Alarm, last?: number): string {
-  const { cause, advice } = RULES[name];
+export function alarmText({ name, seen, denoising, from, to }: Alarm, last?: number): string {
+  const { cause, advice, whileDenoising = "" }: Rule = RULES[name];
   const when =
     last === undefined ? `At step ${from}` : to === last ? `Since step ${from}` : `From step ${from} to ${to}`;
-  return `${when}: ${seen}. Usual cause: ${cause}. Try ${advice}.`;
+  return `${when}: ${seen}. Usual cause: ${cause}. Try ${denoising ? whileDenoising : ""}${advice}.`;
 }

@@ -9,7 +9,7 @@ import type { ProbedModel } from "./probed-model.js";
 /** Under which weights a map was seen: both where they do not differ, as those of a frozen backbone. */
 export type WeightsName = "start" | "trained" | "both";
 
-/** Of several subsets: their values, the mean, and the standard deviation where there are two or more. */
+/** Of several subsets: their values (null without a labelled pixel to learn from), the mean, and the standard deviation where there are two or more. */
 export interface Spread {
   readonly mean: number | null;
   readonly deviation: number | null;
@@ -112,9 +112,9 @@ export function modelResult(
         labels: own.labels,
         images: own.images,
         seeds: own.seeds,
-        miou: spread(own, (i) => subsets[i].summary.miou),
-        pixelAccuracy: spread(own, (i) => subsets[i].summary.aacc),
-        iou: classes.map((_, k) => spread(own, (i) => subsets[i].classes[k].scores.iou)),
+        miou: spread(own, (i) => subsets[i]?.summary.miou),
+        pixelAccuracy: spread(own, (i) => subsets[i]?.summary.aacc),
+        iou: classes.map((_, k) => spread(own, (i) => subsets[i]?.classes[k].scores.iou)),
       })),
       clusterPurity: percent(purity),
       edges: { f: percent(boundary.f), precision: percent(boundary.precision), recall: percent(boundary.recall) },

@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { type Reporter, SILENT } from "../core/reporter.js";
+import { plural } from "../core/text.js";
 import { badFileOf } from "../data/datasets/data-fault.js";
 import { USUAL_SPLITS } from "../data/datasets/data-set.js";
 import { openDataSet } from "../data/datasets/open-data.js";
@@ -126,6 +127,13 @@ export async function runProbe(options: ProbeRunOptions): Promise<{ result: Prob
   } finally {
     runtime.dispose();
   }
+  const [{ maps }] = results;
+  for (const { labels, miou, seeds } of maps[0].shares) {
+    const without = seeds.filter((_, i) => miou.values[i] === null);
+    if (without.length > 0) {
+      reporter.warn(`--labels ${labels}: no labelled pixel in ${plural(without.length, "subset")} of ${seeds.length}`);
+    }
+  }
   const faults = [train, test].flatMap((split) => split.faults.map(badFileOf));
   const result: ProbeResult = {
     kind: "mask-jepa probe",
@@ -133,8 +141,8 @@ export async function runProbe(options: ProbeRunOptions): Promise<{ result: Prob
     version: manifest().version,
     data: {
       path: data,
-      train: { split: names.train, images: learned.length },
-      test: { split: names.test, images: scored.length },
+      train: { split: names.train, images: learned.length - distinct(images.train.faults).length },
+      test: { split: names.test, images: scored.length - distinct(images.test.faults).length },
       classes: train.classes.map(({ id, name }) => ({ id, name })),
     },
     shortEdge,

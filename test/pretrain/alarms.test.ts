@@ -136,7 +136,7 @@ describe("runs that were recorded", () => {
     const [shrunk, deviation] = alarms;
     expect(deviation).toMatchObject({ from: 325, to: 600 });
     expect(alarmText(deviation)).toMatch(
-      /^At step 325: the deviation of the target features fell from 0\.68 to 0\.2\d, below 40 % of its start \(run\.collapse\.stdOfStart\)\. Usual cause: .*nothing is frozen.*\. Try pretrain\.targetNorm=positions/,
+      /^At step 325: the deviation of the target features fell from 0\.68 to 0\.2\d, below 40 % of its start \(run\.collapse\.stdOfStart\)\. Usual cause: .*nothing is frozen.*\. Try pretrain\.denoising=false, pretrain\.targetNorm=positions/,
     );
     expect(shrunk.seen).toMatch(/the error of predicting its mean fell from 0\.48 to 0\.0\d/);
   });
