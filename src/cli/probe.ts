@@ -31,7 +31,6 @@ Examples:
 async function probe({ checkpoint, dataRoot, ridge, ...flags }: Flags): Promise<void> {
   const { runProbe } = await import("../probe/run.js");
   const { probeTable } = await import("../probe/table.js");
-  const { formatNumber } = await import("../viz/table.js");
   const reporter = openTerminal();
   const options = { ...flags, checkpoints: checkpoint, root: dataRoot, lambda: ridge, reporter };
   const { result, files } = await runProbe(options);
@@ -40,9 +39,7 @@ async function probe({ checkpoint, dataRoot, ridge, ...flags }: Flags): Promise<
   for (const { file, reason } of result.skipped) reporter.say(`Skipped ${file}: ${reason}`);
   reporter.say(`Linear classifiers of ${counts.join(", scored on ")}`);
   for (const model of result.models) {
-    const single = formatNumber(model.singleClusterPurity);
-    const title = `${model.checkpoint}${model.step === undefined ? "" : `, step ${model.step}`}`;
-    reporter.say(`${title}\n${probeTable(model)}\nPurity of one cluster an image, which any clustering has: ${single}`);
+    reporter.say(`${model.checkpoint}${model.step === undefined ? "" : `, step ${model.step}`}\n${probeTable(model)}`);
   }
   reporter.say(`${files.json}\n${files.page}`);
 }

@@ -7,7 +7,9 @@ import { TARGETS } from "../export/target.js";
 import { append } from "./arguments.js";
 
 export function targetOption(): Option {
-  return new Option("--to <names>", "whose names the tensors get").choices(TARGETS);
+  return new Option("--to <names>", "whose names the tensors get; detectron2 are those of the official code").choices(
+    TARGETS,
+  );
 }
 
 export interface OutputFlags {

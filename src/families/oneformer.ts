@@ -111,7 +111,9 @@ function* conflicts(model: OneFormerSettings, training?: TrainingSizes): Generat
     yield { names: ["model.promptContext", "decoder.queries"], expected: `${expected}, ${without}`, found };
   }
   if (training.microBatch < 2) {
-    const expected = "a run.microBatch of 2 or more, whose images and texts are contrasted with each other";
+    const expected =
+      "a run.microBatch of 2 or more, whose images and texts are contrasted with each other, so a run.batch that it " +
+      "divides";
     yield { names: ["run.microBatch", "run.batch"], expected: `${expected}, ${without}`, found: "1" };
   }
 }
@@ -213,6 +215,10 @@ const training: Training<OneFormerOptions> = {
     return { ...model, texts: { ...model.texts, longest } };
   },
   rooms,
+  aim: (task) =>
+    task === "panoptic"
+      ? `Each image is for one task, drawn among ${TASKS.join(", ")}, whose labels follow from the panoptic ones`
+      : `Labels are for one task, so all images are: the model will know no task but ${task}`,
   inputs: (model, shape) =>
     new Map<string, OwnInput>([
       [TASK, { dtype: "float32", shape: [shape.images, TASK_LENGTH] }],

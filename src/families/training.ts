@@ -65,6 +65,8 @@ export interface DrawnBatch {
 export interface Training<Model> {
   /** The model with the room in its inputs that these classes take; absent where that does not depend on them. */
   fit?(model: Model, classes: readonly ClassFacts[]): Promise<Model>;
+  /** What images are for where that is not just what their labels are for, in a sentence. */
+  aim?(task: Task): string;
   /**
    * The model with ever more room in the inputs of a micro-batch, of which each takes the first that it fits in; the
    * last has room for everything. Absent where the inputs have one size.

@@ -113,14 +113,15 @@ export async function startingWeights(
 }
 
 /** Sentences on parts that neither come from anywhere nor train. */
-function frozenAndRandom({ fresh }: StartingWeights, { model, optim }: FinetuneSettings): string[] {
+function frozenAndRandom({ fresh, source }: StartingWeights, { model, optim }: FinetuneSettings): string[] {
   const { prefixes } = familyOf(model);
   return optim.freeze.flatMap((part) => {
     const random = fresh.filter((name) => partOf(prefixes, name) === part);
     if (random.length === 0) return [];
     const some = groupNames(random.map((name) => name.slice(prefixOf(prefixes[part], name)?.length)));
     const what = `${plural(random.length, "weight")} of it (${someOf(some, 3)})`;
-    return `The ${part} is frozen, and ${what} were not loaded: they stay random. Start from weights with --from.`;
+    const way = source ? "Start from weights that have it, or let it train." : "Start from weights with --from.";
+    return `The ${part} is frozen, and ${what} were not loaded: they stay random. ${way}`;
   });
 }
 

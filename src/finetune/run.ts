@@ -6,6 +6,7 @@ import { bestCheckpoint, saveCheckpoint } from "../checkpoint/run-state.js";
 import { type Reporter, SILENT } from "../core/reporter.js";
 import { badFileOf } from "../data/datasets/data-fault.js";
 import { createLabelledLoader, type LabelledBatch } from "../data/labelled-loader.js";
+import { familyOf } from "../families/families.js";
 import { requireSpace } from "../io/atomic-file.js";
 import { printEstimates } from "../run/dry-run.js";
 import { requireMemory } from "../run/machine-memory.js";
@@ -92,6 +93,8 @@ async function train(training: Training): Promise<LoopOutcome> {
   const settings = continued(training.settings, { out, command: "finetune", before, steps, reporter });
   const model = { ...describeModel(settings, source), whiteLevel: source.white?.value };
   const runtime = await createRuntime({ device: run.device, cores: run.cores || availableParallelism() });
+  const aim = familyOf(settings.model).training?.aim?.(opened.task);
+  if (aim) reporter.say(aim);
   announcePreparation(runtime, reporter);
   let from: number | undefined;
   const finetuner = await createFinetuner(runtime, settings, {

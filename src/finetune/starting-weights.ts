@@ -55,9 +55,11 @@ export async function weightsFrom(
   }
   // The decoder reads three strides; pretraining reads one, and trains the level embedding's row of that stride alone.
   const isWhole = [...stored.shapes.keys()].some((name) => classRows.test(name));
-  const sameCount = [...declared.values()].every(
-    ({ name, shape }) => !classRows.test(name) || `${stored.shapes.get(name)}` === `${shape}`,
-  );
+  // Rows that are not there at all, as those of training alone, say nothing of the classes.
+  const sameCount = [...declared.values()].every(({ name, shape }) => {
+    const found = stored.shapes.get(name);
+    return !classRows.test(name) || found === undefined || `${found}` === `${shape}`;
+  });
   // An architecture may have another number of queries than the one that it starts from: then they start fresh.
   const isResized = (name: string) => {
     const [found, wanted] = [stored.shapes.get(name), declared.get(name)?.shape];
@@ -73,7 +75,9 @@ export async function weightsFrom(
     ignored: [...trainingOnly, ...(isOther ? [other.fresh] : [])],
     startsFresh: (name) => (!keepsClasses && classRows.test(name)) || isResized(name),
     absent: "Take other parts (--from-parts).",
-    misfit: "Take the model that the weights are of: a preset of that model, or model.* alike.",
+    misfit:
+      "Take the model that the weights are of: a preset of that model, or model.* alike; or only parts that fit " +
+      "(--from-parts backbone).",
     seed,
   });
   const reasons = parts

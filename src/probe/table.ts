@@ -9,8 +9,8 @@ export function spreadText({ mean, deviation }: Spread): string {
   return deviation === null ? formatNumber(mean) : `${formatNumber(mean)} ± ${formatNumber(deviation)}`;
 }
 
-/** The scores of one model: a line for each map and weights. */
-export function probeTable({ maps }: ModelResult): string {
+/** The scores of one model: a line for each map and weights, and what its purities are to be compared with. */
+export function probeTable({ maps, singleClusterPurity }: ModelResult): string {
   const [first] = maps;
   const largest = (map: MapResult) => map.shares.reduce((a, b) => (b.images > a.images ? b : a));
   const head = [
@@ -33,5 +33,6 @@ export function probeTable({ maps }: ModelResult): string {
     formatNumber(map.clusterPurity),
     formatNumber(map.edges.f),
   ]);
-  return textTable([head, ...rows]).join("\n");
+  const single = `Purity of one cluster an image, which any clustering has: ${formatNumber(singleClusterPurity)}`;
+  return [...textTable([head, ...rows]), single].join("\n");
 }

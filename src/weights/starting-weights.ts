@@ -7,6 +7,7 @@ import { matchWeights } from "../checkpoint/match-weights.js";
 import { type StoredWeights, shapesOf } from "../checkpoint/read-weights.js";
 import { InputError } from "../core/errors.js";
 import type { TensorData } from "../core/tensor-data.js";
+import { plural } from "../core/text.js";
 import { type FamilyName, familyOf } from "../families/families.js";
 import { MODEL_PARTS, type ModelPart, type PartPrefixes, partOf, prefixOf } from "../families/family.js";
 import { type Declaration, initialValue } from "../nn/scope.js";
@@ -148,8 +149,10 @@ export function describeStart(start: StartingWeights, family: FamilyName): strin
   const place = source.step === undefined ? source.location : `step ${source.step} of ${source.location}`;
   return [
     `Loaded ${loaded.length} weights from ${place}: ${parts.map(([part, count]) => `${part} (${count})`).join(", ")}`,
-    ...(fresh.length > 0 ? [`Fresh, ${fresh.length} weights:${modules(fresh).join("")}`] : []),
+    ...(fresh.length > 0 ? [`Fresh, ${plural(fresh.length, "weight")}:${modules(fresh).join("")}`] : []),
     ...reasons,
-    ...(leftBehind.length > 0 ? [`Left behind, ${leftBehind.length} weights:${modules(leftBehind).join("")}`] : []),
+    ...(leftBehind.length > 0
+      ? [`Left behind, ${plural(leftBehind.length, "weight")}:${modules(leftBehind).join("")}`]
+      : []),
   ].join("\n");
 }

@@ -28,8 +28,8 @@ const head = (kind: "weight" | "bias") => `sem_seg_head.predictor.class_embed.${
 const run = join(folder, "run");
 beforeAll(() => saveTinyModel(run, tinyModel("panoptic"), stored));
 
-async function startOf(classes: readonly string[], classRule: ClassRule, location = run) {
-  const settings = smallestFinetuning(...SETS);
+async function startOf(classes: readonly string[], classRule: ClassRule, location = run, ...sets: string[]) {
+  const settings = smallestFinetuning(...SETS, ...sets);
   const { weights } = buildTraining(architectureOf(settings, classes.length), 1, [64, 64]);
   const parts = settings.from.parts;
   const options = { location, parts, family: settings.model.family, classes, classRule, seed: 3 };
@@ -55,6 +55,16 @@ describe("weights of classes", () => {
       expect(text).toMatch(/--classes same-names keeps the rows of [34] \(sky, |--classes same-names .*\(cone, /);
     }
     expect((await startOf(NAMES, "fresh")).start.fresh).toHaveLength(2);
+  });
+
+  test("go over to a family that has rows of its own for classes in training", async () => {
+    const { start, text } = await startOf(NAMES, "same", run, "model.family=mp-former");
+    expect(start.fresh).toEqual(["sem_seg_head.predictor.label_enc.weight"]);
+    expect(start.weights.get(head("weight"))).toEqual(stored.get(head("weight")));
+    expect(text).toContain("Fresh, 1 weight:");
+    expect(text).not.toContain("classes");
+    const other = await startOf([...NAMES].reverse(), "same", run, "model.family=mp-former");
+    expect(other.start.fresh).toHaveLength(3);
   });
 
   test("keep the rows of classes of the same name bit for bit, and that of no object", async () => {
