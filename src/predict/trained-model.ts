@@ -53,7 +53,8 @@ export function trainedModelOf(stored: StoredWeights, { description, assumed }: 
       found: run ? String(run.state.kind ?? "another checkpoint") : `${report.title}, which predicts nothing`,
       fix: run
         ? "Fine-tune it first: mask-jepa finetune --from RUN --data DATA."
-        : `A model begins with it: mask-jepa finetune --from ${location} --data DATA, or pretrain --backbone ${location}, whose run can be probed.`,
+        : `A model begins with it: mask-jepa finetune --from ${location} --data DATA, or pretrain --backbone ` +
+          `${location}, whose run can be probed.`,
     });
   }
   if (!run) {
