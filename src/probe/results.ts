@@ -9,7 +9,10 @@ import type { ProbedModel } from "./probed-model.js";
 /** Under which weights a map was seen: both where they do not differ, as those of a frozen backbone. */
 export type WeightsName = "start" | "trained" | "both";
 
-/** Of several subsets: their values (null without a labelled pixel to learn from), the mean, and the standard deviation where there are two or more. */
+/**
+ * Of several subsets: their values (null without a labelled pixel to learn from), the mean, and the standard deviation
+ * where there are two or more.
+ */
 export interface Spread {
   readonly mean: number | null;
   readonly deviation: number | null;
