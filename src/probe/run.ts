@@ -91,6 +91,7 @@ export async function runProbe(options: ProbeRunOptions): Promise<{ result: Prob
     test: options.testSplit,
     scored: SCORED,
   });
+  if (names.train === names.test) reporter.warn(`Scored on ${names.test}, the images that it learns from`);
   const shortEdge = options.shortEdge ?? Math.max(LEAST_EDGE, ...models.map((model) => model.shortEdge));
   const edges = { shortEdge, longEdge: LONGEST * shortEdge };
   const { shares, subsets } = labelSubsets(
