@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { Argument, Command, InvalidArgumentError } from "commander";
 import pLimit from "p-limit";
+import { isHubLocation } from "../src/checkpoint/hub-location.js";
 import { append, wholeNumber } from "../src/cli/arguments.js";
 import { explain } from "../src/cli/faults.js";
 import { openTerminal } from "../src/cli/terminal.js";
@@ -14,6 +15,7 @@ import { openProbeSplits } from "../src/data/datasets/semantic-split.js";
 import { parseLabelShare } from "../src/data/datasets/subset.js";
 import { folderSource } from "../src/data/files/folder-source.js";
 import { resolveSettings as resolveFinetuneSettings } from "../src/finetune/settings-resolution.js";
+import { taskOf } from "../src/finetune/training-data.js";
 import { writeFileAtomic } from "../src/io/atomic-file.js";
 import { resolveSettings } from "../src/pretrain/settings-resolution.js";
 import { SCORED as PROBED_SPLITS } from "../src/probe/run.js";
@@ -139,12 +141,11 @@ async function checkAll(study: Study, options: Options): Promise<void> {
   const { data } = resolveFinetuneSettings({ preset: finetunePreset, file: finetuneConfig });
   const dataSet = await openDataSet(path, { root });
   await openProbeSplits(dataSet, { scored: PROBED_SPLITS });
-  const held = dataSet.splits.includes(data.trainSplit) ? dataSet.tasks(data.trainSplit) : [];
-  for (const split of [data.trainSplit, data.valSplit]) {
-    if (split === null)
-      throw new InputError({ where: "data.valSplit", expected: "a split to score on", found: "null" });
-    await openSplitOf(dataSet, split, data.task ?? held[0] ?? "semantic");
+  const { trainSplit, valSplit } = data;
+  if (valSplit === null) {
+    throw new InputError({ where: "data.valSplit", expected: "a split to score on", found: "null" });
   }
+  for (const split of [trainSplit, valSplit]) await openSplitOf(dataSet, split, taskOf(dataSet, data));
 }
 
 /** A signal ended the study, whose runs have saved what they had. */
@@ -203,7 +204,7 @@ async function main(): Promise<void> {
     const fix = "Name each with --images.";
     throw new InputError({ where: "--images", expected: "two folders or more to compare", found: "one", fix });
   }
-  if (backbone && !backbone.startsWith("hf:") && !existsSync(backbone)) {
+  if (backbone && !isHubLocation(backbone) && !existsSync(backbone)) {
     throw new InputError({
       where: "--backbone",
       expected: "a file of weights, or hf:owner/name",

@@ -71,8 +71,7 @@ export async function measureMaps(runtime: Runtime, setup: ProbeSetup, options: 
     [...own].map(([map, all]) => {
       const sum = all.reduce((a, b) => (b.weight > a.weight ? b : a));
       const classifiers = all.map((one) => ridge(one, lambda));
-      const known = all.map(({ weight }) => weight > 0);
-      return { map, sum, known, classifiers, closer: closerScores(channelScale(sum), strides[map], classes) };
+      return { map, all, sum, classifiers, closer: closerScores(channelScale(sum), strides[map], classes) };
     }),
   );
   const classifiers = ofMaps.map((own) => new Map(own.map((one) => [one.map, one.classifiers])));
@@ -84,7 +83,7 @@ export async function measureMaps(runtime: Runtime, setup: ProbeSetup, options: 
     },
   });
   const maps = ofMaps.flatMap((own, variant) =>
-    own.map(({ map, sum, known, closer }): MapScores => {
+    own.map(({ map, all, sum, closer }): MapScores => {
       const { purity, boundary } = closer.result();
       return {
         map,
@@ -92,7 +91,7 @@ export async function measureMaps(runtime: Runtime, setup: ProbeSetup, options: 
         channels: sum.channels,
         stride: strides[map],
         effectiveRank: sum.channels > RANKED_CHANNELS ? null : varianceRank(sum.moments()),
-        subsets: (evaluators[variant].get(map) ?? []).map((one, i) => (known[i] ? one.result() : null)),
+        subsets: (evaluators[variant].get(map) ?? []).map((one, i) => (all[i].weight > 0 ? one.result() : null)),
         purity: purity.purity,
         boundary,
       };

@@ -31,11 +31,20 @@ export function widestTask(dataSet: Pick<DataSet, "tasks">, splits: readonly str
   return tasks.find((task) => others.every((held) => held.includes(task))) ?? tasks[0];
 }
 
-function decideTask(dataSet: DataSet, data: FinetuneSettings["data"], reporter: Reporter): Task {
-  if (data.task !== null) return data.task;
-  const { trainSplit, valSplit } = data;
-  const splits = [trainSplit, valSplit].filter((split) => split !== null && dataSet.splits.includes(split)) as string[];
-  const task = widestTask(dataSet, splits) ?? "semantic"; // opening it says what there is instead
+type DataSettings = FinetuneSettings["data"];
+
+/** Those of the splits of the settings that are there. */
+const splitsThere = (dataSet: DataSet, { trainSplit, valSplit }: DataSettings) =>
+  [trainSplit, valSplit].filter((split) => split !== null && dataSet.splits.includes(split)) as string[];
+
+/** The task of the settings, or the widest that the data has labels for. */
+export const taskOf = (dataSet: DataSet, data: DataSettings): Task =>
+  data.task ?? widestTask(dataSet, splitsThere(dataSet, data)) ?? "semantic"; // opening it says what there is instead
+
+function decideTask(dataSet: DataSet, data: DataSettings, reporter: Reporter): Task {
+  const task = taskOf(dataSet, data);
+  if (data.task !== null) return task;
+  const splits = splitsThere(dataSet, data);
   const held = splits.length > 0 ? dataSet.tasks(splits[0]) : [];
   const others = held.length > 1 ? ` (${held.join(", ")}); --task chooses another` : "";
   reporter.say(`Task ${task}, the widest that the data has labels for${others}`);

@@ -5,6 +5,7 @@
 import * as g from "../graph/build.js";
 import type { Tensor } from "../graph/graph.js";
 import type { MaskComparison } from "./mask-comparison.js";
+import { column } from "./matching-cost.js";
 import { softplus } from "./softplus.js";
 
 const ALPHA = 0.25;
@@ -28,14 +29,14 @@ function sigmoidFocal(logits: Tensor, labels: Tensor): Tensor {
  * label of 1 and of 0, sum inside t + outside (1 - t) = sum (inside - outside) t + sum outside.
  */
 function focalCost(logits: Tensor, objects: Tensor): Tensor {
-  const [n, places, queries] = logits.shape;
+  const [, places] = logits.shape;
   const p = g.sigmoid(logits);
   const q = g.sub(1, p);
   const loss = softplus(logits);
   const inside = g.mul(g.mul(g.mul(q, q), g.sub(loss, logits)), ALPHA); // softplus(-x) = softplus(x) - x
   const outside = g.mul(g.mul(g.mul(p, p), loss), 1 - ALPHA);
   const ofObjects = g.matMul(g.sub(inside, outside), objects, { transA: true });
-  return g.mul(g.add(ofObjects, g.reshape(g.reduceSum(outside, [1]), [n, queries, 1])), 1 / places);
+  return g.mul(g.add(ofObjects, column(g.reduceSum(outside, [1]))), 1 / places);
 }
 
 /** MaskFormer's: the focal loss at every pixel. */

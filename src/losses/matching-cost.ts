@@ -23,7 +23,7 @@ export interface MatchingInputs {
 }
 
 /** [N, W] -> [N, W, 1] */
-const column = (x: Tensor) => g.reshape(x, [...x.shape, 1]);
+export const column = (x: Tensor) => g.reshape(x, [...x.shape, 1]);
 
 /** sum over places of x t: [N, P, Q] and [N, P, T] -> [N, Q, T] */
 const agreement = (x: Tensor, objects: Tensor) => g.matMul(x, objects, { transA: true });

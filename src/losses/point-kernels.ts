@@ -81,12 +81,16 @@ export class PointKernels {
   mostUncertain(values: Float32Array, points: Float32Array, count: number, wanted: number, out: Float32Array): void {
     if (wanted > count) throw new RangeError(`points: expected at most ${count} of ${count}, found ${wanted}`);
     if (wanted === 0) return;
-    const [of, among, scratch] = [this.at(values, count), this.at(points, 2 * count), this.at(this.scratch, count)];
+    const [of, among, scratch] = [
+      this.at(values, count),
+      this.at(points, 2 * count),
+      this.at(this.scratch, BUCKETS + count),
+    ];
     this.exports.mostUncertain(of, among, count, wanted, scratch, this.at(out, 2 * wanted));
   }
 
-  private place({ data, width, height }: BorderedMap): [address: number, width: number, height: number] {
-    return [this.at(data, (width + 2) * (height + 2)), width, height];
+  private place(map: BorderedMap): [address: number, width: number, height: number] {
+    return [this.at(map.data, borderedLength(map)), map.width, map.height];
   }
 
   /** The address of an array, which must be in this memory and hold so many values. */
