@@ -233,7 +233,7 @@ async function main(): Promise<void> {
   });
   const file = (suffix: string) => join(options.out, `${name}.${suffix}`);
   await writeFileAtomic(file("json"), `${JSON.stringify({ ...result, commands }, null, 2)}\n`);
-  await writeFileAtomic(file("html"), await studyPage(study, result, rows, commands));
+  await writeFileAtomic(file("html"), await studyPage(study, result, commands));
   console.log(`\n${studyText(study, result)}\n\n${file("html")}`);
 }
 

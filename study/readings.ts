@@ -65,3 +65,11 @@ export const lastScore = (reading: Reading | undefined): number | undefined => r
 /** The score after `step` steps. */
 export const scoreAt = (reading: Reading | undefined, step: number): number | undefined =>
   reading?.curve.find((one) => one.step === step)?.value;
+
+/** Steps after which every reading of these rows that is there has a score. */
+export function stepsOf(rows: readonly Row[]): number[] {
+  const [first, ...others] = rows.flatMap(({ readings }) => readings.filter((reading) => reading !== undefined));
+  return (first?.curve ?? [])
+    .map(({ step }) => step)
+    .filter((step) => others.every((one) => scoreAt(one, step) !== undefined));
+}

@@ -5,7 +5,7 @@ import { metric as metricNamed } from "../src/evaluate/metrics.js";
 import type { Chart } from "../src/viz/chart.js";
 import { renderReport } from "../src/viz/report.js";
 import type { ProbeRow } from "./probe-readings.js";
-import { lastScore, type Reading, type Row, scoreAt } from "./readings.js";
+import { lastScore, type Row, scoreAt, stepsOf } from "./readings.js";
 import { mean, paired, standardError, withError } from "./statistics.js";
 import type { Study } from "./studies.js";
 
@@ -17,30 +17,53 @@ function metricOf(rows: readonly Row[]): string {
   return name === undefined ? "score" : metricNamed(name).label;
 }
 
-/** The rows that are compared with one another, the baseline first: one score, one share of the labels, one family. */
-function groupsOf(rows: readonly Row[]): { labels: string; metric: string; baseline: Row; rows: readonly Row[] }[] {
-  const keyOf = ({ score, labels, arm }: Row) => [score, labels, arm.family].join(" ");
-  return [...new Set(rows.map(keyOf))].map((key) => {
-    const group = rows.filter((row) => keyOf(row) === key);
-    return { labels: group[0].labels, metric: metricOf(group), baseline: group[0], rows: group };
-  });
+/** Items with the same key, in the order of the keys' first appearance. */
+function grouped<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
+  return [...new Set(items.map(keyOf))].map((key) => items.filter((item) => keyOf(item) === key));
 }
+
+/** Rows that are compared with one another, the baseline first. */
+interface Group {
+  readonly metric: string;
+  readonly baseline: Row;
+  readonly rows: readonly Row[];
+}
+
+/** Of one score, one share of the labels, one family. */
+const groupsOf = (rows: readonly Row[]): Group[] =>
+  grouped(rows, ({ score, labels, arm }) => [score, labels, arm.family].join(" ")).map((group) => ({
+    metric: metricOf(group),
+    baseline: group[0],
+    rows: group,
+  }));
 
 const known = <T>(values: readonly (T | undefined)[]): T[] => values.filter((value) => value !== undefined);
 
-/** One row's numbers: every seed, their mean, and the differences from the baseline with the same seed. */
-function numbersOf(row: Row, { baseline, metric }: Pick<ReturnType<typeof groupsOf>[number], "baseline" | "metric">) {
-  const scores = row.readings.map(lastScore);
-  const differences = row === baseline ? [] : paired(scores, baseline.readings.map(lastScore));
-  return { metric, arm: row.arm.name, labels: row.labels, scores, differences };
+/** One score of every seed, and its differences from the baseline with the same seed. */
+function scoresOf(row: Row, { baseline }: Group, scoreOf: (reading: Row["readings"][number]) => number | undefined) {
+  const scores = row.readings.map(scoreOf);
+  return { scores, differences: row === baseline ? [] : paired(scores, baseline.readings.map(scoreOf)) };
 }
+
+/** One row's numbers: at the end, and on the way there at the steps that all rows of its group have. */
+const numbersOf = (row: Row, group: Group) => ({
+  metric: group.metric,
+  arm: row.arm.name,
+  /** The arm that it is compared with. */
+  baseline: group.baseline.arm.name,
+  labels: row.labels,
+  ...scoresOf(row, group, lastScore),
+  curve: stepsOf(group.rows).map((step) => ({ step, ...scoresOf(row, group, (reading) => scoreAt(reading, step)) })),
+});
+
+type RowNumbers = ReturnType<typeof numbersOf>;
 
 export interface StudyNumbers {
   readonly title: string;
   /** Those of the rows. */
   readonly metrics: readonly string[];
   readonly seeds: readonly number[];
-  readonly rows: readonly ReturnType<typeof numbersOf>[];
+  readonly rows: readonly RowNumbers[];
   readonly probes: readonly ProbeRow[];
 }
 
@@ -97,62 +120,82 @@ function verdicts({ rows }: StudyNumbers): string[] {
   });
 }
 
+/** What is compared with one and the same arm, where it was scored more than once on the way. */
+interface Course {
+  /** What was scored: "PQ, 10% of the labels". */
+  readonly title: string;
+  readonly baseline: string;
+  readonly rows: readonly RowNumbers[];
+}
+
+const coursesOf = ({ rows }: StudyNumbers): Course[] =>
+  grouped(rows, ({ metric, labels, baseline }) => [metric, labels, baseline].join(" "))
+    .filter(([{ curve }]) => curve.length > 1)
+    .map((group) => {
+      const [{ metric, labels, baseline }] = group;
+      return { title: `${metric}, ${labels} of the labels`, baseline, rows: group };
+    });
+
+/** Columns of steps that a line of text has room for. */
+const COLUMNS = 8;
+
+/** Differences from the baseline over the steps of fine-tuning, a line an arm: early help is not help in the end. */
+function courseCellsOf({ rows }: Course): string[][] {
+  const [{ curve }] = rows;
+  const every = Math.ceil(curve.length / COLUMNS);
+  const shown = curve.flatMap((_, i) => ((curve.length - 1 - i) % every === 0 ? [i] : [])); // the last one always
+  return [
+    ["", ...shown.map((i) => `step ${curve[i].step}`)],
+    ...rows
+      .filter(({ arm, baseline }) => arm !== baseline)
+      .map((row) => [row.arm, ...shown.map((i) => withError(row.curve[i].differences, { signed: true }))]),
+  ];
+}
+
+const courseTitle = ({ baseline, title }: Course) => `Difference from ${baseline}, ${title}`;
+
 export function studyText(study: Study, numbers: StudyNumbers): string {
+  const indented = (cells: string[][]) => textTable(cells).map((line) => `  ${line}`);
   return [
     `${study.title} (${numbers.metrics.join(", ")} in percent; mean and standard error; differences by seed from the first arm)`,
-    ...textTable(cellsOf(numbers)).map((line) => `  ${line}`),
+    ...indented(cellsOf(numbers)),
     ...verdicts(numbers).map((line) => `  ${line}`),
     ...(study.paper ? [`  The paper: ${study.paper}`] : []),
-    ...(numbers.probes.length > 0
-      ? [`${PROBE_TITLE} (mIoU in percent)`, ...textTable(probeCellsOf(numbers)).map((line) => `  ${line}`)]
-      : []),
+    ...coursesOf(numbers).flatMap((course) => [courseTitle(course), ...indented(courseCellsOf(course))]),
+    ...(numbers.probes.length > 0 ? [`${PROBE_TITLE} (mIoU in percent)`, ...indented(probeCellsOf(numbers))] : []),
   ].join("\n");
 }
 
-/** Steps at which every reading of these rows has a score. */
-function commonSteps(readings: readonly Reading[]): number[] {
-  const [first, ...others] = readings;
-  return (first?.curve ?? [])
-    .map(({ step }) => step)
-    .filter((step) => others.every((one) => scoreAt(one, step) !== undefined));
-}
-
-/** Mean scores over the steps of fine-tuning, and the mean differences from the baseline: early help is not help in the end. */
-function charts(rows: readonly Row[]): Chart[] {
-  return groupsOf(rows).flatMap(({ labels, metric, baseline, rows: group }) => {
-    const steps = commonSteps(group.flatMap(({ readings }) => known(readings)));
-    if (steps.length < 2) return [];
-    const curve = (name: string, valuesAt: (step: number) => readonly number[]) => ({
-      name,
-      x: steps,
-      y: steps.map((step) => mean(valuesAt(step))),
-    });
-    const at = ({ readings }: Row, step: number) => readings.map((reading) => scoreAt(reading, step));
-    return [
-      {
-        title: `${metric}, ${labels} of the labels`,
-        xLabel: "steps of fine-tuning",
-        yLabel: metric,
-        series: group.map((row) => curve(row.arm.name, (step) => known(at(row, step)))),
-      },
-      {
-        title: `Difference from ${baseline.arm.name}, ${labels} of the labels`,
-        xLabel: "steps of fine-tuning",
-        yLabel: "points",
-        series: group
-          .filter((row) => row !== baseline)
-          .map((row) => curve(row.arm.name, (step) => paired(at(row, step), at(baseline, step)))),
-      },
-    ];
+/** Mean scores over the steps of fine-tuning, and the mean differences from the baseline, with their standard errors. */
+function chartsOf(course: Course): Chart[] {
+  const { title, baseline, rows } = course;
+  const xLabel = "steps of fine-tuning";
+  const curve = ({ arm, curve }: RowNumbers, valuesAt: (at: RowNumbers["curve"][number]) => readonly number[]) => ({
+    name: arm,
+    x: curve.map(({ step }) => step),
+    y: curve.map((at) => mean(valuesAt(at))),
+    spread: curve.map((at) => standardError(valuesAt(at))),
   });
+  return [
+    {
+      title,
+      description: "Mean and standard error.",
+      xLabel,
+      yLabel: rows[0].metric,
+      series: rows.map((row) => curve(row, ({ scores }) => known(scores))),
+    },
+    {
+      title: courseTitle(course),
+      description: "By seed, mean and standard error.",
+      xLabel,
+      yLabel: "points",
+      // The baseline is drawn too, as zero: each arm has one colour in both charts.
+      series: rows.map((row) => curve(row, ({ differences }) => (row.arm === baseline ? [0] : differences))),
+    },
+  ];
 }
 
-export function studyPage(
-  study: Study,
-  numbers: StudyNumbers,
-  rows: readonly Row[],
-  commands: readonly string[],
-): Promise<string> {
+export function studyPage(study: Study, numbers: StudyNumbers, commands: readonly string[]): Promise<string> {
   const table = ([head, ...body]: readonly string[][], names: number) => ({
     fixed: true,
     columns: head.map((name, i) => ({ name, text: i < names })),
@@ -163,11 +206,13 @@ export function studyPage(
     summary: `${numbers.metrics.join(", ")} in percent, mean and standard error over ${numbers.seeds.length} seeds; differences by seed from the first arm.`,
     facts: study.paper ? [["The paper", study.paper]] : [],
     sections: [
-      {
-        title: "Scores",
-        tables: [table(cellsOf(numbers), 1)],
-        charts: charts(rows),
-      },
+      { title: "Scores", tables: [table(cellsOf(numbers), 1)] },
+      ...coursesOf(numbers).map((course) => ({
+        title: `Over the steps of fine-tuning: ${course.title}`,
+        description: `Differences from ${course.baseline}, by seed.`,
+        tables: [table(courseCellsOf(course), 1)],
+        charts: chartsOf(course),
+      })),
       ...(numbers.probes.length > 0 ? [{ title: PROBE_TITLE, tables: [table(probeCellsOf(numbers), 2)] }] : []),
     ],
     notes: [...verdicts(numbers), ...commands],

@@ -63,7 +63,7 @@ const PAPER_R50: PretrainSettings = {
       effectiveRank: 4,
       stdOfStart: 0.4,
       rankOfStart: 0.3,
-      meanErrorOfStart: 0.17,
+      meanErrorOfStart: 0.24,
       unexplainedSteps: 5000,
     },
   },

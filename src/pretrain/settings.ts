@@ -118,7 +118,7 @@ const run = z.strictObject({
         "The run warns of predictions that are good because the target shrank: below this share of the error of " +
           "predicting its mean at the start; 0 for never.",
       ),
-      0.17,
+      0.24,
     ),
     unexplainedSteps: added(
       count(

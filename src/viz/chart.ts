@@ -12,6 +12,8 @@ export interface Series {
   x: number[];
   /** NaN leaves a gap. */
   y: number[];
+  /** Half the width of a band around the line, e.g. a standard error, as long as `y`; none where it is NaN. */
+  spread?: number[];
 }
 
 export interface Chart {
@@ -41,6 +43,8 @@ interface Curve {
   colour: string;
   line: readonly Point[];
   raw?: readonly Point[];
+  /** Stretches of the band around the line, each an outline: along its upper edge, and back along the lower one. */
+  bands: readonly (readonly Point[])[];
   last?: number;
 }
 
@@ -51,11 +55,13 @@ const CHARACTER = 6.4;
 /** Series colours that the page's style defines, `c1` to `c6`. */
 const COLOURS = 6;
 
-/** Draws a chart at `size`. Throws ShapeError when a series has different numbers of x and y. */
+/** Draws a chart at `size`. Throws ShapeError when a series has different numbers of x, y and spreads. */
 export function chartSvg(chart: Chart, { width, height }: Size): string {
   const { logY = false, threshold } = chart;
   const curves = chart.series.map((series, i) => curveOf(series, i, logY));
-  const drawn = curves.flatMap(({ raw = [], line }) => [...raw, ...line]).filter((point) => !isGap(point));
+  const drawn = curves
+    .flatMap(({ raw = [], line, bands }) => [...raw, ...line, ...bands.flat()])
+    .filter((point) => !isGap(point));
   const legend = legendOf(curves, width);
   const top = legend.height + LINE_HEIGHT + 8;
   const bottom = height - 38;
@@ -82,6 +88,11 @@ export function chartSvg(chart: Chart, { width, height }: Size): string {
     const d = points.map((point, i) => (isGap(point) ? "" : `${gapAt(points, i - 1) ? "M" : "L"}${at[i]}`)).join("");
     return d && `<path class="${kind} ${colour}" data-name="${escapeHtml(name)}" d="${d}"/>`;
   };
+  const band = ({ colour, bands }: Curve) =>
+    bands.map((outline) => {
+      const d = outline.map(({ x, y }) => `${toX(x)} ${toY(y)}`).join("L");
+      return `<path class="band ${colour}" d="M${d}Z"/>`;
+    });
   const dots = ({ colour, line }: Curve) =>
     line.map((point, i) => {
       const alone = !isGap(point) && gapAt(line, i - 1) && gapAt(line, i + 1);
@@ -103,6 +114,7 @@ export function chartSvg(chart: Chart, { width, height }: Size): string {
       ({ value, label }) => `<text x="${toX(value)}" y="${bottom + 16}" class="muted middle">${label}</text>`,
     ),
     `<text x="${centre}" y="${height - 5}" class="muted middle">${escapeHtml(chart.xLabel)}</text>`,
+    ...curves.flatMap(band),
     ...curves.map((curve) => path(curve, "raw", curve.raw ?? [])),
     threshold ? thresholdLine(threshold.label, toY(threshold.value), frame) : "",
     ...curves.map((curve) => path(curve, "line", curve.line)),
@@ -111,8 +123,11 @@ export function chartSvg(chart: Chart, { width, height }: Size): string {
   ].join("");
 }
 
-function curveOf({ name, x, y }: Series, index: number, log: boolean): Curve {
+function curveOf({ name, x, y, spread }: Series, index: number, log: boolean): Curve {
   if (x.length !== y.length) throw new ShapeError(`chart series "${name}"`, `${x.length} y values`, `${y.length}`);
+  if (spread && spread.length !== y.length) {
+    throw new ShapeError(`chart series "${name}"`, `${y.length} spreads`, `${spread.length}`);
+  }
   const points = curvePoints(x, y, log);
   const smooth = smoothed(points);
   return {
@@ -120,8 +135,29 @@ function curveOf({ name, x, y }: Series, index: number, log: boolean): Curve {
     colour: `c${(index % COLOURS) + 1}`,
     line: thinned(smooth ?? points, POINT_LIMIT),
     raw: smooth && thinned(points, POINT_LIMIT),
+    bands: spread ? bandsOf(points, spread, log) : [],
     last: (smooth ?? points).findLast((point) => !isGap(point))?.y,
   };
+}
+
+/** The outlines of y +- spread, one for each stretch of two points or more that have both. */
+function bandsOf(points: readonly Point[], spread: readonly number[], log: boolean): Point[][] {
+  const outlines: Point[][] = [];
+  let [upper, lower]: Point[][] = [[], []];
+  const close = () => {
+    if (upper.length > 1) outlines.push([...upper, ...lower.reverse()]);
+    [upper, lower] = [[], []];
+  };
+  for (const [i, { x, y }] of points.entries()) {
+    const edges = curvePoints([x, x], [y + spread[i], y - spread[i]], log);
+    if (edges.some(isGap)) close();
+    else {
+      upper.push(edges[0]);
+      lower.push(edges[1]);
+    }
+  }
+  close();
+  return outlines;
 }
 
 function gapAt(points: readonly Point[], i: number): boolean {

@@ -45,8 +45,9 @@ figure{margin:0;min-width:0}
 .chart .grid{stroke:var(--rule);stroke-width:1}.chart .axis{stroke:var(--muted);stroke-width:1;opacity:.6}
 .chart .threshold{stroke:var(--alarm);stroke-width:1.2;stroke-dasharray:5 4;stroke-linecap:butt}
 .chart .line{stroke-width:2}.chart .dot{stroke-width:6}.chart .raw{stroke-width:1;opacity:.28}
-.chart .c1{stroke:var(--c1)}.chart .c2{stroke:var(--c2)}.chart .c3{stroke:var(--c3)}.chart .c4{stroke:var(--c4)}
-.chart .c5{stroke:var(--c5)}.chart .c6{stroke:var(--c6)}
+.chart .c1{color:var(--c1)}.chart .c2{color:var(--c2)}.chart .c3{color:var(--c3)}.chart .c4{color:var(--c4)}
+.chart .c5{color:var(--c5)}.chart .c6{color:var(--c6)}
+.chart .line,.chart .dot,.chart .raw{stroke:currentColor}.chart .band{fill:currentColor;opacity:.14}
 .chart .cursor{stroke:var(--muted);stroke-width:1}
 .readout{position:absolute;left:18px;right:18px;bottom:100%;margin-bottom:-8px;pointer-events:none;display:flex;
   justify-content:center}

@@ -109,6 +109,26 @@ describe("chartSvg", () => {
     expect(chartSvg(chart([0.3]), size).match(/class="dot c1"/g)).toHaveLength(1);
   });
 
+  it("draws a band of a spread around the line, within the axis, and breaks it where there is none", () => {
+    const series = [{ name: "total", x: range(6), y: [2, 2, 2, 2, 2, 2], spread: [1, 2, Number.NaN, 0.5, 0.5, 0] }];
+    const svg = chartSvg({ ...chart([]), series }, size);
+    const bands = [...svg.matchAll(/class="band c1" d="M([^Z]*)Z"/g)].map(([, d]) =>
+      d.split("L").map((point) => Number(point.split(" ")[1])),
+    );
+    const [zero, two, four] = ["0", "2", "4"].map((label) => tickAt(svg, label));
+    const half = (zero - two) / 2;
+    const expected = [
+      [two - half, four, zero, two + half],
+      [two - half / 2, two - half / 2, two, two, two + half / 2, two + half / 2],
+    ];
+    expect(bands.map((band) => band.length)).toEqual([4, 6]);
+    bands.forEach((band, b) => {
+      band.forEach((y, i) => {
+        expect(y).toBeCloseTo(expected[b][i], 1);
+      });
+    });
+  });
+
   it("says so when there is nothing to draw", () => {
     expect(chartSvg(chart([]), size)).toContain("no values");
     expect(chartSvg(chart([Number.NaN, -1, 0], { logY: true }), size)).toContain("no values");
@@ -140,7 +160,9 @@ describe("chartSvg", () => {
     );
   });
 
-  it("refuses series whose x and y differ in length", () => {
+  it("refuses series whose x, y and spread differ in length", () => {
+    const short = { name: "a", x: [1], y: [1], spread: [] };
+    expect(() => chartSvg({ ...chart([]), series: [short] }, size)).toThrow(/series "a": .*1 spreads/);
     expect(() => chartSvg({ ...chart([]), series: [{ name: "a", x: [1], y: [] }] }, size)).toThrow(/series "a"/);
   });
 });
