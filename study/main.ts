@@ -12,7 +12,7 @@ import { openTerminal } from "../src/cli/terminal.js";
 import { InputError } from "../src/core/errors.js";
 import { openDataSet, openSplitOf } from "../src/data/datasets/open-data.js";
 import { openProbeSplits } from "../src/data/datasets/semantic-split.js";
-import { parseLabelShare } from "../src/data/datasets/subset.js";
+import { labelledSubset, parseLabelShare } from "../src/data/datasets/subset.js";
 import { folderSource } from "../src/data/files/folder-source.js";
 import { resolveSettings as resolveFinetuneSettings } from "../src/finetune/settings-resolution.js";
 import { taskOf } from "../src/finetune/training-data.js";
@@ -145,7 +145,10 @@ async function checkAll(study: Study, options: Options): Promise<void> {
   if (valSplit === null) {
     throw new InputError({ where: "data.valSplit", expected: "a split to score on", found: "null" });
   }
-  for (const split of [trainSplit, valSplit]) await openSplitOf(dataSet, split, taskOf(dataSet, data));
+  const task = taskOf(dataSet, data);
+  const labelled = await openSplitOf(dataSet, trainSplit, task);
+  for (const share of study.labels ?? options.labels) labelledSubset(labelled, parseLabelShare(share), 0);
+  await openSplitOf(dataSet, valSplit, task);
 }
 
 /** A signal ended the study, whose runs have saved what they had. */

@@ -27,7 +27,8 @@ it("a share of the labels depends on the seed alone, grows by adding, and is nev
   expect(idsOf(some("50%", 2))).not.toEqual(idsOf(some("50%")));
   expect(some("1%").length).toBe(1);
   expect(idsOf(some("100%"))).toEqual(idsOf(source));
-  expect(some("99").length).toBe(40);
+  expect(some("40").length).toBe(40);
+  expect(() => some("41")).toThrow(/--labels: expected at most 40 labelled images, found 41\. 100% means all/);
   expect(idsOf(some("4", 7))).toEqual(idsOf(labelledSubset(await nuclei(40), { images: 4 }, 7)));
 });
 

@@ -154,12 +154,13 @@ describe("what cannot be probed is one line", () => {
 describe("shares of the labels", () => {
   test("are those of finetune --labels by their seeds, once where they are all images, and of the images that are there", () => {
     const images = [10, 20, 30, 40];
-    const { shares, subsets } = labelSubsets(["50%", "50%", "9"], 2, images);
+    const { shares, subsets } = labelSubsets(["50%", "50%", "4"], 2, images);
     expect(shares.map(({ labels, images, subsets }) => [labels, images, subsets])).toEqual([
       ["50%", 2, [0, 1]],
-      ["9", 4, [2]],
+      ["4", 4, [2]],
     ]);
     expect([...subsets[2].indices]).toEqual(images);
+    expect(() => labelSubsets(["5"], 2, images)).toThrow(/--labels: expected at most 4 labelled images, found 5/);
     expect([...subsets[0].indices].every((index) => images.includes(index))).toBe(true);
   });
 });

@@ -18,10 +18,13 @@ export function parseLabelShare(text: string, where = "--labels"): LabelShare {
   throw new InputError({ where, expected: "a share such as 10% or a number of images", found: text });
 }
 
-/** Images of a source of `length` that a share means: rounded, at least one. */
+/** Images of a source of `length` that a share means: rounded, at least one. @throws InputError for more than there are */
 function imagesOf(share: LabelShare, length: number): number {
-  const wanted = "images" in share ? share.images : Math.round(share.share * length);
-  return Math.min(length, Math.max(1, wanted));
+  if (!("images" in share)) return Math.min(length, Math.max(1, Math.round(share.share * length)));
+  const { images } = share;
+  if (images <= length) return images;
+  const fix = "100% means all of them.";
+  throw new InputError({ where: "--labels", expected: `at most ${length} labelled images`, found: `${images}`, fix });
 }
 
 /** The images at `indices`, in that order, as a source. */
@@ -49,6 +52,7 @@ export function labelledSubsetOf(source: LabelledSplit, indices: readonly number
 /**
  * Which of `length` labelled images a share means, ascending: they depend on the seed and the number of images alone,
  * so that every arm of a comparison sees the same; a smaller share lies within a larger one.
+ * @throws InputError for a number of images that is larger than `length`
  */
 export function subsetIndices(length: number, share: LabelShare, seed: number): number[] {
   const order = new RandomStream({ seed, purpose: "labels" }).permutation(length);
