@@ -67,10 +67,16 @@ export function nearest(name: string, choices: Iterable<string>): string | undef
 /** Choices that a message lists. */
 const LISTED = 100;
 
-/** `Did you mean "x"?` or the list of choices: the usual end of an unknown-name error. */
+/** What a name that is no choice may have meant, the usual end of its error: choices that begin so, the nearest one, or all. */
 export function suggestion(name: string, choices: readonly string[]): string {
-  const near = nearest(name, choices);
+  const begun = name === "" ? [] : choices.filter((choice) => choice.toLowerCase().startsWith(name.toLowerCase()));
+  const near = nearest(name, begun.length > 0 ? begun : choices) ?? (begun.length === 1 ? begun[0] : undefined);
   if (near) return `Did you mean "${near}"?`;
+  if (begun.length > 0) return `Valid choices that begin so: ${listed(begun)}.`;
+  return `Valid choices: ${listed(choices)}.`;
+}
+
+function listed(choices: readonly string[]): string {
   const rest = choices.length - LISTED;
-  return `Valid choices: ${choices.slice(0, LISTED).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}.`;
+  return choices.slice(0, LISTED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }

@@ -29,3 +29,18 @@ it("messages stay readable whatever names they hold", () => {
   const choices = Array.from({ length: 1000 }, (_, i) => `class ${i}`);
   expect(suggestion(name, choices)).toMatch(/class 99 and 900 more\.$/);
 });
+
+it.each([
+  ["step", 'Did you mean "steps"?'], // begins so, and the nearest of those
+  ["maskformer-r50-coc", 'Did you mean "maskformer-r50-coco-panoptic"?'], // nearer by edits: oneformer-r50-coco
+  ["mp-former-R50", "Valid choices that begin so: mp-former-r50-ade20k-panoptic, mp-former-r50-coco-instance."],
+  ["onefromer-r50-coco", 'Did you mean "oneformer-r50-coco"?'],
+  ["resnet", "Valid choices: steps, stepsPerEpoch, "],
+  ["", "Valid choices: steps, "],
+])("the name %j: %s", (name, said) => {
+  const choices = [
+    ...["steps", "stepsPerEpoch", "oneformer-r50-coco", "maskformer-r50-coco-panoptic"],
+    ...["mp-former-r50-ade20k-panoptic", "mp-former-r50-coco-instance"],
+  ];
+  expect(suggestion(name, choices)).toContain(said);
+});
