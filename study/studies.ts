@@ -80,7 +80,7 @@ const STUDIES = {
     title: "Table 4: few labels",
     arms: [BACKBONE_ONLY, MASK_JEPA],
     labels: ["1%", "2%", "5%", "10%"],
-    paper: "The same subset of labels for both arms.",
+    paper: "Pretraining helps where labels are few; both arms have the same ones.",
   }),
   table5: ({ settings, settings: { pretrain } }: Base): Study => ({
     title: "Table 5: parts of the method",
@@ -99,6 +99,7 @@ const STUDIES = {
         .filter((stride) => stride !== pretrain.featureStride)
         .map((stride) => varied(`s_i1 ${stride}`, `pretrain.featureStride=${stride}`, "pretrain.maskPatch=1")),
     ],
+    paper: "Reconstruction, denoising and the self-attention blocks all matter.",
   }),
   table6: ({ settings, settings: { pretrain } }: Base): Study => ({
     title: "Table 6: noise, masked share and patch",
