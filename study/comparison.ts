@@ -83,12 +83,12 @@ function cellOf(arm: Arm, study: Study, regime: Regime, labels: string, seed: nu
   const pretraining = arm.pretraining && pretrainingRun(arm.pretraining, study, regime, seed);
   const parts = arm.parts.length === MODEL_PARTS.length ? "all" : arm.parts.join("+") || "random";
   const { family = regime.settings.model.family } = arm;
-  const start = pretraining
-    ? ["--from", pretraining.out, "--from-parts", arm.parts.join(","), ...(arm.family ? ["--family", family] : [])]
+  const from = pretraining?.out ?? arm.run;
+  const start = from
+    ? ["--from", from, "--from-parts", arm.parts.join(","), ...(arm.family ? ["--family", family] : [])]
     : modelSettings(regime.settings, study, family);
-  const name = arm.pretraining
-    ? folderOf(arm.pretraining, study, seed)
-    : folderOf({ name: "none", sets: [] }, study, seed);
+  const own = { name: arm.run ? `control-${basename(arm.run)}` : "none", sets: [] };
+  const name = folderOf(arm.pretraining ?? own, study, seed);
   return {
     arm,
     labels,

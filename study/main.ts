@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { Argument, Command, InvalidArgumentError } from "commander";
 import pLimit from "p-limit";
 import { isHubLocation } from "../src/checkpoint/hub-location.js";
@@ -10,6 +11,7 @@ import { append, wholeNumber } from "../src/cli/arguments.js";
 import { explain } from "../src/cli/faults.js";
 import { openTerminal } from "../src/cli/terminal.js";
 import { InputError } from "../src/core/errors.js";
+import { show } from "../src/core/show.js";
 import { openDataSet, openSplitOf } from "../src/data/datasets/open-data.js";
 import { openProbeSplits } from "../src/data/datasets/semantic-split.js";
 import { labelledSubset, parseLabelShare } from "../src/data/datasets/subset.js";
@@ -19,19 +21,22 @@ import { taskOf } from "../src/finetune/training-data.js";
 import { writeFileAtomic } from "../src/io/atomic-file.js";
 import { resolveSettings } from "../src/pretrain/settings-resolution.js";
 import { SCORED as PROBED_SPLITS } from "../src/probe/run.js";
+import type { ModelSettings } from "../src/run/model-settings.js";
 import { INTERRUPTED, listenForStop } from "../src/run/stop-request.js";
+import { storedModelOf } from "../src/run/stored-run.js";
 import { type Cell, cellsOf, type Regime } from "./comparison.js";
 import { probeRowsOf } from "./probe-readings.js";
 import { rowsOf } from "./readings.js";
 import { studyNumbers, studyPage, studyText } from "./report.js";
 import { commandLine, type Run, Runs } from "./runs.js";
-import { BACKBONE_ONLY, STUDY_NAMES, type Study, type StudyName, studyNamed } from "./studies.js";
+import { BACKBONE_ONLY, STUDY_NAMES, type Study, type StudyName, studyNamed, withControl } from "./studies.js";
 
 interface Options {
   images: string[];
   data: string;
   dataRoot?: string;
   backbone?: string;
+  control?: string;
   pretrainPreset: string;
   pretrainConfig?: string;
   finetunePreset: string;
@@ -85,6 +90,7 @@ function readOptions(): { name: StudyName; options: Options } {
     .requiredOption("--data <path>", "labelled data to fine-tune on, as for finetune")
     .option("--data-root <dir>", "the data's folder, in place of the one that a YAML file names")
     .option("--backbone <file|hf:owner/name>", "supervised weights of the backbone, which pretraining keeps frozen")
+    .option("--control <run>", "one more arm: the parts of a run that has learned to segment other labels")
     .option("--pretrain-preset <name>", "preset of pretraining", "tiny")
     .option("--pretrain-config <file>", "settings of pretraining over it")
     .option("--finetune-preset <name>", "preset of fine-tuning", "camvid")
@@ -128,6 +134,21 @@ function regimeOf(options: Options): Regime {
     labels: options.labels,
     out: options.out,
   };
+}
+
+/** A control of other sizes would be compared with models that it is not like. @throws InputError */
+function checkControl(control: string, model: ModelSettings): void {
+  const stored = storedModelOf(control);
+  if (!stored) throw new InputError({ where: "--control", expected: "the folder of a run", found: resolve(control) });
+  const other = new Map(Object.entries(stored));
+  for (const [name, value] of Object.entries(model)) {
+    if (isDeepStrictEqual(other.get(name), value)) continue;
+    throw new InputError({
+      where: `--control ${control}`,
+      expected: `the model that the study pretrains, model.${name} ${show(value)}`,
+      found: show(other.get(name)),
+    });
+  }
 }
 
 /** What would fail after hours, looked at before the first run. @throws InputError */
@@ -201,12 +222,14 @@ async function take(cells: readonly Cell[], { jobs, cores }: Options): Promise<v
 
 async function main(): Promise<void> {
   const { name, options } = readOptions();
-  const { backbone, images } = options;
+  const { backbone, control, images } = options;
   for (const folder of images) await folderSource(folder);
   if (name === "tableK" && images.length < 2) {
     const fix = "Name each with --images.";
     throw new InputError({ where: "--images", expected: "two folders or more to compare", found: "one", fix });
   }
+  const regime = regimeOf(options);
+  if (control !== undefined) checkControl(control, regime.settings.model);
   if (backbone && !isHubLocation(backbone) && !existsSync(backbone)) {
     throw new InputError({
       where: "--backbone",
@@ -214,8 +237,8 @@ async function main(): Promise<void> {
       found: resolve(backbone),
     });
   }
-  const regime = regimeOf(options);
-  const study = studyNamed(name, regime);
+  const named = studyNamed(name, regime);
+  const study = control === undefined ? named : withControl(named, resolve(control));
   const cells = cellsOf(study, regime);
   const own = regime.settings.backbone.weights === null && study.arms.some(({ name }) => name === BACKBONE_ONLY.name);
   if (own) {

@@ -1,5 +1,6 @@
 /** @file The comparisons of the Mask-JEPA paper (arXiv 2407.10733): what each of its tables varies, as differences of settings. */
 
+import { basename } from "node:path";
 import { FAMILY_NAMES, type FamilyName, familyOf } from "../src/families/families.js";
 import { MODEL_PARTS, type ModelPart } from "../src/families/family.js";
 import type { PretrainSettings } from "../src/pretrain/settings.js";
@@ -19,7 +20,9 @@ export interface Arm {
   readonly name: string;
   /** Undefined: nothing is pretrained, all weights are random. */
   readonly pretraining?: Pretraining;
-  /** Parts of it that fine-tuning begins with. */
+  /** A run of the user's in its place. */
+  readonly run?: string;
+  /** Parts of either that fine-tuning begins with. */
   readonly parts: readonly ModelPart[];
   /** What is fine-tuned, where that is not what is pretrained. */
   readonly family?: FamilyName;
@@ -166,3 +169,12 @@ export type StudyName = keyof typeof STUDIES;
 export const STUDY_NAMES = Object.keys(STUDIES) as StudyName[];
 
 export const studyNamed = (name: StudyName, base: Base): Study => STUDIES[name](base);
+
+/**
+ * The study with one more arm, the parts of a run that has learned to segment elsewhere: where they do not help either,
+ * the setting shows no help of any weights, and says nothing against a pretraining.
+ */
+export const withControl = (study: Study, run: string): Study => ({
+  ...study,
+  arms: [...study.arms, { name: `control, ${basename(run)}`, run, parts: MODEL_PARTS, family: study.arms[0].family }],
+});

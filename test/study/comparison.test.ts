@@ -5,7 +5,7 @@ import { PRESETS } from "../../src/pretrain/presets.js";
 import { resolveSettings } from "../../src/pretrain/settings-resolution.js";
 import { cellsOf, type Regime } from "../../study/comparison.js";
 import { commandLine } from "../../study/runs.js";
-import { STUDY_NAMES, studyNamed } from "../../study/studies.js";
+import { STUDY_NAMES, studyNamed, withControl } from "../../study/studies.js";
 
 const regime: Regime = {
   settings: PRESETS.tiny,
@@ -101,5 +101,21 @@ test("every architecture begins with the same pretraining, and without it has th
     if (pretraining) continue;
     const { model } = finetuneSettings({ preset: "scenes", sets: given });
     expect(model).toMatchObject({ family: arm.family, hiddenDim: PRESETS.tiny.model.hiddenDim });
+  }
+});
+
+test("a control is one more arm, compared with the table's first, and pretrains nothing", () => {
+  for (const name of ["table7", "table1"] as const) {
+    const plain = studyNamed(name, regime);
+    const study = withControl(plain, "/runs/scenes");
+    const all = cellsOf(study, regime);
+    const [{ arm, pretraining, probing, finetuning }, ...repeats] = all.filter(({ arm: { run } }) => run);
+    expect(repeats).toHaveLength(regime.seeds.length * regime.labels.length - 1);
+    expect(new Set(all.map((cell) => cell.finetuning.out)).size).toBe(all.length);
+    expect([pretraining, probing, arm.family]).toEqual([undefined, undefined, plain.arms[0].family]);
+    expect(finetuning.arguments.join(" ")).toContain(
+      "--from /runs/scenes --from-parts backbone,pixel-decoder,transformer-decoder",
+    );
+    expect(all.filter(({ arm: { run } }) => !run)).toEqual(cellsOf(plain, regime));
   }
 });
