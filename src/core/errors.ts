@@ -67,7 +67,7 @@ export function nearest(name: string, choices: Iterable<string>): string | undef
 /** Choices that a message lists. */
 const LISTED = 100;
 
-/** What a name that is no choice may have meant, the usual end of its error: choices that begin so, the nearest one, or all. */
+/** What a name that is no choice may have meant, the end of its error: choices that begin so, the nearest, or all. */
 export function suggestion(name: string, choices: readonly string[]): string {
   const begun = name === "" ? [] : choices.filter((choice) => choice.toLowerCase().startsWith(name.toLowerCase()));
   const near = nearest(name, begun.length > 0 ? begun : choices) ?? (begun.length === 1 ? begun[0] : undefined);

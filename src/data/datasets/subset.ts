@@ -18,7 +18,7 @@ export function parseLabelShare(text: string, where = "--labels"): LabelShare {
   throw new InputError({ where, expected: "a share such as 10% or a number of images", found: text });
 }
 
-/** Images of a source of `length` that a share means: rounded, at least one. @throws InputError for more than there are */
+/** Images of `length` that a share means: rounded, at least one. @throws InputError for more than there are */
 function imagesOf(share: LabelShare, length: number): number {
   if (!("images" in share)) return Math.min(length, Math.max(1, Math.round(share.share * length)));
   const { images } = share;
