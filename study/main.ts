@@ -153,8 +153,11 @@ function checkControl(control: string, model: ModelSettings): void {
 
 /** What would fail after hours, looked at before the first run. @throws InputError */
 async function checkAll(study: Study, options: Options): Promise<void> {
-  const { pretrainPreset, pretrainConfig, finetunePreset, finetuneConfig, data: path, dataRoot: root } = options;
+  const { pretrainPreset, pretrainConfig, finetunePreset, finetuneConfig, control } = options;
+  const { data: path, dataRoot: root } = options;
   const sets = [...backboneSets(options), ...(study.sets ?? [])];
+  const common = resolveSettings({ preset: pretrainPreset, file: pretrainConfig, sets });
+  if (control !== undefined) checkControl(control, common.model);
   for (const { pretraining } of study.arms) {
     if (!pretraining) continue;
     resolveSettings({ preset: pretrainPreset, file: pretrainConfig, sets: [...sets, ...pretraining.sets] });
@@ -228,8 +231,6 @@ async function main(): Promise<void> {
     const fix = "Name each with --images.";
     throw new InputError({ where: "--images", expected: "two folders or more to compare", found: "one", fix });
   }
-  const regime = regimeOf(options);
-  if (control !== undefined) checkControl(control, regime.settings.model);
   if (backbone && !isHubLocation(backbone) && !existsSync(backbone)) {
     throw new InputError({
       where: "--backbone",
@@ -237,6 +238,7 @@ async function main(): Promise<void> {
       found: resolve(backbone),
     });
   }
+  const regime = regimeOf(options);
   const named = studyNamed(name, regime);
   const study = control === undefined ? named : withControl(named, resolve(control));
   const cells = cellsOf(study, regime);
