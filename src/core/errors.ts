@@ -1,5 +1,7 @@
 /** @file The one shape of a user-facing error: where, what was expected, what was found, what to do. */
 
+import { someOf } from "./text.js";
+
 export interface Problem {
   /** File, key or function in which the fault lies. */
   where: string;
@@ -72,11 +74,6 @@ export function suggestion(name: string, choices: readonly string[]): string {
   const begun = name === "" ? [] : choices.filter((choice) => choice.toLowerCase().startsWith(name.toLowerCase()));
   const near = nearest(name, begun.length > 0 ? begun : choices) ?? (begun.length === 1 ? begun[0] : undefined);
   if (near) return `Did you mean "${near}"?`;
-  if (begun.length > 0) return `Valid choices that begin so: ${listed(begun)}.`;
-  return `Valid choices: ${listed(choices)}.`;
-}
-
-function listed(choices: readonly string[]): string {
-  const rest = choices.length - LISTED;
-  return choices.slice(0, LISTED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+  if (begun.length > 0) return `Valid choices that begin so: ${someOf(begun, LISTED)}.`;
+  return `Valid choices: ${someOf(choices, LISTED)}.`;
 }
